@@ -1,0 +1,53 @@
+#pragma once
+
+// From a lowered module (see passes/pipelines.h) to native code: LLVM IR, object bytes, and, in memory, executables.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ir/module.h"
+#include "ir/target.h"
+#include "runtime/executable.h"
+
+namespace gradus::codegen {
+
+// This machine, from cpuid (never from a CPU's name). Vector width is the widest that features allow.
+ir::Target HostTarget();
+// "host", or an x86-64 level: "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4".
+absl::StatusOr<ir::Target> NamedTarget(std::string_view name);
+
+struct CodegenOptions {
+  ir::Target target = HostTarget();
+  std::string prefix = "gradus";     // symbols: <prefix>_<entry>, <prefix>_<entry>_info
+  std::string cache_dir;             // object cache; empty: off. See DefaultCacheDir
+};
+// $GRADUS_CACHE_DIR ("" or "off" turns it off), else $XDG_CACHE_HOME/gradus, else ~/.cache/gradus, else off.
+std::string DefaultCacheDir();
+
+struct CompileTimes {
+  double emit_ms = 0, codegen_ms = 0, link_ms = 0;
+  bool from_cache = false;
+};
+
+// Text of the module's LLVM IR or assembly, for --emit=llvm,asm.
+absl::StatusOr<std::string> EmitLlvm(const ir::Module& module, const CodegenOptions& options);
+absl::StatusOr<std::string> EmitAssembly(const ir::Module& module, const CodegenOptions& options);
+// One object file with every entry (graph function with an EntryPlan) of the module.
+absl::StatusOr<std::string> EmitObject(const ir::Module& module, const CodegenOptions& options,
+                                       CompileTimes* times = nullptr);
+
+struct LoadedEntry {
+  std::string name;
+  runtime::Executable executable;
+};
+// Links object bytes into this process. The code lives as long as any of the executables.
+absl::StatusOr<std::vector<LoadedEntry>> Load(std::string_view object, const ir::Module& module,
+                                              const CodegenOptions& options);
+// EmitObject (or the cache) and Load.
+absl::StatusOr<std::vector<LoadedEntry>> CompileAndLoad(const ir::Module& module,
+                                                        const CodegenOptions& options,
+                                                        CompileTimes* times = nullptr);
+
+}  // namespace gradus::codegen

@@ -1,0 +1,28 @@
+#pragma once
+
+// Where a value comes from: the user's source file (or IR text) and the layer it belongs to.
+// Prints as theft.cpp:12:12; in IR text as loc("theft.cpp":12:12 in "hidden").
+
+#include <memory>
+#include <source_location>
+#include <string>
+#include <string_view>
+
+namespace gradus::ir {
+
+struct Location {
+  std::shared_ptr<const std::string> file;   // null: unknown
+  int line = 0, column = 0;                  // from 1; 0: unknown
+  std::shared_ptr<const std::string> scope;  // the layer's name, or null
+
+  Location() = default;
+  Location(std::string_view file_name, int line_number, int column_number = 0);
+  // Keeps the last component of the file's path.
+  explicit Location(const std::source_location& source);
+
+  bool known() const { return file != nullptr; }
+  std::string_view scope_name() const { return scope ? std::string_view(*scope) : std::string_view(); }
+  std::string ToString() const;  // "theft.cpp:12:12", "" if unknown
+};
+
+}  // namespace gradus::ir

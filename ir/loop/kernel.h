@@ -1,0 +1,49 @@
+#pragma once
+
+// Loop IR, unscheduled: one kernel as stores of scalars over named loops. Nothing here has an order but that of the
+// stores: a later store may load an output that an earlier one wrote. Only the planner adds loop order.
+//
+//   loops @dense_relu(%x, %w, %b, out %o) {
+//     %sum = sum k in 0..784 of %x[i, k] * %w[k, j]
+//     store %o[i, j] = max(%sum + %b[j], 0)  for i in 0..B, j in 0..128
+//   }
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ir/loop/scalar.h"
+
+namespace gradus::loop {
+
+struct Buffer {
+  enum class Kind : uint8_t { kInput, kOutput, kScratch };
+  std::string name;
+  ir::Type type;          // kInput, kOutput. kScratch (plans only): dtype counts, the shape is in `elements`
+  Kind kind = Kind::kInput;
+  Extent elements;        // kScratch: how many elements
+};
+
+struct Store {
+  int buffer = 0;
+  absl::InlinedVector<Index, 3> indices;  // one an axis of the buffer
+  const Scalar* value = nullptr;
+  std::vector<const Variable*> variables;  // outermost first
+};
+
+struct Kernel {
+  std::string name;
+  std::unique_ptr<Arena> arena = std::make_unique<Arena>();
+  std::vector<Buffer> buffers;  // inputs (the kernel function's arguments, in order), then outputs (its results)
+  std::vector<Store> stores;
+  int num_inputs = 0;
+  int num_outputs = 0;
+};
+
+// True if output `output` may share memory with input `input`: every load of the input stands at the very index that
+// the store to the output writes, outside any reduction, and no store to another buffer reads the input afterwards.
+bool InPlaceSafe(const Kernel& kernel, int input, int output);
+
+std::string Print(const Kernel& kernel);
+
+}  // namespace gradus::loop

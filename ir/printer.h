@@ -1,0 +1,21 @@
+#pragma once
+
+// Text of graph IR: one generic form for all ops. parse(print(m)) == m (see parser.h).
+
+#include <string>
+
+#include "ir/module.h"
+
+namespace gradus::ir {
+
+struct PrintOptions {
+  bool locations = true;
+  bool loops = true;  // after a kernel, its loops and its plan where they are attached
+};
+
+std::string Print(const Module& module, const PrintOptions& options = {});
+std::string Print(const Function& function, const PrintOptions& options = {});
+// The shortest text that reads back as the same double (inf, -inf, nan included), always with '.', 'e', inf or nan.
+std::string PrintFloat(double value);
+
+}  // namespace gradus::ir
