@@ -11,7 +11,6 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/types/span.h"
 #include "ir/diagnostic.h"
 #include "ir/value.h"
 
@@ -40,7 +39,6 @@ class Function {
   Function& operator=(const Function&) = delete;
 
   const std::string& name() const { return name_; }
-  void set_name(std::string name) { name_ = std::move(name); }
   FunctionKind kind() const { return kind_; }
 
   Value AddArgument(std::string name, Type type, Location location = {});

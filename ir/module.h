@@ -7,10 +7,12 @@
 //   func @forward(%x: f32[B, 784], %hidden.kernel: f32[784, 128]) -> (y: f32[B, 128]) { ... }
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "ir/function.h"
 
 namespace gradus::ir {
@@ -48,6 +50,7 @@ class Module {
  private:
   std::string name_;
   std::vector<std::unique_ptr<Function>> functions_;
+  absl::flat_hash_map<std::string, size_t> by_name_;  // position in functions_
   std::vector<Parameter> parameters_;
 };
 
