@@ -21,7 +21,7 @@ absl::StatusOr<Tensor> ReadNpy(std::string_view path);
 // `name` stands for the file in error messages.
 absl::StatusOr<Tensor> ParseNpy(std::string_view bytes, std::string_view name = "npy");
 
-// Version 1.0, little endian, C order; the bytes are those that numpy.save writes.
+// Version 1.0, little endian, C order.
 absl::StatusOr<std::string> SerializeNpy(TensorView tensor);
 
 absl::Status WriteNpy(std::string_view path, TensorView tensor);

@@ -1,0 +1,61 @@
+// A small pool of threads behind gradus_threads. Compiled code runs in one thread unless it is
+// handed one of these, or whatever a program brings of its own.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/abi.h"
+
+namespace gradus::runtime {
+
+class ThreadPool {
+ public:
+  static constexpr int kMaxThreads = 1024;
+
+  // `threads` counts the caller of parallel_for, so 1 starts none. kInvalidArgument
+  // outside 1..kMaxThreads, kResourceExhausted if the system refuses a thread.
+  static absl::StatusOr<std::unique_ptr<ThreadPool>> Create(int threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int thread_count() const { return static_cast<int>(workers_.size()) + 1; }
+
+  // To pass to a compiled entry; lives as long as the pool.
+  const gradus_threads* threads() const { return &threads_; }
+
+  // Runs body(context, i) for every i in [0, count), handing out one index after the other to
+  // whoever is free, and returns when all are done. Nothing if count <= 0. Inside a body, and while
+  // another thread is in here, it runs in the calling thread. Bodies must not throw.
+  void ParallelFor(int64_t count, gradus_parallel_body body, void* context) noexcept;
+
+ private:
+  ThreadPool();
+  void Work() noexcept;
+  void TakeIndices() noexcept;
+  void WakeWorkers(int64_t count);
+
+  gradus_threads threads_;
+  std::vector<std::thread> workers_;
+
+  std::atomic<bool> busy_{false};  // a ParallelFor is under way
+  std::atomic<bool> stop_{false};  // set before the last change of epoch_
+
+  // The job. Written by the caller while state_ is 0; read by workers counted in state_.
+  int64_t count_ = 0;
+  gradus_parallel_body body_ = nullptr;
+  void* context_ = nullptr;
+  alignas(64) std::atomic<int64_t> next_{0};
+
+  alignas(64) std::atomic<uint32_t> epoch_{0};  // counts jobs; sleeping workers wait for its change
+  std::atomic<int32_t> sleepers_{0};
+  alignas(64) std::atomic<uint32_t> state_{
+      0};  // kOpen if workers may join the job, plus how many are in it
+};
+
+}  // namespace gradus::runtime
