@@ -1,0 +1,153 @@
+#include "frontend/data/batches.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "fmt/format.h"
+#include "frontend/data/philox.h"
+
+namespace gradus::data {
+namespace {
+
+// Copies the given samples of `source`, one after the other, to `target`.
+void Gather(const runtime::Tensor& source, std::span<const int64_t> rows, void* target) {
+  const auto sample_bytes = static_cast<size_t>(source.byte_size() / source.shape()[0]);
+  if (sample_bytes == 0) return;
+  const auto* from = static_cast<const std::byte*>(source.raw());
+  auto* to = static_cast<std::byte*>(target);
+  for (int64_t row : rows) {
+    std::memcpy(to, from + static_cast<size_t>(row) * sample_bytes, sample_bytes);
+    to += sample_bytes;
+  }
+}
+
+std::vector<int64_t> WithFirst(std::vector<int64_t> shape, int64_t first) {
+  shape[0] = first;
+  return shape;
+}
+
+}  // namespace
+
+absl::StatusOr<Dataset> Dataset::Create(std::vector<NamedTensor> inputs,
+                                        std::vector<NamedTensor> targets) {
+  if (inputs.empty()) return absl::InvalidArgumentError("a dataset needs at least one input");
+  absl::flat_hash_set<std::string> names;
+  const NamedTensor& first = inputs[0];
+  for (const auto* part : {&inputs, &targets}) {
+    for (const NamedTensor& array : *part) {
+      const std::vector<int64_t>& shape = array.tensor.shape();
+      if (shape.empty() || shape[0] == 0) {
+        return absl::InvalidArgumentError(
+            fmt::format("\"{}\" has shape {} and so no samples; the first axis counts them",
+                        array.name, runtime::FormatShape(shape)));
+      }
+      if (shape[0] != first.tensor.shape()[0]) {
+        return absl::InvalidArgumentError(fmt::format("\"{}\" has {} samples, and \"{}\" has {}",
+                                                      array.name, shape[0], first.name,
+                                                      first.tensor.shape()[0]));
+      }
+      if (!names.insert(array.name).second) {
+        return absl::InvalidArgumentError(
+            fmt::format("two arrays are named \"{}\"; rename one", array.name));
+      }
+    }
+  }
+  Dataset dataset;
+  dataset.samples_ = first.tensor.shape()[0];
+  dataset.inputs_ = std::move(inputs);
+  dataset.targets_ = std::move(targets);
+  return dataset;
+}
+
+absl::StatusOr<Dataset> Dataset::Take(std::span<const int64_t> rows) const {
+  for (int64_t row : rows) {
+    if (row < 0 || row >= samples_) {
+      return absl::OutOfRangeError(
+          fmt::format("no sample {}; the dataset has samples 0 to {}", row, samples_ - 1));
+    }
+  }
+  const auto take =
+      [&](std::span<const NamedTensor> part) -> absl::StatusOr<std::vector<NamedTensor>> {
+    std::vector<NamedTensor> taken;
+    for (const auto& [name, tensor] : part) {
+      absl::StatusOr<runtime::Tensor> copy = runtime::Tensor::Create(
+          tensor.dtype(), WithFirst(tensor.shape(), static_cast<int64_t>(rows.size())));
+      if (!copy.ok()) return copy.status();
+      Gather(tensor, rows, copy->raw());
+      taken.push_back({name, *std::move(copy)});
+    }
+    return taken;
+  };
+  auto inputs = take(inputs_);
+  if (!inputs.ok()) return inputs.status();
+  auto targets = take(targets_);
+  if (!targets.ok()) return targets.status();
+  return Create(*std::move(inputs), *std::move(targets));
+}
+
+absl::StatusOr<Batches> Batches::Create(const Dataset& dataset, BatchOptions options) {
+  if (options.batch_size < 1) {
+    return absl::InvalidArgumentError(
+        fmt::format("the batch size must be at least 1, got {}", options.batch_size));
+  }
+  if (dataset.samples() == 0) return absl::InvalidArgumentError("the dataset has no samples");
+  options.batch_size = std::min(options.batch_size, dataset.samples());
+  Batches batches;
+  batches.options_ = options;
+  batches.input_count_ = dataset.inputs().size();
+  for (std::span<const NamedTensor> part : {dataset.inputs(), dataset.targets()}) {
+    for (const auto& [name, tensor] : part) {
+      std::vector<int64_t> shape = WithFirst(tensor.shape(), options.batch_size);
+      absl::StatusOr<runtime::Tensor> memory = runtime::Tensor::Create(tensor.dtype(), shape);
+      if (!memory.ok()) return memory.status();
+      batches.slots_.push_back({&tensor, *std::move(memory), std::move(shape)});
+    }
+  }
+  for (Slot& slot : batches.slots_) {
+    batches.views_.emplace_back(slot.memory.raw(), slot.memory.dtype(), slot.shape);
+  }
+  batches.order_.resize(static_cast<size_t>(dataset.samples()));
+  batches.StartEpoch(0);
+  return batches;
+}
+
+int64_t Batches::batches_per_epoch() const {
+  const auto samples = static_cast<int64_t>(order_.size());
+  return (samples - 1) / options_.batch_size + 1;
+}
+
+void Batches::StartEpoch(int64_t epoch) {
+  begin_ = end_ = 0;
+  std::iota(order_.begin(), order_.end(), int64_t{0});
+  if (!options_.shuffle) return;
+  PhiloxStream random(options_.seed, static_cast<uint64_t>(epoch));
+  Shuffle(order_, random);
+}
+
+bool Batches::Next() {
+  begin_ = end_;
+  end_ = std::min(begin_ + options_.batch_size, static_cast<int64_t>(order_.size()));
+  if (begin_ == end_) return false;
+  for (Slot& slot : slots_) {
+    slot.shape[0] = size();
+    Gather(*slot.source, rows(), slot.memory.raw());
+  }
+  return true;
+}
+
+std::span<const runtime::TensorView> Batches::inputs() const {
+  return std::span(views_).first(input_count_);
+}
+
+std::span<const runtime::TensorView> Batches::targets() const {
+  return std::span(views_).subspan(input_count_);
+}
+
+std::span<const int64_t> Batches::rows() const {
+  return std::span(order_).subspan(static_cast<size_t>(begin_), static_cast<size_t>(size()));
+}
+
+}  // namespace gradus::data

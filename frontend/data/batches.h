@@ -1,0 +1,88 @@
+// Named arrays with one row a sample, and the batches in which training goes through them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "runtime/tensor.h"
+
+namespace gradus::data {
+
+struct NamedTensor {
+  std::string name;
+  runtime::Tensor tensor;  // [samples, ...]
+};
+
+// What a model reads and what it shall answer. All arrays have the same first axis, the samples.
+class Dataset {
+ public:
+  Dataset() = default;
+  // Errors: no input, no samples, an array without axes, unequal numbers of samples, a name twice.
+  static absl::StatusOr<Dataset> Create(std::vector<NamedTensor> inputs,
+                                        std::vector<NamedTensor> targets);
+
+  int64_t samples() const { return samples_; }
+  std::span<const NamedTensor> inputs() const { return inputs_; }
+  std::span<const NamedTensor> targets() const { return targets_; }
+
+  // A copy of these samples in this order.
+  absl::StatusOr<Dataset> Take(std::span<const int64_t> rows) const;
+
+ private:
+  int64_t samples_ = 0;
+  std::vector<NamedTensor> inputs_;
+  std::vector<NamedTensor> targets_;
+};
+
+struct BatchOptions {
+  int64_t batch_size = 32;
+  // A new order every epoch, which follows from seed and epoch alone.
+  bool shuffle = true;
+  uint64_t seed = 0;
+};
+
+// Gathers one batch after another into memory that is allocated once:
+//
+//   batches.StartEpoch(epoch);
+//   while (batches.Next()) Step(batches.inputs(), batches.targets());
+//
+// The last batch of an epoch is smaller if the samples do not divide evenly.
+class Batches {
+ public:
+  // `dataset` must outlive the result. batch_size >= 1; memory is at most that of the dataset.
+  static absl::StatusOr<Batches> Create(const Dataset& dataset, BatchOptions options);
+
+  int64_t batches_per_epoch() const;
+  // Only the order depends on the epoch: any epoch can be started at any time.
+  void StartEpoch(int64_t epoch);
+  // Moves to the next batch; false after the last one.
+  bool Next();
+
+  // The current batch: arrays [size, ...] in the dataset's order, valid until Next.
+  int64_t size() const { return end_ - begin_; }
+  std::span<const runtime::TensorView> inputs() const;
+  std::span<const runtime::TensorView> targets() const;
+  // The rows of the dataset it was gathered from.
+  std::span<const int64_t> rows() const;
+
+ private:
+  // The memory of one array of the batch. `shape` is what the view in views_ points to.
+  struct Slot {
+    const runtime::Tensor* source = nullptr;
+    runtime::Tensor memory;
+    std::vector<int64_t> shape;
+  };
+
+  BatchOptions options_;
+  size_t input_count_ = 0;
+  std::vector<Slot> slots_;
+  std::vector<runtime::TensorView> views_;
+  std::vector<int64_t> order_;
+  int64_t begin_ = 0;
+  int64_t end_ = 0;
+};
+
+}  // namespace gradus::data
