@@ -19,9 +19,9 @@ namespace gradus::loop {
 struct Buffer {
   enum class Kind : uint8_t { kInput, kOutput, kScratch };
   std::string name;
-  ir::Type type;          // kInput, kOutput. kScratch (plans only): dtype counts, the shape is in `elements`
+  ir::Type type;          // kInput, kOutput. kScratch (plans only): only its dtype counts
   Kind kind = Kind::kInput;
-  Extent elements;        // kScratch: how many elements
+  absl::InlinedVector<Extent, 2> elements;  // kScratch: how many, as a product, e.g. {16 * K, ceil(B/16)}
 };
 
 struct Store {
