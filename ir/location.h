@@ -14,6 +14,7 @@ struct Location {
   std::shared_ptr<const std::string> file;   // null: unknown
   int line = 0, column = 0;                  // from 1; 0: unknown
   std::shared_ptr<const std::string> scope;  // the layer's name, or null
+  bool from_ir_text = false;  // the place in the IR text itself, for messages: never printed as loc(...)
 
   Location() = default;
   Location(std::string_view file_name, int line_number, int column_number = 0);
