@@ -4,30 +4,11 @@
 
 #include "fmt/format.h"
 #include "fmt/ranges.h"
+#include "ir/lexer.h"
 #include "ir/printer.h"
 
 namespace gradus::ir {
 namespace {
-
-std::string Quote(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    const auto u = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (c == '\t') {
-      out += "\\t";
-    } else if (u < 0x20 || u == 0x7f) {
-      out += fmt::format("\\x{:02x}", u);
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
 
 struct AttributePrinter {
   std::string operator()(bool b) const { return b ? "true" : "false"; }
@@ -39,7 +20,7 @@ struct AttributePrinter {
   }
   std::string operator()(const Shape& s) const { return ToString(s); }
   std::string operator()(DType d) const { return std::string(Name(d)); }
-  std::string operator()(const FunctionRef& f) const { return "@" + f.name; }
+  std::string operator()(const FunctionRef& f) const { return "@" + SpellName(f.name); }
 };
 
 }  // namespace
