@@ -1,0 +1,168 @@
+#include "passes/autodiff.h"
+
+#include <utility>
+
+#include "fmt/format.h"
+#include "ir/op_def.h"
+#include "ir/ops/elementwise.h"
+#include "ir/ops/leaf.h"
+
+namespace gradus::passes {
+namespace {
+
+using ir::Function;
+using ir::Node;
+using ir::Value;
+
+class Differentiator {
+ public:
+  Differentiator(Value result, std::span<const Value> wanted)
+      : function_(result.function()), result_(result), wanted_(wanted) {}
+
+  absl::StatusOr<std::vector<Value>> Process(Value seed) {
+    for (const auto& node : function_.nodes()) forward_.push_back(node.get());
+    MarkPaths();
+    gradients_.resize(static_cast<size_t>(function_.id_bound()));
+    Accumulate(result_, seed ? seed : ir::scalar_like(result_, 1.0));
+    for (auto it = forward_.rbegin(); it != forward_.rend(); ++it) {
+      if (absl::Status s = Visit(**it); !s.ok()) {
+        function_.set_location_override(std::nullopt);
+        return s;
+      }
+    }
+    function_.set_location_override(std::nullopt);
+    std::vector<Value> out;
+    for (const Value w : wanted_) {
+      const Value g = GradientOf(w);
+      out.push_back(g ? g : ir::zeros_like(w));
+    }
+    if (function_.error()) return function_.error()->ToStatus();
+    return out;
+  }
+
+ private:
+  // A node is on a path if a wanted value reaches it through float values.
+  void MarkPaths() {
+    on_path_.assign(static_cast<size_t>(function_.id_bound()), false);
+    for (const Value w : wanted_) on_path_[static_cast<size_t>(w.node()->id())] = true;
+    for (const Node* node : forward_) {
+      if (node->op().has(ir::kStopsGradient)) continue;
+      for (const Value v : node->operands()) {
+        if (Carries(v)) on_path_[static_cast<size_t>(node->id())] = true;
+      }
+    }
+  }
+
+  bool Carries(Value v) const {
+    return ir::IsFloat(v.dtype()) && on_path_[static_cast<size_t>(v.node()->id())];
+  }
+
+  Value GradientOf(Value v) const {
+    const auto& all = gradients_[static_cast<size_t>(v.node()->id())];
+    return all.empty() ? Value() : all[static_cast<size_t>(v.result())];
+  }
+
+  void Accumulate(Value v, Value gradient) {
+    auto& all = gradients_[static_cast<size_t>(v.node()->id())];
+    if (all.empty()) all.resize(static_cast<size_t>(v.node()->num_results()));
+    Value& slot = all[static_cast<size_t>(v.result())];
+    slot = slot ? ir::add(slot, gradient) : gradient;
+  }
+
+  absl::Status Visit(Node& node) {
+    const auto arrived = gradients_[static_cast<size_t>(node.id())];
+    if (arrived.empty() || !on_path_[static_cast<size_t>(node.id())]) return absl::OkStatus();
+    if (node.op().has(ir::kStopsGradient)) return absl::OkStatus();
+    function_.set_location_override(node.location());
+    ir::Vjp context;
+    context.node = &node;
+    context.grad = arrived[0];
+    context.grads.assign(arrived.begin(), arrived.end());
+    return node.op().vjp_all != nullptr ? VisitAll(context) : VisitEach(context);
+  }
+
+  absl::Status VisitAll(const ir::Vjp& context) {
+    const auto gradients = context.node->op().vjp_all(context);
+    for (int i = 0; i < context.node->num_operands(); ++i) {
+      const Value g = gradients[static_cast<size_t>(i)];
+      if (g && Carries(context.operand(i))) Accumulate(context.operand(i), g);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status VisitEach(const ir::Vjp& context) {
+    const ir::OpDef& op = context.node->op();
+    for (int i = 0; i < context.node->num_operands(); ++i) {
+      const Value operand = context.operand(i);
+      if (!Carries(operand)) continue;
+      const ir::VjpRule rule =
+          static_cast<size_t>(i) < op.vjp.size() ? op.vjp[static_cast<size_t>(i)] : nullptr;
+      if (rule == nullptr) return NotDifferentiable(*context.node, i);
+      const Value gradient = rule(context);
+      if (gradient.is_poison()) return function_.error()->ToStatus();
+      IR_CHECK_MSG(gradient.type() == operand.type(), op.name);
+      Accumulate(operand, gradient);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status NotDifferentiable(const Node& node, int operand) const {
+    ir::Diagnostic d;
+    d.location = node.location();
+    d.message = fmt::format("{} is not differentiable with respect to operand {} ({})",
+                            node.op().name, operand, ir::ToString(node.operand(operand).type()));
+    d.help = "wrap the operand in stop_gradient if its gradient is meant to be zero";
+    return d.ToStatus();
+  }
+
+  Function& function_;
+  Value result_;
+  std::span<const Value> wanted_;
+  std::vector<Node*> forward_;
+  std::vector<bool> on_path_;
+  // By node id: one value a result, or nothing yet. Grows with the nodes that rules emit only in ids never looked up.
+  std::vector<absl::InlinedVector<Value, 1>> gradients_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<Value>> Gradients(Value result, std::span<const Value> wanted,
+                                             Value seed) {
+  if (!result || result.is_poison()) {
+    if (result && result.function().error()) return result.function().error()->ToStatus();
+    return absl::InvalidArgumentError("gradient: the result is no value");
+  }
+  ir::Diagnostic d;
+  d.location = result.node()->location();
+  if (!ir::IsFloat(result.dtype())) {
+    d.message = fmt::format("gradient: the result has type {}, expected f32 or f64",
+                            ir::ToString(result.type()));
+    return d.ToStatus();
+  }
+  if (!seed && result.rank() != 0) {
+    d.message = fmt::format("gradient: the result has type {}, expected a scalar",
+                            ir::ToString(result.type()));
+    d.help = "reduce it first, for example with reduce_mean, or give a seed of its type";
+    return d.ToStatus();
+  }
+  if (seed && !(seed.type() == result.type())) {
+    d.message = fmt::format("gradient: the seed has type {}, expected the result's {}",
+                            ir::ToString(seed.type()), ir::ToString(result.type()));
+    return d.ToStatus();
+  }
+  for (const Value w : wanted) {
+    if (!w || w.is_poison() || &w.function() != &result.function()) {
+      d.message = "gradient: a wanted value does not belong to the result's function";
+      return d.ToStatus();
+    }
+    if (!ir::IsFloat(w.dtype())) {
+      d.location = w.node()->location();
+      d.message = fmt::format("gradient: a wanted value has type {}, expected f32 or f64",
+                              ir::ToString(w.type()));
+      return d.ToStatus();
+    }
+  }
+  return Differentiator(result, wanted).Process(seed);
+}
+
+}  // namespace gradus::passes

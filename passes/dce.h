@@ -1,0 +1,11 @@
+#pragma once
+
+// Dead code: removes nodes whose results no result of the function depends on. Arguments stay: they are the signature.
+
+#include "passes/pass.h"
+
+namespace gradus::passes {
+
+absl::StatusOr<bool> Dce(ir::Module& module, const PassContext& context);
+
+}  // namespace gradus::passes

@@ -1,0 +1,130 @@
+#include "passes/memory/call_order.h"
+
+#include <functional>
+#include <queue>
+
+#include "ir/check.h"
+#include "ir/loop/kernel.h"
+#include "passes/memory/calls.h"
+
+namespace gradus::passes {
+namespace {
+
+using ir::Function;
+using ir::Node;
+using ir::Value;
+
+class Orderer {
+ public:
+  Orderer(const Function& function, const ir::Module& module)
+      : function_(function), module_(module), count_(static_cast<int>(function.nodes().size())) {
+    position_.assign(static_cast<size_t>(function.id_bound()), -1);
+    for (int i = 0; i < count_; ++i) {
+      position_[static_cast<size_t>(function.nodes()[static_cast<size_t>(i)]->id())] = i;
+    }
+    after_.resize(static_cast<size_t>(count_));
+    for (int i = 0; i < count_; ++i) {
+      for (const Value v : node(i).operands()) {
+        const int from = position_[static_cast<size_t>(v.node()->id())];
+        if (from >= 0) after_[static_cast<size_t>(from)].push_back(i);
+        const int argument = function.ArgumentIndex(v);
+        if (argument >= 0) readers_of(argument).push_back(i);
+      }
+    }
+  }
+
+  CallOrder Process() {
+    CallOrder out;
+    for (const ir::Result& r : function_.results()) out.in_place.push_back(TryInPlace(r));
+    out.order = Sorted();
+    return out;
+  }
+
+ private:
+  const Node& node(int i) const { return *function_.nodes()[static_cast<size_t>(i)]; }
+
+  std::vector<int>& readers_of(int argument) {
+    if (readers_.size() <= static_cast<size_t>(argument)) {
+      readers_.resize(static_cast<size_t>(function_.num_args()));
+    }
+    return readers_[static_cast<size_t>(argument)];
+  }
+
+  bool TryInPlace(const ir::Result& r) {
+    if (r.alias < 0) return false;
+    const int writer = position_[static_cast<size_t>(r.value.node()->id())];
+    if (writer < 0) return false;  // an argument: a copy, if it is another
+    // A second result in another argument of the same value, or the old value asked for as a result: a copy.
+    for (const ir::Result& other : function_.results()) {
+      if (&other == &r) break;
+      if (other.value == r.value && other.alias >= 0) return false;
+    }
+    const loop::Kernel& kernel = *CalleeOf(module_, node(writer)).kernel;
+    const Value argument = function_.arg(r.alias);
+    for (int k = 0; k < node(writer).num_operands(); ++k) {
+      if (node(writer).operand(k) == argument && !InPlaceSafe(kernel, k, r.value.result())) return false;
+    }
+    const std::vector<int> readers = readers_of(r.alias);
+    const std::vector<bool> reachable = ReachableFrom(writer);
+    for (const int reader : readers) {
+      if (reader != writer && reachable[static_cast<size_t>(reader)]) return false;
+    }
+    for (const int reader : readers) {
+      if (reader != writer) after_[static_cast<size_t>(reader)].push_back(writer);
+    }
+    return true;
+  }
+
+  std::vector<bool> ReachableFrom(int start) const {
+    std::vector<bool> seen(static_cast<size_t>(count_), false);
+    std::vector<int> stack = {start};
+    while (!stack.empty()) {
+      const int i = stack.back();
+      stack.pop_back();
+      for (const int next : after_[static_cast<size_t>(i)]) {
+        if (seen[static_cast<size_t>(next)]) continue;
+        seen[static_cast<size_t>(next)] = true;
+        stack.push_back(next);
+      }
+    }
+    return seen;
+  }
+
+  // Topological, the earliest of the original order first: deterministic, and close to what was printed.
+  std::vector<int> Sorted() const {
+    std::vector<int> waiting(static_cast<size_t>(count_), 0);
+    for (const auto& list : after_) {
+      for (const int i : list) ++waiting[static_cast<size_t>(i)];
+    }
+    std::priority_queue<int, std::vector<int>, std::greater<>> ready;
+    for (int i = 0; i < count_; ++i) {
+      if (waiting[static_cast<size_t>(i)] == 0) ready.push(i);
+    }
+    std::vector<int> order;
+    while (!ready.empty()) {
+      const int i = ready.top();
+      ready.pop();
+      order.push_back(i);
+      for (const int next : after_[static_cast<size_t>(i)]) {
+        if (--waiting[static_cast<size_t>(next)] == 0) ready.push(next);
+      }
+    }
+    IR_CHECK(static_cast<int>(order.size()) == count_);
+    return order;
+  }
+
+  const Function& function_;
+  const ir::Module& module_;
+  int count_;
+  std::vector<int> position_;            // of a node, by id; -1 for arguments
+  std::vector<std::vector<int>> after_;  // what must run later, by position
+  std::vector<std::vector<int>> readers_;  // by argument
+};
+
+}  // namespace
+
+CallOrder OrderCalls(const Function& function, const ir::Module& module) {
+  return Orderer(function, module).Process();
+}
+
+}  // namespace gradus::passes
