@@ -47,9 +47,16 @@ class Tokenizer {
       }
       size_t column = 0;
       while (true) {
-        absl::StatusOr<std::string_view> cell = NextCell(column);
-        if (!cell.ok()) return cell.status();
-        if (!handler.Cell(column++, *cell)) return absl::OkStatus();
+        const bool quoted = position_ < text_.size() && text_[position_] == '"';
+        std::string_view cell;
+        if (quoted) {
+          absl::StatusOr<std::string_view> read = QuotedCell(column);
+          if (!read.ok()) return read.status();
+          cell = *read;
+        } else {
+          cell = PlainCell();
+        }
+        if (!handler.Cell(column++, cell)) return absl::OkStatus();
         if (position_ == text_.size() || text_[position_] != delimiter_) break;
         ++position_;
       }
@@ -68,13 +75,13 @@ class Tokenizer {
     ++line_;
   }
 
-  absl::StatusOr<std::string_view> NextCell(size_t column) {
-    if (position_ < text_.size() && text_[position_] == '"') return QuotedCell(column);
-    const size_t begin = position_;
-    while (position_ < text_.size() && !stops_[static_cast<unsigned char>(text_[position_])]) {
-      ++position_;
-    }
-    return text_.substr(begin, position_ - begin);
+  std::string_view PlainCell() {
+    const char* const begin = text_.data() + position_;
+    const char* const end = text_.data() + text_.size();
+    const char* stop = begin;
+    while (stop != end && !stops_[static_cast<unsigned char>(*stop)]) ++stop;
+    position_ += static_cast<size_t>(stop - begin);
+    return {begin, stop};
   }
 
   // A cell without doubled quotes is a piece of the text; one with them is put together aside.

@@ -1,6 +1,7 @@
 #include "frontend/data/table.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -30,6 +31,33 @@ bool IsMissingWord(std::string_view text) {
   return lower == "nan" || lower == "na" || lower == "n/a" || lower == "null";
 }
 
+// Most cells of most tables: a few digits with at most one point. 15 digits and the power of ten
+// are exact in double, so their quotient is the nearest double. Returns false for anything longer
+// or else.
+bool ParseShortDecimal(std::string_view cell, double& value) {
+  constexpr std::array<double, 16> kPowers = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                              1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  if (cell.empty() || cell.size() > 16) return false;
+  int64_t digits = 0;
+  size_t count = 0, point = cell.size();
+  for (size_t i = 0; i < cell.size(); ++i) {
+    const auto digit = static_cast<unsigned char>(cell[i] - '0');
+    if (digit < 10) {
+      digits = digits * 10 + digit;
+      ++count;
+    } else if (cell[i] == '.' && point == cell.size()) {
+      point = i;
+    } else {
+      return false;
+    }
+  }
+  if (count == 0 || count > 15) return false;
+  const size_t decimals = point == cell.size() ? 0 : cell.size() - point - 1;
+  value = static_cast<double>(digits);
+  if (decimals > 0) value /= kPowers[decimals];
+  return true;
+}
+
 template <class T>
 void WriteColumn(std::span<const double> numbers, size_t column, size_t columns, std::span<T> out) {
   for (size_t i = 0; i < numbers.size(); ++i) {
@@ -40,6 +68,7 @@ void WriteColumn(std::span<const double> numbers, size_t column, size_t columns,
 }  // namespace
 
 bool ParseNumber(std::string_view cell, double& value) {
+  if (ParseShortDecimal(cell, value)) return true;
   cell = Trim(cell);
   if (cell.empty()) {
     value = kMissing;

@@ -7,6 +7,7 @@ prints one line per violation (`file:line: rule: what`) and exits 1 if there is 
 
   arrow     a folder includes only the folders that ALLOWED lists for it
   path      a quoted include is relative to the root and names a file of the tree
+  library   a folder includes only the third-party libraries that THIRD_PARTY lists for it
   llvm      LLVM headers are included by codegen only, and reached from nowhere else
   abi       the C interface includes standard C headers and nothing more
   cycle     headers do not include each other in a circle
@@ -31,6 +32,18 @@ ALLOWED = {
     "benchmarks": LIBRARIES | {"benchmarks"},
     "tests": LIBRARIES | {"tests", "examples"},
 }
+CORE = {"absl", "fmt"}
+THIRD_PARTY = {
+    "ir": CORE,
+    "runtime": CORE,
+    "passes": CORE,
+    "codegen": CORE,  # and LLVM, by the rule of its own
+    "frontend": CORE | {"nlohmann"},
+    "tools": CORE | {"nlohmann", "CLI"},
+    "examples": CORE | {"nlohmann", "CLI"},
+    "benchmarks": CORE | {"nlohmann", "CLI", "benchmark"},
+    "tests": CORE | {"nlohmann", "CLI", "gtest", "gmock"},
+}
 SOURCES = (".h", ".cpp", ".c")
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
@@ -38,12 +51,12 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTIL
 TOKEN = re.compile(
     r'//[^\n]*|/\*.*?\*/|R"([^(\s]*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'', re.DOTALL)
 LITERAL = re.compile(r'"((?:\\.|[^"\\\n])*)"')
-OP_RECORD = re.compile(r'\bOpDef\s+k\w+\s*(?:=\s*)?\{\s*\.name\s*=\s*"(\w+)"')
+OP_RECORD = re.compile(r'\bOpDef\s+(k\w+)\s*(?:=\s*)?\{\s*\.name\s*=\s*"(\w+)"')
 
 # `x.op->name == "tanh"`, `op_name() != "tanh"`, and the same the other way round.
 OP_SUBJECT = r'(?:\bop(?:_def)?(?:\(\))?(?:->|\.)name(?:\(\))?|\bop_name(?:\(\))?)'
 OP_NAME = re.compile(OP_SUBJECT + r'\s*[=!]=\s*"|"\s*[=!]=\s*[\w.()>\-]*' + OP_SUBJECT)
-OP_CONSTANT = re.compile(r'\bop(?:_def)?(?:\(\))?\s*[=!]=\s*&\s*(?:\w+::)*k[A-Z]\w*')
+OP_CONSTANT = re.compile(r'\bop(?:_def)?(?:\(\))?\s*[=!]=\s*&\s*(?:\w+::)*(k[A-Z]\w*)')
 OP_SWITCH = re.compile(r'\bswitch\s*\([^;{]*?(?:->|\.|\b)(?:op(?:_def)?(?:\(\))?|op_kind(?:\(\))?|\w*OpKind\w*)'
                        r'(?:(?:->|\.)\w+(?:\(\))?)?\s*\)')
 # The closed set of scalar arithmetic is spelled like some ops, and is named where it is defined,
@@ -94,6 +107,9 @@ def check_includes(files):
             if is_llvm(header):
                 if top != "codegen":
                     found.append(f"{at}: llvm: {top} includes {header}; only codegen may")
+            elif header.split("/")[0] in set().union(*THIRD_PARTY.values()) and header not in files:
+                if header.split("/")[0] not in THIRD_PARTY[top]:
+                    found.append(f"{at}: library: {top} may not include {header}")
             elif match.group(1) == '"':
                 if header not in files:
                     found.append(f'{at}: path: "{header}" is no file of this tree; quoted includes '
@@ -155,10 +171,12 @@ def check_cycles(graph):
 
 def check_ops(files):
     """Rules op-name, op-switch and op-list."""
-    names = set()
+    records, names = set(), set()
     for path, text in files.items():
         if path.startswith("ir/ops/"):
-            names.update(OP_RECORD.findall(text))
+            for record, name in OP_RECORD.findall(text):
+                records.add(record)
+                names.add(name)
     found = []
     for path, text in files.items():
         if path.startswith(("ir/ops/", "tests/")):
@@ -168,6 +186,8 @@ def check_ops(files):
             if rule == "op-switch" and path.startswith(SCALAR_FILES):
                 continue
             for match in pattern.finditer(text):
+                if pattern is OP_CONSTANT and match.group(1) not in records:
+                    continue  # a mark of the core's own, such as the poison value
                 found.append(f"{path}:{line_of(text, match.start())}: {rule}: "
                              f"`{' '.join(match.group(0).split())}`: behaviour belongs on the op "
                              "record; ask a trait")

@@ -80,6 +80,14 @@ class Layering(unittest.TestCase):
         self.expect({"ir/a.cpp": '#include "type.h"\n'}, ["ir/a.cpp:1: path:", "type.h"])
         self.expect({"ir/a.cpp": '#include "../ir/type.h"\n'}, ["path:"])
 
+    def test_third_party_libraries(self):
+        self.expect({"ir/a.cpp": '#include "fmt/format.h"\n#include <absl/status/status.h>\n',
+                     "frontend/a.cpp": "#include <nlohmann/json.hpp>\n"})
+        self.expect({"passes/a.cpp": "#include <nlohmann/json.hpp>\n"},
+                    ["passes/a.cpp:1: library: passes may not include nlohmann/json.hpp"])
+        self.expect({"frontend/a.cpp": '#include "CLI/CLI.hpp"\n'}, ["frontend/a.cpp:1: library:"])
+        self.expect({"runtime/a.cpp": "#include <gtest/gtest.h>\n"}, ["runtime/a.cpp:1: library:"])
+
     def test_llvm_outside_codegen(self):
         self.expect({"passes/a.cpp": "#include <llvm/IR/Module.h>\n"}, ["passes/a.cpp:1: llvm:"])
         self.expect({"frontend/a.cpp": '#include "llvm-c/Core.h"\n'}, ["frontend/a.cpp:1: llvm:"])
@@ -116,7 +124,8 @@ class Layering(unittest.TestCase):
 
     def test_names_of_other_things_may_be_compared(self):
         self.expect({"passes/a.cpp": 'if (pass.name == "cse") {}\nif (loop.name() == "i") {}\n'
-                                     "if (node->op == other->op) {}\n"})
+                                     "if (node->op == other->op) {}\n"
+                                     "if (node->op() == &kPoison) {}\n"})
 
     def test_switching_over_ops(self):
         for code in ("switch (node->op) {", "switch (node->op()->kind()) {", "switch (op.kind) {",

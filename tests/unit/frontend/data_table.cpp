@@ -4,8 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
+#include <string>
+#include <vector>
 
 #include "frontend/data/csv.h"
+#include "frontend/data/philox.h"
 
 namespace gradus::data {
 namespace {
@@ -88,6 +92,40 @@ TEST(Table, ToTensorIsRowMajor) {
               ElementsAre(0, 10, 1, 0, 0, 30));
   EXPECT_FALSE(table.ToTensor(runtime::DType::kI32).ok());
   EXPECT_THAT(std::string(Meters().ToTensor().status().message()), HasSubstr("\"id\" holds text"));
+}
+
+// The short way through ParseNumber must agree with strtod to the last bit.
+TEST(ParseNumber, AgreesWithTheLibrary) {
+  std::vector<std::string> cells = {"0",
+                                    ".0",
+                                    "0.",
+                                    "000",
+                                    "999999999999999",
+                                    "9999999999999999",
+                                    ".999999999999999",
+                                    "99999999.9999999",
+                                    "1.000000000000001",
+                                    "0.1",
+                                    "0.3",
+                                    "123456789.123456",
+                                    "0000000000000.1"};
+  PhiloxStream random(1);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string cell = std::to_string(random.Below(uint64_t{1} << random.Below(60)));
+    if (random.Below(4) > 0) cell.insert(random.Below(cell.size() + 1), 1, '.');
+    cells.push_back(cell);
+  }
+  for (const std::string& cell : cells) {
+    double value = -1;
+    if (cell == ".") continue;
+    ASSERT_TRUE(ParseNumber(cell, value)) << cell;
+    ASSERT_EQ(value, std::strtod(cell.c_str(), nullptr)) << cell;
+  }
+  for (const char* cell : {".", "1.2.3", "1..2", "-", "+", "1e", "1,2", "12a", "0x1", "- 1"}) {
+    double value = -1;
+    EXPECT_FALSE(ParseNumber(cell, value)) << cell;
+    EXPECT_TRUE(std::isnan(value)) << cell;
+  }
 }
 
 TEST(Table, CreateChecksItsColumns) {
