@@ -31,11 +31,13 @@ struct FlatStore {
 struct Nest {
   enum class Mode : uint8_t {
     kPlain,       // vectorised along `vector` where accesses have stride 1 (or 0, -1); else element-wise gather
-    kTranspose,   // loads have stride 1 along `cross`, stores along `vector`: tiles of lanes x lanes, shuffled
+    // Loads whose stride along `vector` is not 0, 1 or -1 have stride 1 along `cross` and stand in no reduction: they are
+    // read as tiles of lanes x lanes and transposed in registers. All else, stores too, is evaluated along `vector`.
+    kTranspose,
   };
   std::vector<const Variable*> loops;    // all of the stores' variables, outermost first
   const Variable* vector = nullptr;      // one of `loops` (the innermost, mostly), or null: scalar code
-  const Variable* cross = nullptr;       // kTranspose: the variable along which loads have stride 1
+  const Variable* cross = nullptr;       // kTranspose: another of `loops`
   // Reduction variables to vectorise when they are the innermost of a reduction that does not depend on `vector`.
   std::vector<const Variable*> vector_reductions;
   Mode mode = Mode::kPlain;
@@ -52,6 +54,8 @@ struct Side {
 };
 
 // acc[m, n] = sum over k of A[batch, m, k] * B[batch, k, n], then the epilogue's stores over acc.
+// m and k are not empty (a product of a vector has an m of extent 1). The extent of n is a number, as are all strides
+// along n, k and the last of m; extents of batch, m and k may be symbolic, and may be 0 when called.
 // B has stride 1 along n. `siblings` are further sums with the same A, M, N and K whose B (and no other thing) differs
 // by a constant offset: kAcc number g reads B at b.offset + siblings[g - 1].
 struct Contraction {
