@@ -55,6 +55,7 @@ class Index {
  public:
   Index() = default;
   Index(int64_t constant);            // NOLINT: i + 1
+  Index(int constant) : Index(int64_t{constant}) {}  // NOLINT
   Index(const Variable* variable);    // NOLINT
   static Index Of(const Extent& extent);  // a symbolic number; requires divisor 1
 
@@ -104,6 +105,9 @@ class Variable {
   Index numerator_;
   int64_t divisor_ = 1;
 };
+
+// The loop variables that a form depends on, through atoms too, sorted by id.
+absl::InlinedVector<const Variable*, 4> LoopVariables(const Index& form);
 
 // Inclusive bounds; nullopt: not known as numbers (a symbol is involved). Symbols are >= 0.
 struct Bounds {

@@ -75,6 +75,7 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
+  // A name that is taken gets a number.
   const Variable* NewVariable(std::string name, Extent extent);
   const Variable* InternAtom(Variable::Kind kind, const Index& numerator, int64_t divisor);
 
@@ -102,9 +103,14 @@ class Arena {
 
  private:
   const Scalar* Intern(Scalar s);
+  const Scalar* Rebuild(const Scalar& s, std::span<const Scalar* const> operands,
+                        std::span<const Substitution> variables);
   std::deque<Variable> variables_;
   std::deque<Scalar> scalars_;
-  absl::flat_hash_map<uint64_t, absl::InlinedVector<const Scalar*, 1>> interned_;  // by hash of the contents
+  // By a hash of the contents.
+  absl::flat_hash_map<uint64_t, absl::InlinedVector<const Scalar*, 1>> interned_;
+  absl::flat_hash_map<uint64_t, absl::InlinedVector<const Variable*, 1>> atoms_;
+  absl::flat_hash_map<std::string, int> names_;  // how often each variable name was asked for
 };
 
 // A scalar with operators, for writing lowering rules and approximations as formulas.
