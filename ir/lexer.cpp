@@ -181,7 +181,8 @@ Token Lexer::Next() {
     if (IsLetter(next)) end = NameEnd(end);
     while (c == '%' && IsDigit(next) && IsDigit(At(end))) ++end;
     if (end > position_ + 1) return Make(kind, end);
-    return Error(end, c == '%' ? "expected a name or a number after '%'" : "expected a name after '@'");
+    return Error(end,
+                 c == '%' ? "expected a name or a number after '%'" : "expected a name after '@'");
   }
   if (std::string_view("(){}[],:=#").find(c) != std::string_view::npos) {
     return Make(TokenKind::kPunct, position_ + 1);

@@ -11,8 +11,8 @@ namespace gradus::ir {
 // Longest name of a value, function or attribute that the text form takes.
 inline constexpr size_t kMaxNameLength = 1023;
 
-// True for what can be written bare after % or @: letters, digits, '_', '.', and '/' between them, not starting with a
-// digit. Other names are written as strings: %"my input".
+// True for what can be written bare after % or @: letters, digits, '_', '.', and '/' between them,
+// not starting with a digit. Other names are written as strings: %"my input".
 bool IsPlainName(std::string_view name);
 // Letters, digits and '_', not starting with a digit: the names of symbols.
 bool IsIdentifier(std::string_view name);
@@ -36,8 +36,8 @@ enum class TokenKind : unsigned char {
 
 struct Token {
   TokenKind kind = TokenKind::kEnd;
-  std::string_view text;   // as written
-  size_t offset = 0;       // in bytes
+  std::string_view text;  // as written
+  size_t offset = 0;      // in bytes
   int line = 1, column = 1;
   const char* error = nullptr;
 
@@ -51,7 +51,8 @@ class Lexer {
   explicit Lexer(std::string_view text) : text_(text) {}
   // The next token; kEnd for ever at the end. After kError it does not advance.
   Token Next();
-  // Skips to behind the next line that starts with '}' (the end of a `loops` or `plan` block). False: there is none.
+  // Skips to behind the next line that starts with '}' (the end of a `loops` or `plan` block).
+  // False: there is none.
   bool SkipBlock();
 
  private:

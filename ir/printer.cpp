@@ -97,8 +97,8 @@ class FunctionPrinter {
     out += '(';
     Wrapped args(out, "    ");
     for (int i = 0; i < f_.num_args(); ++i) {
-      args.Add(fmt::format("%{}: {}", SpellName(f_.arg(i).node()->name()),
-                           ToString(f_.arg(i).type())));
+      args.Add(
+          fmt::format("%{}: {}", SpellName(f_.arg(i).node()->name()), ToString(f_.arg(i).type())));
     }
     out += ") -> (";
     Wrapped results(out, "    ");
@@ -180,7 +180,8 @@ void PrintParameter(std::string& out, const Parameter& p) {
     const bool whole = std::trunc(number) == number && std::abs(number) < 1e15;
     const bool minus_zero = number == 0 && std::signbit(number);
     out += SpellName(key) + " = ";
-    out += whole && !minus_zero ? fmt::format("{}", static_cast<int64_t>(number)) : PrintFloat(number);
+    out +=
+        whole && !minus_zero ? fmt::format("{}", static_cast<int64_t>(number)) : PrintFloat(number);
     separator = ", ";
   }
   if (separator == ", ") out += '}';

@@ -41,6 +41,15 @@ std::optional<int64_t> Shape::num_elements() const {
   return overflow ? std::numeric_limits<int64_t>::max() : n;
 }
 
+bool SizeFits(const Shape& shape) {
+  int64_t bytes = 8;
+  for (const Dim& d : shape) {
+    if (d.is_symbol() || d.size() == 0) continue;
+    if (__builtin_mul_overflow(bytes, d.size(), &bytes)) return false;
+  }
+  return true;
+}
+
 std::string ToString(const Dim& dim) {
   return dim.is_symbol() ? std::string(dim.symbol().name()) : fmt::format("{}", dim.size());
 }

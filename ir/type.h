@@ -84,6 +84,10 @@ class Shape {
   absl::InlinedVector<Dim, 4> dims_;
 };
 
+// False if the product of the sizes, symbols and zeros left out, times the largest element overflows 64 bits:
+// no memory holds it, and strides could not be computed.
+bool SizeFits(const Shape& shape);
+
 struct Type {
   DType dtype = DType::kF32;
   Shape shape;
