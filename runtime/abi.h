@@ -8,7 +8,6 @@
 
 #include <stdint.h>
 
-/* NOLINTBEGIN: names and spelling are C's. */
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -80,5 +79,4 @@ typedef int32_t (*gradus_entry_fn)(const void* const* in, void* const* out, cons
 #ifdef __cplusplus
 }
 #endif
-/* NOLINTEND */
 #endif /* GRADUS_RUNTIME_ABI_H_ */

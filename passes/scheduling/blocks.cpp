@@ -1,0 +1,219 @@
+#include "passes/scheduling/blocks.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "ir/check.h"
+
+namespace gradus::passes::scheduling {
+namespace {
+
+// The value of a store with each load as one flat form.
+const Scalar* FlattenLoads(const loop::Kernel& kernel, const Scalar* value) {
+  const Scalar* const roots[] = {value};
+  absl::flat_hash_map<const Scalar*, const Scalar*> flat;
+  for (const Scalar* s : PostOrder(roots)) {
+    if (s->kind != ScalarKind::kLoad) continue;
+    const auto& shape = kernel.buffers[static_cast<size_t>(s->buffer)].type.shape;
+    const Index offset = loop::Flatten(s->indices, shape);
+    flat[s] = kernel.arena->Load(s->buffer, s->dtype, std::span(&offset, 1));
+  }
+  return flat.empty() ? value : kernel.arena->Substitute(value, {}, flat);
+}
+
+
+std::vector<const Scalar*> LoadsOf(const Scalar* value) {
+  const Scalar* const roots[] = {value};
+  std::vector<const Scalar*> loads;
+  for (const Scalar* s : PostOrder(roots)) {
+    if (s->kind == ScalarKind::kLoad) loads.push_back(s);
+  }
+  return loads;
+}
+
+// How a store that loads `loads` can stand in a block after the block's stores: the loads that become values.
+// nullopt: it reads what the block writes at another place.
+std::optional<absl::flat_hash_map<const Scalar*, const Scalar*>> JoinBlock(
+    const Block& block, std::span<const Scalar* const> loads) {
+  absl::flat_hash_map<const Scalar*, const Scalar*> values;
+  for (const Scalar* load : loads) {
+    for (const loop::FlatStore& store : block.stores) {
+      if (store.buffer != load->buffer) continue;
+      if (!(store.offset == load->indices[0])) return std::nullopt;
+      values[load] = store.value;
+    }
+  }
+  return values;
+}
+
+// True if a store to `buffer` with these loads may run before `block`, which stands before it in the kernel.
+bool MayPass(const loop::Kernel& kernel, const Block& block, int buffer,
+             std::span<const Scalar* const> loads) {
+  const ir::Type& type = kernel.buffers[static_cast<size_t>(buffer)].type;
+  for (const loop::FlatStore& store : block.stores) {
+    if (store.buffer == buffer) return false;
+    for (const Scalar* load : loads) {
+      if (load->buffer == store.buffer) return false;
+    }
+    for (const Scalar* load : LoadsOf(store.value)) {  // of an argument whose memory `buffer` may use
+      const loop::Buffer& read = kernel.buffers[static_cast<size_t>(load->buffer)];
+      if (read.kind == loop::Buffer::Kind::kInput && read.type == type) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+std::vector<const Scalar*> Block::values() const {
+  std::vector<const Scalar*> list;
+  for (const loop::FlatStore& s : stores) list.push_back(s.value);
+  return list;
+}
+
+std::vector<Block> FormBlocks(const loop::Kernel& kernel) {
+  std::vector<Block> blocks;
+  for (const loop::Store& store : kernel.stores) {
+    const Scalar* value = FlattenLoads(kernel, store.value);
+    const auto& shape = kernel.buffers[static_cast<size_t>(store.buffer)].type.shape;
+    const Index offset = loop::Flatten(store.indices, shape);
+    const std::vector<const Scalar*> loads = LoadsOf(value);
+    bool joined = false;
+    for (size_t b = blocks.size(); b-- > 0 && !joined;) {
+      if (blocks[b].loops == store.variables) {
+        if (const auto values = JoinBlock(blocks[b], loads)) {
+          if (!values->empty()) value = kernel.arena->Substitute(value, {}, *values);
+          blocks[b].stores.push_back({store.buffer, offset, value});
+          joined = true;
+          break;
+        }
+      }
+      if (!MayPass(kernel, blocks[b], store.buffer, loads)) break;
+    }
+    if (!joined) blocks.push_back({store.variables, {{store.buffer, offset, value}}});
+  }
+  return blocks;
+}
+
+void SubstituteVariables(Arena& arena, Block& block, std::span<const loop::Substitution> list) {
+  for (loop::FlatStore& store : block.stores) {
+    store.offset = loop::Substitute(arena, store.offset, list);
+    store.value = arena.Substitute(store.value, list);
+  }
+}
+
+namespace {
+
+// Replaces one variable, wherever it is bound, by others (outermost first) and a form over them.
+void ReplaceVariable(Arena& arena, Block& block, const Variable* v, const Variables& by,
+                     const Index& to) {
+  const loop::Substitution substitution{v, to};
+  if (const auto it = std::ranges::find(block.loops, v); it != block.loops.end()) {
+    const auto at = block.loops.erase(it);
+    block.loops.insert(at, by.begin(), by.end());
+    SubstituteVariables(arena, block, std::span(&substitution, 1));
+    return;
+  }
+  for (loop::FlatStore& store : block.stores) {
+    store.value = RewriteReductions(
+        arena, store.value, [&](const Scalar& reduce, const Scalar* body) -> const Scalar* {
+          if (!Contains(reduce.variables, v)) {
+            return body == reduce.operands[0]
+                       ? &reduce
+                       : arena.Reduce(reduce.reduce, reduce.variables, body);
+          }
+          Variables variables;
+          for (const Variable* old : reduce.variables) {
+            if (old == v) {
+              variables.insert(variables.end(), by.begin(), by.end());
+            } else {
+              variables.push_back(old);
+            }
+          }
+          body = arena.Substitute(body, std::span(&substitution, 1));
+          return variables.empty() ? body : arena.Reduce(reduce.reduce, variables, body);
+        });
+  }
+}
+
+// An atom `v / d` or `v % d` (v may have a factor of 1 and no constant) whose loop can be split, if there is one.
+const Variable* FindSplit(const Index& form) {
+  for (const loop::Term& term : form.terms()) {
+    const Variable* atom = term.variable;
+    if (atom == nullptr || atom->kind() == Variable::Kind::kLoop) continue;
+    const auto terms = atom->numerator().terms();
+    if (terms.size() == 1 && terms[0].variable != nullptr && terms[0].coefficient == 1 &&
+        terms[0].symbols.empty() && terms[0].variable->kind() == Variable::Kind::kLoop) {
+      const Extent& extent = terms[0].variable->extent();
+      if (extent.divisor == 1 && extent.scale % atom->divisor() == 0) return atom;
+    }
+    if (const Variable* inner = FindSplit(atom->numerator())) return inner;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void SplitAtoms(Arena& arena, Block& block) {
+  while (true) {
+    const Variable* atom = nullptr;
+    const auto look = [&](const Index& form) {
+      if (atom == nullptr) atom = FindSplit(form);
+    };
+    for (const loop::FlatStore& store : block.stores) look(store.offset);
+    for (const Scalar* s : PostOrder(block.values())) ForEachForm(*s, look);
+    if (atom == nullptr) return;
+    const Variable* v = atom->numerator().terms()[0].variable;
+    const int64_t d = atom->divisor();
+    Extent outer = v->extent();
+    outer.scale /= d;
+    const Variable* high = arena.NewVariable(v->name() + "h", outer);
+    const Variable* low = arena.NewVariable(v->name() + "l", Extent(d));
+    ReplaceVariable(arena, block, v, {high, low}, Index(high) * d + Index(low));
+  }
+}
+
+void DropUnitLoops(Arena& arena, Block& block) {
+  const auto is_unit = [](const Variable* v) {
+    return v->extent().is_number() && v->extent().number() == 1;
+  };
+  Variables units;
+  for (const Variable* v : block.loops) {
+    if (is_unit(v)) units.push_back(v);
+  }
+  for (const Scalar* s : PostOrder(block.values())) {
+    if (s->kind != ScalarKind::kReduce) continue;
+    for (const Variable* v : s->variables) {
+      if (is_unit(v) && !Contains(units, v)) units.push_back(v);
+    }
+  }
+  for (const Variable* v : units) ReplaceVariable(arena, block, v, {}, Index(int64_t{0}));
+}
+
+void SortReductions(Arena& arena, Block& block) {
+  for (loop::FlatStore& store : block.stores) {
+    store.value = RewriteReductions(
+        arena, store.value, [&](const Scalar& reduce, const Scalar* body) -> const Scalar* {
+          const Scalar* const roots[] = {body};
+          absl::flat_hash_map<const Variable*, int64_t> largest;
+          for (const Scalar* s : PostOrder(roots)) {
+            if (s->kind != ScalarKind::kLoad) continue;
+            for (const Variable* v : reduce.variables) {
+              const int64_t stride =
+                  Stride(s->indices[0], v).value_or(std::numeric_limits<int64_t>::max());
+              largest[v] = std::max(largest[v], std::abs(stride));
+            }
+          }
+          Variables variables(reduce.variables.begin(), reduce.variables.end());
+          std::ranges::stable_sort(variables, [&](const Variable* a, const Variable* b) {
+            return largest[a] > largest[b];
+          });
+          if (body == reduce.operands[0] && std::ranges::equal(variables, reduce.variables)) {
+            return &reduce;
+          }
+          return arena.Reduce(reduce.reduce, variables, body);
+        });
+  }
+}
+
+}  // namespace gradus::passes::scheduling

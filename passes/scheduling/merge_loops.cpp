@@ -1,0 +1,93 @@
+#include "passes/scheduling/merge_loops.h"
+
+#include <algorithm>
+
+namespace gradus::passes::scheduling {
+
+bool CanMerge(std::span<const Index> forms, const Variable* p, const Variable* q) {
+  if (p->extent().divisor != 1 || q->extent().divisor != 1) return false;
+  return std::ranges::all_of(forms, [&](const Index& form) {
+    return !InAtom(form, p) && !InAtom(form, q) &&
+           CoefficientOf(form, p) == CoefficientOf(form, q).Times(q->extent());
+  });
+}
+
+std::vector<loop::Substitution> MergeAdjacent(Arena& arena, Variables& list,
+                                              std::vector<Index>& forms) {
+  std::vector<loop::Substitution> applied;
+  for (size_t i = 0; i + 1 < list.size();) {
+    const Variable* p = list[i];
+    const Variable* q = list[i + 1];
+    if (!CanMerge(forms, p, q)) {
+      ++i;
+      continue;
+    }
+    const Variable* merged = arena.NewVariable(p->name() + q->name(), p->extent() * q->extent());
+    const loop::Substitution both[] = {{p, Index(int64_t{0})}, {q, Index(merged)}};
+    for (Index& form : forms) form = loop::Substitute(arena, form, both);
+    applied.insert(applied.end(), std::begin(both), std::end(both));
+    list[i] = merged;
+    list.erase(list.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    if (i > 0) --i;  // the merged loop may now fit the one before
+  }
+  return applied;
+}
+
+std::vector<Index> FormsOf(const Block& block) {
+  std::vector<Index> forms;
+  for (const loop::FlatStore& store : block.stores) forms.push_back(store.offset);
+  for (const Scalar* s : PostOrder(block.values())) {
+    ForEachForm(*s, [&](const Index& form) { forms.push_back(form); });
+  }
+  return forms;
+}
+
+namespace {
+
+// Merges two variables that are adjacent in every reduction that has one of them. True if something changed.
+bool MergeOneReductionPair(Arena& arena, Block& block) {
+  const std::vector<const Scalar*> scalars = PostOrder(block.values());
+  const std::vector<Index> forms = FormsOf(block);
+  for (const Scalar* s : scalars) {
+    if (s->kind != ScalarKind::kReduce) continue;
+    for (size_t i = 0; i + 1 < s->variables.size(); ++i) {
+      const Variable* p = s->variables[i];
+      const Variable* q = s->variables[i + 1];
+      const bool adjacent = std::ranges::all_of(scalars, [&](const Scalar* other) {
+        if (other->kind != ScalarKind::kReduce) return true;
+        const auto at = std::ranges::find(other->variables, p);
+        if (at == other->variables.end()) return !Contains(other->variables, q);
+        return at + 1 != other->variables.end() && *(at + 1) == q;
+      });
+      if (!adjacent || !CanMerge(forms, p, q)) continue;
+      const Variable* merged = arena.NewVariable(p->name() + q->name(), p->extent() * q->extent());
+      const loop::Substitution both[] = {{p, Index(int64_t{0})}, {q, Index(merged)}};
+      for (loop::FlatStore& store : block.stores) {
+        store.value = RewriteReductions(
+            arena, store.value, [&](const Scalar& reduce, const Scalar* body) -> const Scalar* {
+              Variables variables;
+              for (const Variable* v : reduce.variables) {
+                if (v != q) variables.push_back(v == p ? merged : v);
+              }
+              if (body == reduce.operands[0] && !Contains(reduce.variables, p)) return &reduce;
+              return arena.Reduce(reduce.reduce, variables, arena.Substitute(body, both));
+            });
+      }
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+void MergeLoops(Arena& arena, Block& block) {
+  std::vector<Index> forms = FormsOf(block);
+  for (const loop::Substitution& s : MergeAdjacent(arena, block.loops, forms)) {
+    SubstituteVariables(arena, block, std::span(&s, 1));
+  }
+  while (MergeOneReductionPair(arena, block)) {
+  }
+}
+
+}  // namespace gradus::passes::scheduling

@@ -1,0 +1,24 @@
+#pragma once
+
+// Merging loops: adjacent p (outer) and q become one loop where every access, guards included, has
+// coefficient(p) = extent(q) * coefficient(q). [B, T, C] then is a plain matrix, and an elementwise kernel one flat loop.
+
+#include "passes/scheduling/blocks.h"
+
+namespace gradus::passes::scheduling {
+
+// True if every form lets `p` and `q` become one variable p * extent(q) + q.
+bool CanMerge(std::span<const Index> forms, const Variable* p, const Variable* q);
+
+// Merges in `list` (outermost first) what the forms allow. Returns the substitutions, to be applied in order, one after
+// the other; `list` and `forms` have them applied already.
+std::vector<loop::Substitution> MergeAdjacent(Arena& arena, Variables& list,
+                                              std::vector<Index>& forms);
+
+// All index forms of a block: offsets, loads, index values, guards.
+std::vector<Index> FormsOf(const Block& block);
+
+// Merges the loops of a block, and the variables of each of its reductions, as far as they go.
+void MergeLoops(Arena& arena, Block& block);
+
+}  // namespace gradus::passes::scheduling

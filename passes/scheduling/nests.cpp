@@ -1,0 +1,113 @@
+#include "passes/scheduling/nests.h"
+
+#include <algorithm>
+
+#include "passes/scheduling/merge_loops.h"
+
+namespace gradus::passes::scheduling {
+namespace {
+
+// How many loads below the roots would be gathered if `v` ran along the lanes.
+int Gathers(std::span<const Scalar* const> roots, const Variable* v) {
+  int gathers = 0;
+  for (const Scalar* s : PostOrder(roots)) {
+    if (s->kind != ScalarKind::kLoad) continue;
+    const std::optional<int64_t> stride = Stride(s->indices[0], v);
+    if (InAtom(s->indices[0], v) || !stride.has_value() || std::abs(*stride) > 1) ++gathers;
+  }
+  return gathers;
+}
+
+bool RunsOnce(const Variable* v) { return v->extent().is_number() && v->extent().number() <= 1; }
+
+// The variable along which every store of the block has stride 1, if there is one.
+const Variable* UnitStride(const Block& block) {
+  for (auto v = block.loops.rbegin(); v != block.loops.rend(); ++v) {
+    if (!RunsOnce(*v) && std::ranges::all_of(block.stores, [&](const loop::FlatStore& s) {
+          return !InAtom(s.offset, *v) && Stride(s.offset, *v) == 1;
+        })) {
+      return *v;
+    }
+  }
+  return nullptr;
+}
+
+// True if the body of `reduce` has a reduction that runs again for each value of `v`.
+bool HasReductionOver(const Scalar& reduce, const Variable* v) {
+  const Scalar* const roots[] = {reduce.operands[0]};
+  return std::ranges::any_of(PostOrder(roots), [&](const Scalar* s) {
+    return s->kind == ScalarKind::kReduce && s->depends_on(v);
+  });
+}
+
+// True if the reductions that depend on `v` gather less along their own innermost variables than along `v`.
+bool ReductionsWin(std::span<const Scalar* const> scalars, const Variable* v) {
+  int along_v = 0, along_own = 0;
+  for (const Scalar* s : scalars) {
+    if (s->kind != ScalarKind::kReduce || !s->depends_on(v)) continue;
+    const Scalar* const body[] = {s->operands[0]};
+    along_v += Gathers(body, v);
+    along_own += HasReductionOver(*s, s->variables.back()) ? Gathers(body, v)
+                                                           : Gathers(body, s->variables.back());
+  }
+  return along_own < along_v;
+}
+
+// A loop along which all loads that `vector` would gather have stride 1, if there are such loads.
+const Variable* CrossVariable(const Block& block, std::span<const Scalar* const> scalars,
+                              const Variable* vector) {
+  std::vector<const Scalar*> gathered;
+  for (const Scalar* s : scalars) {
+    if (s->kind == ScalarKind::kReduce) return nullptr;
+    const Scalar* const self[] = {s};
+    if (s->kind == ScalarKind::kLoad && Gathers(self, vector) > 0) gathered.push_back(s);
+  }
+  if (gathered.empty()) return nullptr;
+  for (const Variable* v : block.loops) {
+    if (v == vector || RunsOnce(v)) continue;
+    if (std::ranges::all_of(gathered, [&](const Scalar* s) {
+          return !InAtom(s->indices[0], v) && IsAffine(s->indices[0]) && Stride(s->indices[0], v) == 1;
+        })) {
+      return v;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+loop::Nest MakeNest(Arena& arena, Block block, const ir::Target& target, std::string purpose) {
+  SplitAtoms(arena, block);
+  DropUnitLoops(arena, block);
+  SortReductions(arena, block);
+  MergeLoops(arena, block);
+
+  loop::Nest nest;
+  nest.loops = block.loops;
+  nest.vector = UnitStride(block);
+  nest.purpose = std::move(purpose);
+  const std::vector<const Scalar*> scalars = PostOrder(block.values());
+  if (nest.vector != nullptr && ReductionsWin(scalars, nest.vector)) nest.vector = nullptr;
+
+  for (const Scalar* s : scalars) {
+    if (s->kind != ScalarKind::kReduce) continue;
+    if (nest.vector != nullptr && s->depends_on(nest.vector)) continue;
+    const Variable* v = s->variables.back();
+    if (RunsOnce(v) || HasReductionOver(*s, v) || Contains(nest.vector_reductions, v)) continue;
+    nest.vector_reductions.push_back(v);
+  }
+  if (nest.vector != nullptr) {
+    const ir::DType dtype = block.stores.front().value->dtype;
+    const bool plain_floats = std::ranges::all_of(scalars, [&](const Scalar* s) {
+      return s->kind != ScalarKind::kLoad || s->dtype == dtype;
+    });
+    if (ir::IsFloat(dtype) && plain_floats && target.lanes(static_cast<int>(ir::ByteSize(dtype))) > 1) {
+      nest.cross = CrossVariable(block, scalars, nest.vector);
+      if (nest.cross != nullptr) nest.mode = loop::Nest::Mode::kTranspose;
+    }
+  }
+  nest.stores = std::move(block.stores);
+  return nest;
+}
+
+}  // namespace gradus::passes::scheduling
