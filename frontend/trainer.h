@@ -1,0 +1,95 @@
+#pragma once
+
+// A compiled model with its weights: summary, fit, evaluate, predict. A training step is one call of compiled code and
+// performs no heap allocation.
+
+#include <cstdio>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "frontend/bound_entry.h"
+#include "frontend/compile.h"
+#include "frontend/data/batches.h"
+#include "frontend/training/history.h"
+#include "frontend/training/progress.h"
+#include "runtime/tensor.h"
+
+namespace gradus {
+
+struct FitOptions {
+  int64_t epochs = 1;
+  int64_t batch_size = 32;
+  bool shuffle = true;
+  uint64_t seed = 0;                          // of the shuffling
+  const data::Dataset* validation = nullptr;  // evaluated after every epoch
+  ProgressMode progress = ProgressMode::kAuto;
+  std::FILE* out = stdout;
+};
+
+class Trainer {
+ public:
+  static absl::StatusOr<Trainer> Create(const Model& model, const TrainingOptions& training,
+                                        std::vector<codegen::LoadedEntry> entries,
+                                        const CompileReport& report);
+
+  // Layers, output shapes, parameters, arena bytes.
+  void Summary(std::FILE* out = stdout) const;
+  std::string SummaryText() const;
+  const CompileReport& compile_report() const { return report_; }
+  int64_t num_parameters() const { return num_parameters_; }
+  const std::vector<std::string>& metric_names() const { return metric_names_; }
+
+  // New weights from a seed, and a fresh optimiser.
+  absl::Status Reset(uint64_t seed);
+
+  absl::StatusOr<History> Fit(const data::Dataset& train, const FitOptions& options);
+  absl::StatusOr<Evaluation> Evaluate(const data::Dataset& data, int64_t batch_size = 256);
+  // The outputs for all samples: one tensor an output, [samples, ...].
+  absl::StatusOr<std::vector<runtime::Tensor>> Predict(const data::Dataset& data,
+                                                       int64_t batch_size = 256);
+  // One step on one batch; arrays in the order of the model's inputs and outputs.
+  absl::StatusOr<Evaluation> TrainStep(std::span<const runtime::TensorView> inputs,
+                                       std::span<const runtime::TensorView> targets);
+
+  // Names as "hidden.kernel"; null if there is none.
+  const runtime::Tensor* Parameter(std::string_view name) const;
+  absl::Status SetParameter(std::string_view name, runtime::TensorView value);
+  std::vector<std::string> ParameterNames() const;
+
+  double learning_rate() const { return learning_rate_; }
+  void SetLearningRate(double rate);
+  // Threads that steps may use; null: one. Must outlive the trainer.
+  void SetThreads(const gradus_threads* threads) { threads_ = threads; }
+
+ private:
+  Trainer() = default;
+  absl::Status CheckData(const data::Dataset& data, bool with_targets) const;
+  absl::Status Step(std::span<const runtime::TensorView> inputs,
+                    std::span<const runtime::TensorView> targets);
+  Evaluation Scalars() const;
+
+  struct NamedTensor {
+    std::string name;
+    runtime::Tensor tensor;
+  };
+  std::string model_name_;
+  std::vector<LayerInfo> layers_;
+  std::vector<std::string> input_names_, output_names_, metric_names_;
+  int64_t num_parameters_ = 0;
+  CompileReport report_;
+  std::optional<BoundEntry> init_, forward_, evaluate_, train_step_;
+  std::vector<NamedTensor> parameters_, state_;
+  runtime::Tensor learning_rate_tensor_, step_;
+  double learning_rate_ = 0;
+  std::vector<runtime::Tensor> scalars_;  // loss, then metrics: results of train_step and evaluate
+  // Reused from call to call, so that a step allocates nothing.
+  std::vector<runtime::TensorView> arguments_;
+  std::vector<runtime::MutableTensorView> results_;
+  const gradus_threads* threads_ = nullptr;
+};
+
+}  // namespace gradus
