@@ -40,8 +40,8 @@ struct Kernel {
   int num_outputs = 0;
 };
 
-// True if output `output` may share memory with input `input`: every load of the input stands at the very index that
-// the store to the output writes, outside any reduction, and no store to another buffer reads the input afterwards.
+// True if output `output` may share memory with input `input`: every load of the input, in whatever store, stands at the
+// very index that the store to the output writes, outside any reduction, and no later store reads the input.
 bool InPlaceSafe(const Kernel& kernel, int input, int output);
 
 std::string Print(const Kernel& kernel);

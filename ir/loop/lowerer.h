@@ -57,18 +57,27 @@ class Lowerer {
   // store wrote (see SetStored) is loaded from there. Recursion depth is bounded by the size of a kernel, which
   // form_kernels limits.
   const Scalar* ScalarAt(ir::Value v, std::span<const Index> index);
-  void SetStored(ir::Value v, int buffer);
+  // From now on `v` is in `buffer`: it is loaded, except at `home`, the index of the store that wrote it, where it stays
+  // the scalar that it is, so that statements over the same loops share their sums.
+  void SetStored(ir::Value v, int buffer, std::span<const Index> home);
   const Variable* ReductionVariable(const ir::Node& node, int axis, const Extent& extent);
   Kernel& kernel() { return kernel_; }
 
  private:
   Kernel& kernel_;
-  absl::flat_hash_map<ir::Value, int> stored_;
+  struct Stored {
+    int buffer = 0;
+    std::vector<Index> home;
+  };
+  absl::flat_hash_map<ir::Value, Stored> stored_;
   absl::flat_hash_map<std::pair<const ir::Node*, int>, const Variable*> reduction_variables_;
   absl::flat_hash_map<std::pair<ir::Value, std::vector<Index>>, const Scalar*> memo_;
 };
 
-// Lowers a kernel function: one store a result, outermost results first; stores of equal shape share loop variables.
+// Lowers a kernel function: one store a result; stores of equal shape share loop variables. A result that another one
+// reads elsewhere than at its own index (the sum of a stored column) is loaded, after its store. Otherwise the later
+// value is stored first: an update may then overwrite an argument that only it reads, while the others still follow.
+// Errors: an op without a lowering rule.
 absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& kernel_function);
 
 }  // namespace gradus::loop

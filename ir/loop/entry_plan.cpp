@@ -1,0 +1,71 @@
+#include "ir/loop/entry_plan.h"
+
+#include "fmt/format.h"
+#include "ir/loop/plan.h"
+
+namespace gradus::loop {
+
+std::string ToString(const Polynomial& p) {
+  std::string text;
+  for (const SizeTerm& t : p) {
+    std::string term;
+    if (t.coefficient != 1 || t.factors.empty()) term = fmt::format("{}", t.coefficient);
+    for (const Extent& f : t.factors) {
+      if (!term.empty()) term += '*';
+      term += ToString(f);
+    }
+    text += (text.empty() ? "" : " + ") + term;
+  }
+  return text.empty() ? "0" : text;
+}
+
+namespace {
+
+std::string ToString(const Place& p) {
+  switch (p.kind) {
+    case Place::Kind::kArgument: return fmt::format("argument {}", p.index);
+    case Place::Kind::kResult: return fmt::format("result {}", p.index);
+    case Place::Kind::kWorkspace: return fmt::format("workspace at {}", ToString(p.offset));
+  }
+  return "";
+}
+
+// "%4, %5 = call @dense(%0, %1)": places by number.
+std::string CallText(const KernelCall& call) {
+  std::string inputs, outputs, scratch;
+  for (size_t i = 0; i < call.places.size(); ++i) {
+    const bool is_input = static_cast<int>(i) < call.kernel->num_args();
+    std::string& list = is_input ? inputs : outputs;
+    list += fmt::format("{}%{}", list.empty() ? "" : ", ", call.places[i]);
+  }
+  for (const Polynomial& s : call.scratch) {
+    scratch += fmt::format("{}{}", scratch.empty() ? "" : ", ", ToString(s));
+  }
+  std::string text = fmt::format("{} = call @{}({})", outputs, call.kernel->name(), inputs);
+  if (!scratch.empty()) text += fmt::format(" scratch at {}", scratch);
+  return text;
+}
+
+}  // namespace
+
+std::string Print(const EntryPlan& plan) {
+  std::string symbols;
+  for (const Symbol& s : plan.symbols) {
+    symbols += (symbols.empty() ? "" : ", ") + std::string(s.name());
+  }
+  std::string out = fmt::format("entry ({}) workspace {} {{\n", symbols, ToString(plan.workspace));
+  for (size_t i = 0; i < plan.places.size(); ++i) {
+    out += fmt::format("  %{}: {} {}\n", i, ir::ToString(plan.places[i].type), ToString(plan.places[i]));
+  }
+  for (const auto& step : plan.steps) {
+    if (const auto* call = std::get_if<KernelCall>(&step)) {
+      out += fmt::format("  {}\n", CallText(*call));
+    } else {
+      const auto& copy = std::get<CopyStep>(step);
+      out += fmt::format("  %{} = copy %{}\n", copy.to, copy.from);
+    }
+  }
+  return out + "}\n";
+}
+
+}  // namespace gradus::loop

@@ -1,0 +1,217 @@
+#include "ir/loop/lowerer.h"
+
+#include <algorithm>
+
+#include "absl/container/flat_hash_set.h"
+#include "fmt/format.h"
+
+namespace gradus::loop {
+namespace {
+
+// More operations than this an element, or any reduction: load a stored value rather than compute it again.
+constexpr int kCheapToRepeat = 8;
+
+bool IsCheap(const Scalar* root) {
+  absl::flat_hash_set<const Scalar*> seen;
+  std::vector<const Scalar*> pending = {root};
+  while (!pending.empty()) {
+    const Scalar* s = pending.back();
+    pending.pop_back();
+    if (!seen.insert(s).second) continue;
+    if (s->kind == ScalarKind::kReduce || seen.size() > 2 * kCheapToRepeat) return false;
+    pending.insert(pending.end(), s->operands.begin(), s->operands.end());
+  }
+  return std::count_if(seen.begin(), seen.end(), [](const Scalar* s) {
+           return !s->operands.empty();
+         }) <= kCheapToRepeat;
+}
+
+bool Loads(const Scalar* root, int buffer) {
+  absl::flat_hash_set<const Scalar*> seen;
+  std::vector<const Scalar*> pending = {root};
+  while (!pending.empty()) {
+    const Scalar* s = pending.back();
+    pending.pop_back();
+    if (!seen.insert(s).second) continue;
+    if (s->kind == ScalarKind::kLoad && s->buffer == buffer) return true;
+    pending.insert(pending.end(), s->operands.begin(), s->operands.end());
+  }
+  return false;
+}
+
+std::string VariableName(size_t axis) {
+  static constexpr std::string_view kNames = "ijlmnopq";  // k is a contraction's
+  return axis < kNames.size() ? std::string(1, kNames[axis]) : fmt::format("v{}", axis);
+}
+
+}  // namespace
+
+Arena& At::arena() const { return *lowerer_.kernel().arena; }
+
+Expr At::Operand(int i, std::span<const Index> index) const {
+  return {arena(), lowerer_.ScalarAt(node_.operand(i), index)};
+}
+
+const Variable* At::ReductionVariable(int axis, const Extent& extent) const {
+  return lowerer_.ReductionVariable(node_, axis, extent);
+}
+
+Expr At::Reduce(ReduceKind kind, std::span<const Variable* const> variables, Expr x) const {
+  return {arena(), arena().Reduce(kind, variables, x.scalar())};
+}
+
+Expr At::Float(double value) const { return {arena(), arena().Float(type().dtype, value)}; }
+
+Expr At::Integer(DType dtype, int64_t value) const {
+  return {arena(), arena().Integer(dtype, value)};
+}
+
+Expr At::IndexValue(const Index& form) const { return {arena(), arena().IndexValue(form)}; }
+
+Expr At::ExtentValue(const Extent& extent) const { return {arena(), arena().ExtentValue(extent)}; }
+
+Expr At::Guard(std::span<const Condition> conditions, Expr x) const {
+  return {arena(), arena().Guard(conditions, x.scalar())};
+}
+
+const Scalar* Lowerer::ScalarAt(ir::Value v, std::span<const Index> index) {
+  IR_CHECK_MSG(static_cast<int>(index.size()) == v.rank(), "one form an axis");
+  if (v.node()->is_argument()) {
+    return kernel_.arena->Load(v.function().ArgumentIndex(v), v.dtype(), index);
+  }
+  if (const auto at = stored_.find(v); at != stored_.end()) {
+    const Stored& stored = at->second;
+    if (!std::equal(index.begin(), index.end(), stored.home.begin(), stored.home.end())) {
+      return kernel_.arena->Load(stored.buffer, v.dtype(), index);
+    }
+  }
+  const std::pair<ir::Value, std::vector<Index>> key(v, {index.begin(), index.end()});
+  if (const auto known = memo_.find(key); known != memo_.end()) return known->second;
+  const ir::Node& node = *v.node();
+  IR_CHECK_MSG(node.op().at != nullptr, node.op().name);
+  const Expr x = node.op().at(At(*this, node, v.result(), index));
+  IR_CHECK_MSG(x.dtype() == v.dtype(), node.op().name);
+  memo_[key] = x.scalar();
+  return x.scalar();
+}
+
+void Lowerer::SetStored(ir::Value v, int buffer, std::span<const Index> home) {
+  stored_[v] = {buffer, {home.begin(), home.end()}};
+}
+
+const Variable* Lowerer::ReductionVariable(const ir::Node& node, int axis, const Extent& extent) {
+  const Variable*& v = reduction_variables_[{&node, axis}];
+  if (v == nullptr) {
+    v = kernel_.arena->NewVariable(node.op().has(ir::kContraction) ? "k" : "r", extent);
+  }
+  IR_CHECK_MSG(v->extent() == extent, "one extent a reduction variable");
+  return v;
+}
+
+namespace {
+
+// Orders stores: after those whose buffers they load; otherwise the last comes first.
+std::vector<Store> Ordered(const Kernel& kernel, std::vector<Store> stores) {
+  const size_t n = stores.size();
+  std::vector<std::vector<size_t>> after(n);  // after[a]: those that load what a stores
+  std::vector<int> waiting(n, 0);
+  for (size_t a = 0; a < n; ++a) {
+    for (size_t b = a + 1; b < n; ++b) {
+      if (!Loads(stores[b].value, stores[a].buffer)) continue;
+      after[a].push_back(b);
+      ++waiting[b];
+    }
+  }
+  std::vector<Store> ordered;
+  std::vector<bool> done(n, false);
+  while (ordered.size() < n) {
+    size_t next = n;
+    for (size_t i = n; i-- > 0 && next == n;) {
+      if (!done[i] && waiting[i] == 0) next = i;
+    }
+    IR_CHECK_MSG(next < n, kernel.name);
+    done[next] = true;
+    for (size_t b : after[next]) --waiting[b];
+    ordered.push_back(std::move(stores[next]));
+  }
+  return ordered;
+}
+
+void AddBuffers(const ir::Function& f, Kernel* kernel) {
+  absl::flat_hash_set<std::string> names;
+  auto add = [&](std::string name, const ir::Type& type, Buffer::Kind kind) {
+    std::string unique = name;
+    for (int n = 1; !names.insert(unique).second; ++n) unique = fmt::format("{}_{}", name, n);
+    Buffer b;
+    b.name = std::move(unique);
+    b.type = type;
+    b.kind = kind;
+    kernel->buffers.push_back(std::move(b));
+  };
+  for (int i = 0; i < f.num_args(); ++i) {
+    add(f.arg(i).node()->name(), f.arg(i).type(), Buffer::Kind::kInput);
+  }
+  for (const ir::Result& r : f.results()) {
+    add(r.name.empty() ? "o" : r.name, r.value.type(), Buffer::Kind::kOutput);
+  }
+  kernel->num_inputs = f.num_args();
+  kernel->num_outputs = static_cast<int>(f.results().size());
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
+  std::vector<int> position(static_cast<size_t>(f.id_bound()), -1);
+  for (size_t i = 0; i < f.nodes().size(); ++i) {
+    const ir::Node& node = *f.nodes()[i];
+    position[static_cast<size_t>(node.id())] = static_cast<int>(i);
+    if (node.op().at != nullptr) continue;
+    const std::string where = node.location().known() ? node.location().ToString() + ": " : "";
+    return absl::InvalidArgumentError(
+        fmt::format("{}lower-to-loops: {} in @{} has no lowering rule; inline calls and form kernels first", where,
+                    node.op().name, f.name()));
+  }
+  auto kernel = std::make_unique<Kernel>();
+  kernel->name = f.name();
+  AddBuffers(f, kernel.get());
+  // Results in the order in which they are computed: what a later one reads of them is stored by then.
+  std::vector<int> results(f.results().size());
+  for (size_t i = 0; i < results.size(); ++i) results[i] = static_cast<int>(i);
+  std::stable_sort(results.begin(), results.end(), [&](int a, int b) {
+    auto at = [&](int r) {
+      return position[static_cast<size_t>(f.results()[static_cast<size_t>(r)].value.node()->id())];
+    };
+    return at(a) < at(b);
+  });
+  Lowerer lowerer(*kernel);
+  std::vector<Store> stores;
+  std::vector<std::pair<ir::Shape, std::vector<const Variable*>>> loops;
+  for (int r : results) {
+    const ir::Value v = f.results()[static_cast<size_t>(r)].value;
+    auto found = std::find_if(loops.begin(), loops.end(),
+                              [&](const auto& l) { return l.first == v.shape(); });
+    if (found == loops.end()) {
+      std::vector<const Variable*> variables;
+      for (int axis = 0; axis < v.rank(); ++axis) {
+        variables.push_back(kernel->arena->NewVariable(VariableName(static_cast<size_t>(axis)),
+                                                       Extent(v.shape()[axis])));
+      }
+      loops.emplace_back(v.shape(), std::move(variables));
+      found = loops.end() - 1;
+    }
+    Store store;
+    store.buffer = f.num_args() + r;
+    store.variables = found->second;
+    for (const Variable* variable : store.variables) store.indices.push_back(Index(variable));
+    const std::span<const Index> home(store.indices.data(), store.indices.size());
+    store.value = lowerer.ScalarAt(v, home);
+    if (!v.node()->is_argument() && !IsCheap(store.value)) {
+      lowerer.SetStored(v, store.buffer, home);
+    }
+    stores.push_back(std::move(store));
+  }
+  kernel->stores = Ordered(*kernel, std::move(stores));
+  return kernel;
+}
+
+}  // namespace gradus::loop

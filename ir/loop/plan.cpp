@@ -1,0 +1,117 @@
+#include "ir/loop/plan.h"
+
+#include "fmt/format.h"
+#include "ir/loop/print_scalar.h"
+
+namespace gradus::loop {
+namespace {
+
+std::string Names(std::span<const Variable* const> variables) {
+  std::string text;
+  for (const Variable* v : variables) text += (text.empty() ? "" : ",") + v->name();
+  return text.empty() ? "-" : text;
+}
+
+class PlanPrinter {
+ public:
+  explicit PlanPrinter(const Plan& plan) : plan_(plan) {}
+
+  std::string Process() {
+    out_ = fmt::format("plan @{} {{\n", plan_.kernel);
+    for (const Buffer& b : plan_.buffers) {
+      if (b.kind != Buffer::Kind::kScratch) continue;
+      std::string elements;
+      for (const Extent& e : b.elements) {
+        elements += (elements.empty() ? "" : " * ") + ToString(e);
+      }
+      out_ += fmt::format("  scratch %{}: {}[{}]\n", b.name, ir::Name(b.type.dtype), elements);
+    }
+    for (const Step& step : plan_.steps) {
+      std::visit([&](const auto& s) { PrintStep(s); }, step);
+    }
+    for (const std::string& remark : plan_.remarks) out_ += "  remark: " + remark + "\n";
+    return out_ + "}\n";
+  }
+
+ private:
+  static std::vector<const Scalar*> Roots(std::span<const FlatStore> a,
+                                          std::span<const FlatStore> b = {}) {
+    std::vector<const Scalar*> roots;
+    for (const FlatStore& s : a) roots.push_back(s.value);
+    for (const FlatStore& s : b) roots.push_back(s.value);
+    return roots;
+  }
+
+  void PrintStores(std::span<const FlatStore> stores, std::string_view prefix,
+                   ScalarPrinter& printer) {
+    for (const FlatStore& s : stores) {
+      const std::string value = printer.Print(s.value, "    ", &out_);
+      out_ += fmt::format("    {}{} {} {}\n", prefix, printer.Access(s.buffer, {&s.offset, 1}),
+                          s.accumulate ? "+=" : "=", value);
+    }
+  }
+
+  void PrintStep(const Nest& n) {
+    out_ += fmt::format("  {}", n.purpose.empty() ? "nest" : n.purpose);
+    if (!n.loops.empty()) out_ += " " + LoopsToString(n.loops);
+    if (n.vector != nullptr) out_ += ", vector=" + n.vector->name();
+    if (n.mode == Nest::Mode::kTranspose) {
+      out_ += ", transpose";
+      if (n.cross != nullptr) out_ += "=" + n.cross->name();
+    }
+    if (!n.vector_reductions.empty()) out_ += ", vector_reductions=" + Names(n.vector_reductions);
+    for (const Condition& c : n.domain) out_ += ", where " + ToString(c);
+    out_ += " {\n";
+    ScalarPrinter printer(plan_.buffers, Roots(n.stores));
+    PrintStores(n.stores, "", printer);
+    out_ += "  }\n";
+  }
+
+  void PrintStep(const Contraction& c) {
+    out_ += "  contract";
+    if (!c.batch.empty()) out_ += " batch=" + Names(c.batch);
+    out_ += fmt::format(" M={} N={} K={}", Names(c.m), Names({&c.n, 1}), Names(c.k));
+    for (const auto& [name, side] : {std::pair("A", &c.a), std::pair("B", &c.b)}) {
+      out_ += fmt::format(", {}=%{}[{}] {}", name,
+                          plan_.buffers[static_cast<size_t>(side->buffer)].name,
+                          ToString(side->offset), side->how);
+    }
+    if (!c.siblings.empty()) {
+      out_ += ", siblings=";
+      for (size_t i = 0; i < c.siblings.size(); ++i) {
+        out_ += fmt::format("{}{}", i > 0 ? "," : "", c.siblings[i]);
+      }
+    }
+    out_ += fmt::format(", tile {}x{} vectors{}", c.tile_rows, c.tile_vectors,
+                        c.rows_balanced ? " balanced" : "");
+    if (!c.rule.empty()) out_ += fmt::format(" ({})", c.rule);
+    out_ += fmt::format(", order={}",
+                        c.order == Contraction::Order::kColumnsOuter ? "columns" : "rows");
+    if (c.k_block > 0) {
+      out_ += fmt::format(", k_block={}", c.k_block);
+      if (c.partial_buffer >= 0) {
+        out_ += fmt::format(" in %{}[{}]", plan_.buffers[static_cast<size_t>(c.partial_buffer)].name,
+                            ToString(c.partial_offset));
+      }
+    }
+    if (c.b_panel_buffer >= 0) {
+      out_ += fmt::format(", panels=%{}", plan_.buffers[static_cast<size_t>(c.b_panel_buffer)].name);
+    }
+    if (c.k_unroll != 1) out_ += fmt::format(", unroll={}", c.k_unroll);
+    if (c.prefetch_c) out_ += ", prefetch";
+    out_ += fmt::format(", epilogue={} {{\n", c.epilogue_in_registers ? "registers" : "rolled");
+    ScalarPrinter printer(plan_.buffers, Roots(c.epilogue, c.column_sums));
+    PrintStores(c.epilogue, "", printer);
+    PrintStores(c.column_sums, "column sum ", printer);
+    out_ += "  }\n";
+  }
+
+  const Plan& plan_;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string Print(const Plan& plan) { return PlanPrinter(plan).Process(); }
+
+}  // namespace gradus::loop
