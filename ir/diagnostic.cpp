@@ -2,12 +2,19 @@
 
 namespace gradus::ir {
 
+Diagnostic Diagnostic::FromStatus(const absl::Status& status) {
+  Diagnostic d;
+  d.text = std::string(status.message());
+  return d;
+}
+
 std::string Diagnostic::ToString() const {
-  std::string text = location.known() ? location.ToString() + ": error: " : "error: ";
-  text += message;
-  for (const std::string& note : notes) text += "\n  " + note;
-  if (!help.empty()) text += "\n  help: " + help;
-  return text;
+  if (!text.empty()) return text;
+  std::string out = location.known() ? location.ToString() + ": error: " : "error: ";
+  out += message;
+  for (const std::string& note : notes) out += "\n  " + note;
+  if (!help.empty()) out += "\n  help: " + help;
+  return out;
 }
 
 absl::Status Diagnostic::ToStatus() const { return absl::InvalidArgumentError(ToString()); }

@@ -21,7 +21,10 @@ struct Diagnostic {
   std::string message;               // lower case, one sentence, no full stop
   std::vector<std::string> notes;    // each printed on a line of its own, indented
   std::string help;                  // next step; may be empty
+  std::string text;                  // if set, all of the above already in the form of ToString
 
+  // Wraps a status whose message is a diagnostic's text.
+  static Diagnostic FromStatus(const absl::Status& status);
   std::string ToString() const;
   absl::Status ToStatus() const;     // InvalidArgument
 };

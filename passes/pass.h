@@ -18,6 +18,7 @@ struct PassContext {
 struct Pass {
   std::string_view name, summary;
   absl::StatusOr<bool> (*run)(ir::Module&, const PassContext&);
+  bool required = false;  // later stages need it: PipelineOptions::bisect_limit never leaves it out
 };
 
 }  // namespace gradus::passes

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+/* NOLINTBEGIN: names and spelling are C's. */
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -79,4 +80,5 @@ typedef int32_t (*gradus_entry_fn)(const void* const* in, void* const* out, cons
 #ifdef __cplusplus
 }
 #endif
+/* NOLINTEND */
 #endif /* GRADUS_RUNTIME_ABI_H_ */

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 
 #include "runtime/abi.h"
 
@@ -26,35 +27,18 @@ int64_t DTypeSize(DType dtype);
 // Nothing if `value` is not one of enum gradus_dtype.
 std::optional<DType> DTypeFromAbi(int32_t value);
 
-// The element type that a C++ type stands for; uint8_t also reads i1.
+// The element type that a C++ type stands for: bool and uint8_t both are i1.
 template <class T>
-struct DTypeOf;
-template <>
-struct DTypeOf<bool> {
-  static constexpr DType value = DType::kI1;
-};
-template <>
-struct DTypeOf<uint8_t> {
-  static constexpr DType value = DType::kI1;
-};
-template <>
-struct DTypeOf<int32_t> {
-  static constexpr DType value = DType::kI32;
-};
-template <>
-struct DTypeOf<int64_t> {
-  static constexpr DType value = DType::kI64;
-};
-template <>
-struct DTypeOf<float> {
-  static constexpr DType value = DType::kF32;
-};
-template <>
-struct DTypeOf<double> {
-  static constexpr DType value = DType::kF64;
-};
+consteval DType DTypeFor() {
+  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, uint8_t>) return DType::kI1;
+  if constexpr (std::is_same_v<T, int32_t>) return DType::kI32;
+  if constexpr (std::is_same_v<T, int64_t>) return DType::kI64;
+  if constexpr (std::is_same_v<T, float>) return DType::kF32;
+  if constexpr (std::is_same_v<T, double>) return DType::kF64;
+  // Any other type ends here without a value, which does not compile.
+}
 
 template <class T>
-inline constexpr DType kDTypeOf = DTypeOf<T>::value;
+inline constexpr DType kDTypeOf = DTypeFor<T>();
 
 }  // namespace gradus::runtime

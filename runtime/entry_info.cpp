@@ -165,6 +165,7 @@ absl::StatusOr<int64_t> EvaluateWorkspaceBytes(const gradus_entry_info& info,
   }
   if (fits && sum >= 0) return sum;
   std::vector<std::string> sizes;
+  sizes.reserve(dims.size());
   for (int32_t s = 0; s < info.symbol_count; ++s) {
     sizes.push_back(fmt::format("{} = {}", info.symbols[s], dims[s]));
   }

@@ -44,7 +44,7 @@ std::string FormatNames(const gradus_tensor_info* tensors, int32_t count) {
   std::vector<std::string> names;
   for (int32_t i = 0; i < count; ++i) {
     bool named = tensors[i].name != nullptr && tensors[i].name[0] != '\0';
-    names.push_back(named ? tensors[i].name : "unnamed");
+    names.emplace_back(named ? tensors[i].name : "unnamed");
   }
   return count == 0 ? "none" : fmt::format("{}", fmt::join(names, ", "));
 }

@@ -273,7 +273,8 @@ absl::StatusOr<Elements> FindType(std::string_view descr, const Refuse& refuse) 
 
 // Reads the elements one by one into row-major order. `position` counts through the axes like an
 // odometer while `offset` follows it in the file, whose strides are Fortran's or C's.
-void ReadElements(const char* data, const Elements& elements, bool fortran_order, Tensor& out) {
+void ReadElements(std::string_view data, const Elements& elements, bool fortran_order,
+                  Tensor& out) {
   const std::vector<int64_t>& shape = out.shape();
   size_t rank = shape.size();
   std::vector<int64_t> stride(rank);
@@ -288,7 +289,7 @@ void ReadElements(const char* data, const Elements& elements, bool fortran_order
   int64_t count = out.num_elements();
   int64_t offset = 0;
   for (int64_t n = 0; n < count; ++n) {
-    elements.type->read(data + offset, elements.swap, to);
+    elements.type->read(&data[static_cast<size_t>(offset)], elements.swap, to);
     to += DTypeSize(out.dtype());
     for (size_t axis = rank; axis-- > 0;) {
       offset += stride[axis];
@@ -383,7 +384,7 @@ absl::StatusOr<Tensor> ParseNpy(std::string_view bytes, std::string_view name) {
   if (row_major && elements->type->same_bytes && !elements->swap) {
     std::memcpy(tensor->raw(), data.data(), data.size());
   } else {
-    ReadElements(data.data(), *elements, header->fortran_order, *tensor);
+    ReadElements(data, *elements, header->fortran_order, *tensor);
   }
   return tensor;
 }

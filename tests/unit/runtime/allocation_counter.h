@@ -29,6 +29,7 @@ int64_t CountAllocations(Function&& function) {
 #define GRADUS_HAS_FEATURE(x) 0
 #endif
 
+// NOLINTBEGIN: replaces reserved functions, and is included once.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
     GRADUS_HAS_FEATURE(address_sanitizer) || GRADUS_HAS_FEATURE(thread_sanitizer)
 
@@ -102,3 +103,4 @@ int posix_memalign(void** memory, size_t alignment, size_t size) noexcept {
 }
 
 #endif
+// NOLINTEND

@@ -90,7 +90,7 @@ Executable Make(gradus_entry_fn function, const gradus_entry_info& info) {
   return *std::move(executable);
 }
 
-Tensor Floats(std::vector<int64_t> shape, std::vector<float> values) {
+Tensor Floats(std::vector<int64_t> shape, const std::vector<float>& values) {
   return *Tensor::FromVector<float>(std::move(shape), values);
 }
 
@@ -259,6 +259,7 @@ TEST_F(ScaleCall, SizesThatOverflow) {
             "argument 0 `x` is too large: the bytes of f32[2305843009213693951, 3] "
             "overflow 64 bits");
   x_shape[0] = y_shape[0] = 4;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): an address at the end of memory, never read
   arguments[0].data = reinterpret_cast<const void*>(UINTPTR_MAX - 15);
   EXPECT_EQ(Refusal(),
             "argument 0 `x` at address 0xfffffffffffffff0 does not have room for the 48 bytes of "

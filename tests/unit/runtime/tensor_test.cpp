@@ -10,10 +10,12 @@
 #include "gtest/gtest.h"
 
 // Asking for more memory than there is must come back as an error under the sanitizers too.
+// NOLINTBEGIN(bugprone-reserved-identifier): the names that the sanitizers look for
 extern "C" const char* __asan_default_options();
 extern "C" const char* __tsan_default_options();
 extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
 extern "C" const char* __tsan_default_options() { return "allocator_may_return_null=1"; }
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace gradus::runtime {
 namespace {

@@ -94,6 +94,7 @@ TEST(ThreadPoolTest, CallersFromSeveralThreads) {
   std::unique_ptr<ThreadPool> pool = Pool(2);
   std::vector<int64_t> sums(4, 0);
   std::vector<std::thread> callers;
+  callers.reserve(sums.size());
   for (int64_t& sum : sums) {
     callers.emplace_back([&] {
       for (int job = 0; job < 300; ++job) {

@@ -1,0 +1,61 @@
+#include "frontend/layers.h"
+
+#include "fmt/format.h"
+
+namespace gradus {
+
+Dense::Dense(Model& model, std::string name, int64_t units, Activation activation)
+    : Dense(model, std::move(name), units, Options{.activation = std::move(activation)}) {}
+
+Dense::Dense(Model& model, std::string name, int64_t units, Options options)
+    : Layer(model, std::move(name), "dense"), units_(units), options_(std::move(options)) {}
+
+Tensor Dense::Call(Operand x) {
+  const Tensor input = x.value();
+  if (units_ < 1) return Fail(x, fmt::format("has {} units, expected at least 1", units_));
+  if (input.rank() < 1 || input.shape()[input.rank() - 1].is_symbol()) {
+    return Fail(x,
+                fmt::format("takes [..., features] with a fixed number of features, got {}",
+                            ir::ToString(input.type())),
+                "the last axis becomes a row of the kernel, so its size must be a number");
+  }
+  const Dim features = input.shape()[input.rank() - 1];
+  const Tensor kernel = Parameter("kernel", {features, units_}, options_.kernel_initializer);
+  if (input.rank() == 1) x = Operand(reshape(x, {Dim(1), features}), x.where());
+  Tensor y = matmul(x, kernel, MatmulOptions{});
+  if (options_.bias) y = add(Operand(y, x.where()), Parameter("bias", {units_}, options_.bias_initializer));
+  y = options_.activation(Operand(y, x.where()));
+  return input.rank() == 1 && y && !y.is_poison() ? reshape(y, {units_}) : y;
+}
+
+ActivationLayer::ActivationLayer(Model& model, std::string name, Activation activation)
+    : Layer(model, std::move(name), activation.name()), activation_(std::move(activation)) {}
+
+Tensor ActivationLayer::Call(Operand x) { return activation_(x); }
+
+PReLU::PReLU(Model& model, std::string name, Initializer initializer)
+    : Layer(model, std::move(name), "prelu"), initializer_(std::move(initializer)) {}
+
+Tensor PReLU::Call(Operand x) {
+  Shape shape;
+  const Shape input = x.value().shape();
+  for (int i = 1; i < input.rank(); ++i) shape.push_back(input[i]);
+  return prelu(x, Parameter("alpha", shape, initializer_));
+}
+
+Flatten::Flatten(Model& model, std::string name) : Layer(model, std::move(name), "flatten") {}
+
+Tensor Flatten::Call(Operand x) {
+  const Shape input = x.value().shape();
+  if (input.rank() < 1) return Fail(x, "takes [batch, ...], got a scalar");
+  int64_t features = 1;
+  for (int i = 1; i < input.rank(); ++i) {
+    if (input[i].is_symbol()) {
+      return Fail(x, fmt::format("takes fixed sizes after the batch, got {}", ir::ToString(input)));
+    }
+    features *= input[i].size();
+  }
+  return reshape(x, {input[0], features});
+}
+
+}  // namespace gradus
