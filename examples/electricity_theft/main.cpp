@@ -1,0 +1,75 @@
+// Finds electricity thieves in monthly meter readings. See README.md beside this file.
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "examples/electricity_theft/experiment.h"
+#include "fmt/format.h"
+
+namespace {
+
+using namespace gradus::electricity_theft;  // NOLINT: this is the program of that namespace
+
+constexpr int kUserError = 1, kBadFlags = 2;
+
+int Fail(const absl::Status& status) {
+  const std::string text(status.message());
+  fmt::print(stderr, "{}{}\n", text.find("error: ") == std::string::npos ? "error: " : "", text);
+  return kUserError;
+}
+
+int Run(int argc, char** argv) {
+  CLI::App app("Trains a network to tell electricity thieves from honest customers.");
+  DataOptions data_options;
+  ExperimentOptions options;
+  std::string model = "mlp";
+  bool json = false;
+  app.add_option("--data", data_options.csv,
+                 "CSV with columns CUSTOMER, FLAG (1 = thief) and numbers; default: synthetic customers");
+  app.add_option("--train_rows", data_options.train_rows, "npy file: row numbers to train on");
+  app.add_option("--test_rows", data_options.test_rows, "npy file: row numbers to test on");
+  app.add_option("--model", model, "mlp, or all");
+  app.add_option("--seed", options.seed, "of split, weights and order of samples");
+  app.add_option("--epochs", options.epochs, "default: the model's own")
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}));
+  app.add_option("--batch_size", options.batch_size, "default: the model's own")
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}));
+  app.add_option("--threads", options.threads, "default 1")->check(CLI::Range(1, 256));
+  app.add_flag("--json", json, "one last line a model, for programs");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : kBadFlags;
+  }
+
+  std::vector<const Detector*> detectors;
+  for (const Detector& d : Detectors()) {
+    if (model == "all" || model == d.name) detectors.push_back(&d);
+  }
+  if (detectors.empty()) {
+    std::string names = "all";
+    for (const Detector& d : Detectors()) names += ", " + std::string(d.name);
+    fmt::print(stderr, "error: --model={}: there is no such model; expected {}\n", model, names);
+    return kBadFlags;
+  }
+  data_options.seed = options.seed;
+  auto data = LoadMeters(data_options);
+  if (!data.ok()) return Fail(data.status());
+  fmt::print("{}: {} customers, {} thieves, {} months; {} to train, {} to test\n", data->source,
+             data->customers, data->thieves, data->months, data->train.samples(),
+             data->test.samples());
+  std::string lines;
+  for (const Detector* d : detectors) {
+    auto outcome = RunExperiment(*d, *data, options);
+    if (!outcome.ok()) return Fail(outcome.status());
+    lines += ToJson(*outcome) + "\n";
+  }
+  if (json) fmt::print("{}", lines);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return Run(argc, argv); }
