@@ -5,158 +5,18 @@
 #include <bit>
 #include <cstring>
 #include <new>
-#include <optional>
 #include <utility>
 #include <vector>
 
 #include "fmt/format.h"
 #include "fmt/ranges.h"
 #include "runtime/files.h"
+#include "runtime/npy_header.h"
 
 namespace gradus::runtime {
 namespace {
 
 constexpr std::string_view kMagic("\x93NUMPY", 6);
-constexpr size_t kMaxRank = 64;  // NumPy's own limit
-
-// Refusals that name the file.
-class Refuse {
- public:
-  explicit Refuse(std::string_view name) : name_(name) {}
-  absl::Status operator()(std::string_view what) const {
-    return absl::InvalidArgumentError(fmt::format("{}: {}", name_, what));
-  }
-
- private:
-  std::string_view name_;
-};
-
-// What a file holds, cut to a length and a character set that suit a message.
-std::string Excerpt(std::string_view text) {
-  constexpr size_t kLongest = 60;
-  std::string out;
-  for (char c : text.substr(0, kLongest)) out += c >= ' ' && c <= '~' ? c : '?';
-  if (text.size() > kLongest) out += "...";
-  return out;
-}
-
-// ---- the header: a Python dictionary literal of three known keys ----
-
-struct Header {
-  std::string_view descr;
-  bool fortran_order = false;
-  std::vector<int64_t> shape;
-};
-
-// Reads one header from left to right; nothing in it nests, so nothing here recurses.
-class HeaderParser {
- public:
-  HeaderParser(std::string_view text, Refuse refuse) : text_(text), refuse_(refuse) {}
-
-  absl::StatusOr<Header> Parse() {
-    Header header;
-    bool has_descr = false, has_order = false, has_shape = false;
-    if (!Take('{')) return Bad("expected `{`");
-    while (!Take('}')) {
-      std::optional<std::string_view> key = String();
-      if (!key) return Bad("expected a key in quotes or `}`");
-      if (!Take(':')) return Bad("expected `:`");
-      if (*key == "descr") {
-        if (std::exchange(has_descr, true)) return Bad("`descr` stands twice");
-        if (Peek() == '[')
-          return refuse_(
-              "a structured dtype is not supported, save its fields as arrays of their own");
-        std::optional<std::string_view> descr = String();
-        if (!descr) return Bad("expected a dtype in quotes");
-        header.descr = *descr;
-      } else if (*key == "fortran_order") {
-        if (std::exchange(has_order, true)) return Bad("`fortran_order` stands twice");
-        if (TakeWord("True")) {
-          header.fortran_order = true;
-        } else if (!TakeWord("False")) {
-          return Bad("expected True or False");
-        }
-      } else if (*key == "shape") {
-        if (std::exchange(has_shape, true)) return Bad("`shape` stands twice");
-        if (absl::Status status = Shape(header.shape); !status.ok()) return status;
-      } else {
-        return Bad(fmt::format("unknown key `{}`, expected descr, fortran_order and shape",
-                               Excerpt(*key)));
-      }
-      if (!Take(',') && Peek() != '}') return Bad("expected `,` or `}`");
-    }
-    if (Peek() != '\0' || at_ != text_.size()) return Bad("expected nothing but spaces after `}`");
-    if (!has_descr) return refuse_("the header has no `descr`");
-    if (!has_order) return refuse_("the header has no `fortran_order`");
-    if (!has_shape) return refuse_("the header has no `shape`");
-    return header;
-  }
-
- private:
-  absl::Status Bad(std::string_view what) const {
-    return refuse_(fmt::format("malformed header at byte {}: {}, got `{}`", at_, what,
-                               Excerpt(text_.substr(at_))));
-  }
-
-  // The next character that is no space, or zero at the end.
-  char Peek() {
-    while (at_ < text_.size() &&
-           std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos)
-      ++at_;
-    return at_ < text_.size() ? text_[at_] : '\0';
-  }
-  bool Take(char c) {
-    if (Peek() != c || at_ == text_.size()) return false;
-    ++at_;
-    return true;
-  }
-  bool TakeWord(std::string_view word) {
-    Peek();
-    if (!text_.substr(at_).starts_with(word)) return false;
-    at_ += word.size();
-    return true;
-  }
-  std::optional<std::string_view> String() {
-    char quote = Peek();
-    if (quote != '\'' && quote != '"') return std::nullopt;
-    size_t end = text_.find(quote, at_ + 1);
-    if (end == std::string_view::npos) return std::nullopt;
-    std::string_view content = text_.substr(at_ + 1, end - at_ - 1);
-    if (content.find('\\') != std::string_view::npos) return std::nullopt;
-    at_ = end + 1;
-    return content;
-  }
-  // "(2, 3)", "(2,)", "()"; Python 2 wrote "(2L, 3L)".
-  absl::Status Shape(std::vector<int64_t>& shape) {
-    if (!Take('(')) return Bad("expected a shape in parentheses");
-    bool comma = true;  // before the first size none is needed
-    while (!Take(')')) {
-      if (!comma) return Bad("expected `,` or `)`");
-      if (Peek() == '-') return Bad("expected a size of 0 or more");
-      if (Peek() < '0' || Peek() > '9') return Bad("expected a size");
-      int64_t size = 0;
-      for (; at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9'; ++at_) {
-        if (__builtin_mul_overflow(size, 10, &size) ||
-            __builtin_add_overflow(size, text_[at_] - '0', &size)) {
-          return Bad("expected a size below 2^63");
-        }
-      }
-      if (at_ < text_.size() && text_[at_] == 'L') ++at_;
-      if (shape.size() == kMaxRank) return Bad(fmt::format("expected at most {} axes", kMaxRank));
-      shape.push_back(size);
-      comma = Take(',');
-      if (!comma && shape.size() == 1 && Peek() == ')')
-        return Bad("expected `,`: one size in parentheses is no tuple");
-    }
-    return absl::OkStatus();
-  }
-
-  std::string_view text_;
-  Refuse refuse_;
-  size_t at_ = 0;
-};
-
-// ---- elements ----
 
 template <class Unsigned>
 Unsigned Load(const char* source, bool swap) {
@@ -246,7 +106,7 @@ struct Elements {
   bool swap;
 };
 
-absl::StatusOr<Elements> FindType(std::string_view descr, const Refuse& refuse) {
+absl::StatusOr<Elements> FindType(std::string_view descr, const NpyRefusal& refuse) {
   std::string_view code = descr;
   char order = '=';
   if (!code.empty() && std::string_view("<>=|").find(code[0]) != std::string_view::npos) {
@@ -258,7 +118,7 @@ absl::StatusOr<Elements> FindType(std::string_view descr, const Refuse& refuse) 
     if (type.code != code) continue;
     if (order == '|' && type.size > 1) {
       return refuse(fmt::format("dtype `{}` has no byte order, expected `<{}` or `>{}`",
-                                Excerpt(descr), code, code));
+                                NpyExcerpt(descr), code, code));
     }
     constexpr char kOther = std::endian::native == std::endian::little ? '>' : '<';
     return Elements{&type, order == kOther};
@@ -266,7 +126,7 @@ absl::StatusOr<Elements> FindType(std::string_view descr, const Refuse& refuse) 
   std::string_view kind = code.empty() ? "" : KindName(code[0]);
   std::vector<std::string_view> supported;
   for (const FileType& type : kFileTypes) supported.push_back(type.code);
-  return refuse(fmt::format("dtype `{}`{} is not supported, expected one of {}", Excerpt(descr),
+  return refuse(fmt::format("dtype `{}`{} is not supported, expected one of {}", NpyExcerpt(descr),
                             kind.empty() ? "" : fmt::format(" ({})", kind),
                             fmt::join(supported, ", ")));
 }
@@ -330,12 +190,12 @@ absl::Status InFile(std::string_view path, const absl::Status& status) {
 }  // namespace
 
 absl::StatusOr<Tensor> ParseNpy(std::string_view bytes, std::string_view name) {
-  Refuse refuse(name);
+  NpyRefusal refuse(name);
 
   // 1. Magic, version, length of the header: two bytes in version 1, four later.
   if (!bytes.starts_with(kMagic)) {
     return refuse(fmt::format("not an npy file: it starts with `{}`, expected \\x93NUMPY",
-                              Excerpt(bytes.substr(0, 6))));
+                              NpyExcerpt(bytes.substr(0, 6))));
   }
   if (bytes.size() < 8)
     return refuse(fmt::format("truncated: {} bytes, expected a version", bytes.size()));
@@ -357,8 +217,7 @@ absl::StatusOr<Tensor> ParseNpy(std::string_view bytes, std::string_view name) {
   }
 
   // 2. The header.
-  absl::StatusOr<Header> header =
-      HeaderParser(bytes.substr(header_at, header_bytes), refuse).Parse();
+  absl::StatusOr<NpyHeader> header = ParseNpyHeader(bytes.substr(header_at, header_bytes), refuse);
   if (!header.ok()) return header.status();
   absl::StatusOr<Elements> elements = FindType(header->descr, refuse);
   if (!elements.ok()) return elements.status();
@@ -405,9 +264,9 @@ absl::StatusOr<std::string> SerializeNpy(TensorView tensor) {
                                                   FormatType(tensor.dtype, tensor.shape),
                                                   *data_bytes));
   }
-  if (tensor.shape.size() > kMaxRank) {
+  if (tensor.shape.size() > kNpyMaxRank) {
     return absl::InvalidArgumentError(
-        fmt::format("npy files have at most {} axes, got {}", kMaxRank, tensor.shape.size()));
+        fmt::format("npy files have at most {} axes, got {}", kNpyMaxRank, tensor.shape.size()));
   }
   std::string header =
       fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}{}), }}",
