@@ -1,0 +1,74 @@
+// softmax, log_softmax, logsumexp, variance, one_hot.
+
+#include <algorithm>
+#include <limits>
+
+#include "ir/ops/building.h"
+#include "ir/ops/composite.h"
+#include "ir/ops/elementwise.h"
+#include "ir/ops/leaf.h"
+
+namespace gradus::ir {
+namespace {
+
+// x less its maximum along `axes`, so that exp cannot overflow. The result of what follows does not depend on what is
+// subtracted, so no gradient passes through it.
+Value Shifted(const Operand& x, const Axes& axes) {
+  const Value maximum = stop_gradient(reduce_max(x, axes, /*keep_dims=*/true));
+  return sub(x, maximum);
+}
+
+}  // namespace
+
+Value softmax(Operand x, int64_t axis) {
+  const CallerScope scope({x});
+  const Value e = exp(Shifted(x, {axis}));
+  const Value sum = reduce_sum(e, {axis}, /*keep_dims=*/true);
+  return div(e, sum);
+}
+
+Value log_softmax(Operand x, int64_t axis) {
+  const CallerScope scope({x});
+  const Value shifted = Shifted(x, {axis});
+  const Value sum = reduce_sum(exp(shifted), {axis}, /*keep_dims=*/true);
+  return sub(shifted, log(sum));
+}
+
+Value logsumexp(Operand x, Axes axes, bool keep_dims) {
+  if (std::optional<Value> stop = Stopped({x})) return *stop;
+  const CallerScope scope({x});
+  axes = NormalAxes(std::move(axes), x.value().rank());
+  const Value maximum = stop_gradient(reduce_max(x, axes, /*keep_dims=*/true));
+  // An infinite maximum is not subtracted: -inf - -inf would be NaN.
+  const Value finite = less(abs(maximum), std::numeric_limits<double>::infinity());
+  const Value shift = select(finite, maximum, 0);
+  const Value sum = reduce_sum(exp(sub(x, shift)), axes, /*keep_dims=*/true);
+  const Value result = add(log(sum), shift);
+  if (keep_dims || !result || result.is_poison()) return result;
+  Shape shape;
+  for (int axis = 0; axis < x.value().rank(); ++axis) {
+    if (std::find(axes.begin(), axes.end(), axis) == axes.end()) shape.push_back(x.value().shape()[axis]);
+  }
+  return reshape(result, shape);
+}
+
+// In two passes: the mean first, then the mean of squared deviations from it, which loses no digits to cancellation.
+Value variance(Operand x, Axes axes, bool keep_dims) {
+  const CallerScope scope({x});
+  const Value mean = reduce_mean(x, axes, /*keep_dims=*/true);
+  const Value deviation = sub(x, mean);
+  return reduce_mean(mul(deviation, deviation), axes, keep_dims);
+}
+
+Value one_hot(Operand indices, int64_t depth, DType dtype) {
+  if (std::optional<Value> stop = Stopped({indices})) return *stop;
+  const CallerScope scope({indices});
+  const Value column = expand_dims(indices, -1);
+  if (column.is_poison()) return column;
+  Shape shape = indices.value().shape();
+  shape.push_back(depth);
+  const Value classes = iota(column.function(), Type{column.dtype(), shape}, -1);
+  return cast(equal(column, classes), dtype);
+}
+
+}  // namespace gradus::ir

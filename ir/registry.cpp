@@ -1,0 +1,50 @@
+#include "ir/registry.h"
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+namespace gradus::ir {
+namespace {
+
+// Levenshtein's distance: insertions, deletions and changes of one letter.
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+const OpDef* FindOp(std::string_view name) {
+  const std::span<const OpDef* const> ops = AllOps();
+  const auto found = std::lower_bound(ops.begin(), ops.end(), name,
+                                      [](const OpDef* op, std::string_view n) { return op->name < n; });
+  return found != ops.end() && (*found)->name == name ? *found : nullptr;
+}
+
+std::string_view ClosestOpName(std::string_view name) {
+  std::string_view closest;
+  size_t best = std::max<size_t>(1, name.size() / 3) + 1;  // at most a third of the letters wrong
+  if (name.size() > 64) return closest;                    // a name of ours is never that long
+  for (const OpDef* op : AllOps()) {
+    // "sum" for "reduce_sum": a whole name within an op's counts as one slip.
+    const bool inside = name.size() >= 3 && op->name.find(name) != std::string_view::npos;
+    const size_t distance = inside ? 1 : EditDistance(name, op->name);
+    if (distance >= best) continue;
+    best = distance;
+    closest = op->name;
+  }
+  return closest;
+}
+
+}  // namespace gradus::ir
