@@ -1,0 +1,153 @@
+#include "tools/driver/opt.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "fmt/format.h"
+#include "ir/printer.h"
+#include "passes/pipelines.h"
+#include "runtime/files.h"
+#include "tools/driver/describe_ops.h"
+#include "tools/driver/module_file.h"
+
+namespace gradus::tools {
+namespace {
+
+constexpr std::array<std::string_view, 4> kLevels = {"graph", "loops", "llvm", "asm"};
+
+struct Options {
+  std::vector<std::string> files;
+  std::string passes, emit = "graph", output_file, target = "host";
+  std::string function, grad, wrt, dump_dir;
+  bool passes_given = false, print_ops = false, print_passes = false, locations = false;
+  bool print_after_all = false, print_after_change = false, verify_each = true, time_passes = false;
+  int64_t bisect_limit = -1;
+};
+
+constexpr std::string_view kUnset = "\1";  // tells --passes= from no flag
+
+Program Describe(Options& o) {
+  return {
+      .name = "gradus-opt",
+      .summary = "reads graph IR, runs passes, prints the result",
+      .usage = "FILE|- [flags]",
+      .flags =
+          {
+              {"passes", "NAMES", "passes and pipelines, in order (default, none, graph, cse, ...)",
+               &o.passes},
+              {"emit", "LEVELS", "what to print: graph, loops, llvm, asm (default graph)", &o.emit},
+              {"output", "FILE", "where to write it (default: standard output)", &o.output_file,
+               "o"},
+              {"target", "CPU", "host, x86-64, x86-64-v2, x86-64-v3 or x86-64-v4", &o.target},
+              {"grad", "RESULT",
+               "first make the gradient of a scalar result the function's results", &o.grad},
+              {"wrt", "NAMES", "the arguments for --grad (default: all float ones)", &o.wrt},
+              {"function", "NAME", "the function for --grad (default: the only one)", &o.function},
+              {"print-locations", "", "print loc(...) of each node", &o.locations},
+              {"print-ir-after-all", "", "dump the IR after every pass", &o.print_after_all},
+              {"print-ir-after-change", "", "dump the IR after every pass that changed it",
+               &o.print_after_change},
+              {"dump-dir", "DIR", "write one file a pass that changed something (03-cse.ir)",
+               &o.dump_dir},
+              {"time-passes", "", "print the time of each pass", &o.time_passes},
+              {"verify-each", "", "verify after each pass (on; =false turns it off)",
+               &o.verify_each},
+              {"opt-bisect-limit", "N", "run only the first N passes that may be left out",
+               &o.bisect_limit},
+              {"print-ops", "", "all ops, from their records", &o.print_ops},
+              {"print-passes", "", "all passes and pipelines", &o.print_passes},
+          },
+      .files = &o.files,
+      .examples =
+          "  gradus-opt model.ir --passes=cse,dce\n"
+          "  gradus-opt model.ir --passes=graph --print-ir-after-change\n"
+          "  gradus-opt model.ir --grad=loss --wrt=w,b --passes=graph\n"
+          "  gradus-opt model.ir --emit=loops        (runs --passes=default)\n"
+          "  gradus-opt - --passes=default --emit=asm --target=x86-64-v3 < model.ir\n",
+  };
+}
+
+absl::Status Emit(const ir::Module& module, std::string_view level, const Options& options,
+                  const ir::Target& target, std::string* text) {
+  if (level == "graph" || level == "loops") {
+    *text += ir::Print(module, {.locations = options.locations, .loops = level == "loops"});
+    return absl::OkStatus();
+  }
+  (void)target;
+  return absl::UnimplementedError(fmt::format("--emit={} is not there yet", level));
+}
+
+absl::Status Execute(Options& options, const std::vector<std::string>& levels,
+                     const Output& output) {
+  absl::StatusOr<std::unique_ptr<ir::Module>> module = ReadModule(options.files[0]);
+  if (!module.ok()) return module.status();
+  if (!options.grad.empty()) {
+    absl::StatusOr<ir::Function*> function = ChooseFunction(**module, options.function);
+    if (!function.ok()) return function.status();
+    absl::Status status = ReplaceByGradient(**module, **function, options.grad, options.wrt);
+    if (!status.ok()) return status;
+  }
+  passes::PassContext context;
+  const absl::Status status =
+      passes::RunPipeline(**module, options.passes, context,
+                          {.verify_each = options.verify_each,
+                           .print_after_all = options.print_after_all,
+                           .print_after_change = options.print_after_change,
+                           .dump_dir = options.dump_dir,
+                           .time_passes = options.time_passes,
+                           .bisect_limit = static_cast<int>(options.bisect_limit),
+                           .print = output.err});
+  if (!status.ok()) return status;
+  std::string text;
+  for (const std::string& level : levels) {
+    if (absl::Status s = Emit(**module, level, options, context.target, &text); !s.ok()) return s;
+  }
+  if (!options.output_file.empty() && options.output_file != "-") {
+    return runtime::WriteFileAtomically(options.output_file, text);
+  }
+  output.out(text);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int RunOpt(std::span<const std::string> arguments, const Output& output) {
+  Options options;
+  options.passes = kUnset;
+  const Program program = Describe(options);
+  if (const auto code = ParseFlags(program, arguments, output)) return *code;
+  const auto bad_flags = [&](std::string_view message) {
+    output.err(
+        fmt::format("gradus-opt: error: {}\n  help: gradus-opt --help lists the flags\n", message));
+    return kBadFlags;
+  };
+  if (options.print_ops) output.out(DescribeOps());
+  if (options.print_passes) output.out(DescribePasses());
+  if (options.print_ops || options.print_passes) return kGood;
+  if (options.files.size() != 1) {
+    return bad_flags(
+        fmt::format("expected one FILE (or - for standard input), got {}", options.files.size()));
+  }
+  if (options.grad.empty() && !(options.wrt.empty() && options.function.empty())) {
+    return bad_flags("--wrt and --function say more of --grad=RESULT, which is missing");
+  }
+  const std::vector<std::string> levels = SplitNames(options.emit);
+  bool lowered = false;
+  for (const std::string& level : levels) {
+    if (std::find(kLevels.begin(), kLevels.end(), level) == kLevels.end()) {
+      const std::string_view near = Closest(level, kLevels);
+      return bad_flags(fmt::format("--emit={}: expected graph, loops, llvm or asm{}", level,
+                                   near.empty() ? "" : fmt::format("; did you mean {}?", near)));
+    }
+    lowered = lowered || level != "graph";
+  }
+  // Loops and code exist after lowering alone.
+  if (options.passes == kUnset) options.passes = lowered ? "default" : "";
+  if (const auto passes = passes::ParsePipeline(options.passes); !passes.ok()) {
+    return bad_flags(std::string(passes.status().message()));
+  }
+  return Finish(Execute(options, levels, output), output);
+}
+
+}  // namespace gradus::tools
