@@ -191,6 +191,11 @@ void PrintParameter(std::string& out, const Parameter& p) {
 
 void PrintFunction(std::string& out, const Function& f, const PrintOptions& options) {
   FunctionPrinter(f, options).Process(out);
+  if (!options.loops) return;
+  // For people: the parser skips them, for they follow from the kernel.
+  if (f.kernel) out += loop::Print(*f.kernel);
+  if (f.plan) out += loop::Print(*f.plan);
+  if (f.entry) out += loop::Print(*f.entry);
 }
 
 }  // namespace
