@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Training steps of Gradus and of PyTorch, interleaved in one run, one thread: medians and their ratio.
+
+usage: benchmarks/compare_training.py [--build=build/release] [--rounds=7]
+
+Needs PyTorch (Debian: python3-torch). Both train the same networks with Adam at batch 32. PyTorch runs its stock
+Adam and, where it has it, the foreach Adam; the faster of the two is compared.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+WORKLOADS = {"tiny": ([16, 32, 32, 1], True), "mlp": ([784, 512, 512, 10], False)}
+BATCH = 32
+
+
+def gradus_step_us(binary, name):
+    out = subprocess.run(
+        [binary, f"--benchmark_filter=TrainStep/{name}$", "--benchmark_format=json",
+         "--benchmark_min_time=0.3"],
+        check=True, capture_output=True, text=True, env=dict(os.environ, OMP_NUM_THREADS="1"))
+    return json.loads(out.stdout)["benchmarks"][0]["real_time"]
+
+
+def torch_stepper(torch, sizes, binary, foreach):
+    torch.manual_seed(0)
+    layers = []
+    for i in range(len(sizes) - 1):
+        layers.append(torch.nn.Linear(sizes[i], sizes[i + 1]))
+        if i + 2 < len(sizes):
+            layers.append(torch.nn.ReLU())
+    if binary:
+        layers.append(torch.nn.Sigmoid())
+    net = torch.nn.Sequential(*layers)
+    loss_of = torch.nn.BCELoss() if binary else torch.nn.CrossEntropyLoss()
+    x = torch.randn(BATCH, sizes[0])
+    y = (torch.rand(BATCH, 1) > 0.5).float() if binary else torch.randint(0, sizes[-1], (BATCH,))
+    optimizer = torch.optim.Adam(net.parameters(), foreach=foreach)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss_of(net(x), y).backward()
+        optimizer.step()
+
+    return step
+
+
+def torch_step_us(step, seconds=0.5):
+    for _ in range(20):
+        step()
+    times, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times) * 1e6
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default="build/release")
+    parser.add_argument("--rounds", type=int, default=7)
+    arguments = parser.parse_args()
+    try:
+        import torch
+    except ImportError:
+        sys.exit("PyTorch is not installed here; on Debian: apt-get install python3-torch")
+    torch.set_num_threads(1)
+    binary = os.path.join(arguments.build, "benchmarks", "training_step")
+    print(f"PyTorch {torch.__version__}, one thread, batch {BATCH}, Adam; medians of {arguments.rounds} rounds")
+    print(f"{'workload':10} {'gradus us':>10} {'pytorch us':>11} {'times faster':>13}")
+    for name, (sizes, is_binary) in WORKLOADS.items():
+        steppers = [torch_stepper(torch, sizes, is_binary, foreach) for foreach in (False, True)]
+        ours, theirs = [], []
+        for _ in range(arguments.rounds):
+            ours.append(gradus_step_us(binary, name))
+            theirs.append(min(torch_step_us(step) for step in steppers))
+        a, b = statistics.median(ours), statistics.median(theirs)
+        print(f"{name:10} {a:10.2f} {b:11.1f} {b / a:13.1f}")
+
+
+if __name__ == "__main__":
+    main()
