@@ -90,7 +90,7 @@ std::vector<Block> FormBlocks(const loop::Kernel& kernel) {
       }
       if (!MayPass(kernel, blocks[b], store.buffer, loads)) break;
     }
-    if (!joined) blocks.push_back({store.variables, {{store.buffer, offset, value}}});
+    if (!joined) blocks.push_back({store.variables, {{store.buffer, offset, value}}, {}});
   }
   return blocks;
 }
@@ -99,6 +99,9 @@ void SubstituteVariables(Arena& arena, Block& block, std::span<const loop::Subst
   for (loop::FlatStore& store : block.stores) {
     store.offset = loop::Substitute(arena, store.offset, list);
     store.value = arena.Substitute(store.value, list);
+  }
+  for (loop::Condition& c : block.domain) {
+    for (Index* form : {&c.low, &c.form, &c.high}) *form = loop::Substitute(arena, *form, list);
   }
 }
 

@@ -10,6 +10,7 @@ namespace gradus::passes::scheduling {
 struct Block {
   Variables loops;  // outermost first
   std::vector<loop::FlatStore> stores;
+  std::vector<loop::Condition> domain;  // stores happen only where all hold
 
   std::vector<const Scalar*> values() const;
 };
@@ -29,7 +30,7 @@ void DropUnitLoops(Arena& arena, Block& block);
 // Orders the variables of each reduction by the strides of its loads, smallest innermost.
 void SortReductions(Arena& arena, Block& block);
 
-// Replaces variables in stores, values and (where `to` has one variable for one) nothing else: loops are the caller's.
+// Replaces variables in stores and domain; the list of loops is the caller's.
 void SubstituteVariables(Arena& arena, Block& block, std::span<const loop::Substitution> list);
 
 }  // namespace gradus::passes::scheduling

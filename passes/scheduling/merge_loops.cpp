@@ -36,6 +36,7 @@ std::vector<loop::Substitution> MergeAdjacent(Arena& arena, Variables& list,
 std::vector<Index> FormsOf(const Block& block) {
   std::vector<Index> forms;
   for (const loop::FlatStore& store : block.stores) forms.push_back(store.offset);
+  for (const loop::Condition& c : block.domain) forms.insert(forms.end(), {c.low, c.form, c.high});
   for (const Scalar* s : PostOrder(block.values())) {
     ForEachForm(*s, [&](const Index& form) { forms.push_back(form); });
   }

@@ -107,6 +107,7 @@ loop::Nest MakeNest(Arena& arena, Block block, const ir::Target& target, std::st
     }
   }
   nest.stores = std::move(block.stores);
+  nest.domain = std::move(block.domain);
   return nest;
 }
 

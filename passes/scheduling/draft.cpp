@@ -1,0 +1,182 @@
+#include "passes/scheduling/draft.h"
+
+#include <algorithm>
+
+#include "fmt/format.h"
+#include "ir/check.h"
+#include "passes/scheduling/merge_loops.h"
+#include "passes/scheduling/tile_table.h"
+
+namespace gradus::passes::scheduling {
+
+int Planner::NewScratch(ir::DType dtype, absl::InlinedVector<Extent, 2> elements) {
+  loop::Buffer buffer;
+  buffer.name = fmt::format("t{}", plan.buffers.size());
+  buffer.type.dtype = dtype;
+  buffer.kind = loop::Buffer::Kind::kScratch;
+  buffer.elements = std::move(elements);
+  plan.buffers.push_back(std::move(buffer));
+  return static_cast<int>(plan.buffers.size()) - 1;
+}
+
+Planner::Laid Planner::LayOut(ir::DType dtype, std::span<const Variable* const> variables) {
+  // Row-major: the stride of a variable is the product of the extents inside it, none of which may be a quotient.
+  Index offset;
+  Extent stride(1);
+  absl::InlinedVector<Extent, 2> elements;
+  for (size_t i = variables.size(); i-- > 0;) {
+    offset = offset + Index(variables[i]).Times(stride);
+    const Extent& extent = variables[i]->extent();
+    if (extent.divisor == 1) {
+      stride = stride * extent;
+    } else {
+      IR_CHECK_MSG(i == 0, "a quotient as an inner extent");
+      elements.push_back(extent);
+    }
+  }
+  elements.insert(elements.begin(), stride);
+  return {NewScratch(dtype, std::move(elements)), offset};
+}
+
+std::vector<Index> Draft::forms() const {
+  std::vector<Index> list;
+  std::vector<const Scalar*> roots = {a, b};
+  for (const loop::FlatStore& store : epilogue) {
+    list.push_back(store.offset);
+    roots.push_back(store.value);
+  }
+  for (const Scalar* s : PostOrder(roots)) {
+    ForEachForm(*s, [&](const Index& form) { list.push_back(form); });
+  }
+  return list;
+}
+
+void Draft::Substitute(Arena& arena, std::span<const loop::Substitution> list) {
+  a = arena.Substitute(a, list);
+  b = arena.Substitute(b, list);
+  for (loop::FlatStore& store : epilogue) {
+    store.offset = loop::Substitute(arena, store.offset, list);
+    store.value = arena.Substitute(store.value, list);
+  }
+}
+
+void Draft::MergeLoops(Arena& arena) {
+  // Sums have no order of their own: by the larger of their strides in the two sides.
+  const auto stride = [&](const Variable* v) {
+    int64_t largest = 0;
+    const Scalar* const roots[] = {a, b};
+    for (const Scalar* s : PostOrder(roots)) {
+      if (s->kind != ScalarKind::kLoad) continue;
+      largest = std::max(largest, std::abs(Stride(s->indices[0], v).value_or(INT64_MAX)));
+    }
+    return largest;
+  };
+  std::ranges::stable_sort(k, [&](const Variable* x, const Variable* y) { return stride(x) > stride(y); });
+  for (Variables* list : {&batch, &m, &n, &k}) {
+    std::vector<Index> all = forms();
+    for (const loop::Substitution& s : MergeAdjacent(arena, *list, all)) {
+      Substitute(arena, std::span(&s, 1));
+    }
+  }
+}
+
+bool IsDirect(const Scalar* side, ir::DType dtype, std::span<const Variable* const> variables) {
+  return side->kind == ScalarKind::kLoad && side->dtype == dtype && IsAffine(side->indices[0]) &&
+         std::ranges::all_of(variables, [&](const Variable* v) {
+           return Stride(side->indices[0], v).has_value();
+         });
+}
+
+namespace {
+
+int64_t Number(const Variable* v) { return v->extent().is_number() ? v->extent().number() : 0; }
+
+int ScalarOps(const std::vector<loop::FlatStore>& stores) {
+  std::vector<const Scalar*> roots;
+  for (const loop::FlatStore& s : stores) roots.push_back(s.value);
+  int ops = 0;
+  for (const Scalar* s : PostOrder(roots)) {
+    ops += s->kind != ScalarKind::kConst && s->kind != ScalarKind::kLoad && s->kind != ScalarKind::kAcc;
+  }
+  return ops;
+}
+
+}  // namespace
+
+std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std::string& why_not) {
+  for (Variables* list : {&draft.batch, &draft.m, &draft.k}) {
+    for (size_t i = list->size(); i-- > 0;) {
+      const Extent& extent = (*list)[i]->extent();
+      if (!extent.is_number() || extent.number() != 1 || (list == &draft.k && list->size() == 1)) continue;
+      const loop::Substitution zero{(*list)[i], Index(0)};
+      draft.Substitute(planner.arena, std::span(&zero, 1));
+      list->erase(list->begin() + static_cast<std::ptrdiff_t>(i));
+    }
+  }
+  draft.MergeLoops(planner.arena);
+  if (draft.m.empty()) draft.m.push_back(planner.arena.NewVariable("one", Extent(1)));
+
+  // Row variable: the innermost, or one more than twice as large. It needs strides that are numbers.
+  const std::vector<Index> forms = draft.forms();
+  const auto has_numeric_strides = [&](const Variable* v) {
+    return std::ranges::all_of(forms, [&](const Index& f) { return Stride(f, v).has_value(); });
+  };
+  size_t row = draft.m.size();
+  for (size_t i = draft.m.size(); i-- > 0;) {
+    if (!has_numeric_strides(draft.m[i])) continue;
+    if (row == draft.m.size() ||
+        Passes(std::span(&draft.m[i], 1)) > 2 * Passes(std::span(&draft.m[row], 1))) {
+      row = i;
+    }
+  }
+  if (row == draft.m.size()) {
+    why_not = "no row variable has strides that are numbers";
+    return std::nullopt;
+  }
+  const Variable* const rows = draft.m[row];
+  draft.m.erase(draft.m.begin() + static_cast<std::ptrdiff_t>(row));
+  draft.m.push_back(rows);
+
+  const Variable* const n = draft.n.back();
+  draft.n.pop_back();  // what cannot merge with n goes round as batch: A does not vary with it
+  draft.batch.insert(draft.batch.end(), draft.n.begin(), draft.n.end());
+  for (const Variable* v : {rows, n}) {
+    if (!has_numeric_strides(v)) why_not = fmt::format("a stride of {} is not a number", v->name());
+  }
+  for (const Variable* v : draft.k) {
+    if (!has_numeric_strides(v)) why_not = fmt::format("a stride of {} is not a number", v->name());
+  }
+  if (!n->extent().is_number()) why_not = fmt::format("the extent of {} is not a number", n->name());
+  if (!why_not.empty()) return std::nullopt;
+
+  loop::Contraction c;
+  c.batch = draft.batch;
+  c.m = draft.m;
+  c.n = n;
+  c.k = draft.k;
+  c.dtype = draft.dtype;
+  c.a = {draft.a->buffer, draft.a->indices[0], draft.how_a};
+  c.b = {draft.b->buffer, draft.b->indices[0], draft.how_b};
+  c.epilogue = draft.epilogue;
+
+  TileQuery query;
+  query.element_bytes = static_cast<int>(ir::ByteSize(c.dtype));
+  query.m = Number(rows);
+  query.n = Number(n);
+  query.k = 1;
+  for (const Variable* v : c.k) query.k *= Number(v);
+  query.a_row_stride_bytes = std::abs(Stride(c.a.offset, rows).value_or(0)) * query.element_bytes;
+  query.output_bytes =
+      static_cast<int64_t>(Passes(c.m) * Passes(std::span(&n, 1))) * query.element_bytes;
+  const TileChoice tile = ChooseTile(query, planner.target);
+  c.tile_rows = tile.rows;
+  c.tile_vectors = tile.vectors;
+  c.order = tile.order;
+  c.k_unroll = tile.k_unroll;
+  c.rule = tile.rule;
+  c.rows_balanced = true;
+  c.epilogue_in_registers = ScalarOps(c.epilogue) <= 8 || tile.rows * tile.vectors <= 16;
+  return c;
+}
+
+}  // namespace gradus::passes::scheduling

@@ -1,0 +1,198 @@
+#include "passes/scheduling/kernel_scheduler.h"
+
+#include <algorithm>
+
+#include "absl/container/flat_hash_set.h"
+#include "fmt/format.h"
+#include "passes/scheduling/nests.h"
+#include "passes/scheduling/packing.h"
+#include "passes/scheduling/role_swap.h"
+
+namespace gradus::passes::scheduling {
+namespace {
+
+// The reductions that the roots hold outside any other reduction.
+std::vector<const Scalar*> TopReductions(std::span<const Scalar* const> roots) {
+  std::vector<const Scalar*> found;
+  absl::flat_hash_set<const Scalar*> seen;
+  std::vector<const Scalar*> stack(roots.rbegin(), roots.rend());
+  while (!stack.empty()) {
+    const Scalar* s = stack.back();
+    stack.pop_back();
+    if (!seen.insert(s).second) continue;
+    if (s->kind == ScalarKind::kReduce) {
+      found.push_back(s);
+    } else {
+      stack.insert(stack.end(), s->operands.rbegin(), s->operands.rend());
+    }
+  }
+  return found;
+}
+
+// The variable along which all of the block's stores have stride 1.
+const Variable* UnitStride(const Block& block) {
+  for (auto v = block.loops.rbegin(); v != block.loops.rend(); ++v) {
+    if (std::ranges::all_of(block.stores,
+                            [&](const loop::FlatStore& s) { return Stride(s.offset, *v) == 1; })) {
+      return *v;
+    }
+  }
+  return nullptr;
+}
+
+class KernelScheduler {
+ public:
+  KernelScheduler(Arena& arena, loop::Plan& plan, const ir::Target& target)
+      : arena_(arena), planner_{arena, plan, target} {}
+
+  void Schedule(Block block) {
+    SplitAtoms(arena_, block);
+    DropUnitLoops(arena_, block);
+    SortReductions(arena_, block);
+
+    const std::vector<const Scalar*> values = block.values();
+    const std::vector<const Scalar*> top = TopReductions(values);
+    const Variable* const n = UnitStride(block);
+    const Scalar* own = nullptr;  // the sum that the block's loops make a contraction
+    Roles roles;
+    if (n != nullptr) {
+      for (const Scalar* sum : top) {
+        Recognition found = Recognize(arena_, *sum, block.loops, n);
+        if (found.why_not.empty()) {
+          own = sum;
+          roles = std::move(found.roles);
+          break;
+        }
+      }
+    }
+    for (const Scalar* s : PostOrder(values)) {
+      if (s->kind != ScalarKind::kReduce || s == own) continue;
+      if (values.size() == 1 && values[0] == s) break;  // it is being computed by itself
+      const bool is_top = Contains(top, s);
+      if ((own != nullptr && is_top) || IsContractionOfItsOwn(*s)) {
+        return Schedule(Materialize(std::move(block), *s));
+      }
+    }
+    if (own != nullptr && Contract(block, *own, roles)) return;
+    for (const Scalar* sum : top) {
+      if (n == nullptr || own != nullptr) break;
+      const Recognition found = Recognize(arena_, *sum, block.loops, n);
+      if (found.missed) Remark(*sum, found.why_not);
+    }
+    planner_.plan.steps.emplace_back(MakeNest(arena_, std::move(block), planner_.target, "nest"));
+  }
+
+ private:
+  static bool Contains(std::span<const Scalar* const> list, const Scalar* s) {
+    return std::ranges::find(list, s) != list.end();
+  }
+
+  void Remark(const Scalar& sum, const std::string& why) {
+    planner_.plan.remarks.push_back(
+        fmt::format("sum over {} is a nest: {}", sum.variables.front()->name(), why));
+  }
+
+  // The loops of a sum that is computed by itself: its free variables, those of symbolic extent outermost, and one along
+  // which a factor has stride 1 innermost.
+  Variables LoopsOf(const Scalar& sum) {
+    Variables loops(sum.free.begin(), sum.free.end());
+    std::ranges::stable_partition(loops, [](const Variable* v) { return !v->extent().is_number(); });
+    const Scalar* const body[] = {sum.operands[0]};
+    for (const Variable* v : loops) {
+      for (const Scalar* s : PostOrder(body)) {
+        if (v->extent().is_number() && s->kind == ScalarKind::kLoad && Stride(s->indices[0], v) == 1) {
+          std::erase(loops, v);
+          loops.push_back(v);
+          return loops;
+        }
+      }
+    }
+    return loops;
+  }
+
+  bool IsContractionOfItsOwn(const Scalar& sum) {
+    const Variables loops = LoopsOf(sum);
+    if (loops.empty() || !loops.back()->extent().is_number()) return false;
+    return Recognize(arena_, sum, loops, loops.back()).why_not.empty();
+  }
+
+  // Schedules a reduction into scratch. Returns the block with loads of the scratch in its place.
+  Block Materialize(Block block, const Scalar& reduction) {
+    Block first;
+    first.loops = LoopsOf(reduction);
+    const Planner::Laid laid = planner_.LayOut(reduction.dtype, first.loops);
+    first.stores.push_back({laid.buffer, laid.offset, &reduction});
+    const Scalar* load = arena_.Load(laid.buffer, reduction.dtype, std::span(&laid.offset, 1));
+    for (loop::FlatStore& store : block.stores) {
+      store.value = arena_.Substitute(store.value, {}, {{&reduction, load}});
+    }
+    Schedule(std::move(first));
+    return block;
+  }
+
+  // Adds the steps of a contraction; false (with a remark) if it has to be a nest.
+  bool Contract(const Block& block, const Scalar& sum, const Roles& roles) {
+    Draft draft;
+    draft.batch = roles.batch;
+    draft.m = roles.m;
+    draft.n = roles.n;
+    draft.k = roles.k;
+    draft.a = roles.a;
+    draft.b = roles.b;
+    draft.dtype = sum.dtype;
+    const Scalar* result = arena_.Acc(sum.dtype, 0);
+    if (roles.negated) result = arena_.Unary(ScalarKind::kNeg, result);
+    for (const Scalar* factor : roles.outside) {
+      result = arena_.Binary(ScalarKind::kMul, result, factor);
+    }
+    for (const loop::FlatStore& store : block.stores) {
+      draft.epilogue.push_back(
+          {store.buffer, store.offset, arena_.Substitute(store.value, {}, {{&sum, result}})});
+    }
+    draft.MergeLoops(arena_);
+
+    const size_t buffers = planner_.plan.buffers.size(), steps = planner_.plan.steps.size();
+    std::string why_not;
+    if (Plan(std::move(draft), why_not)) return true;
+    planner_.plan.buffers.resize(buffers);
+    planner_.plan.steps.resize(steps);
+    Remark(sum, why_not);
+    return false;
+  }
+
+  bool Plan(Draft draft, std::string& why_not) {
+    Variables along_b = draft.k;
+    along_b.push_back(draft.n.back());
+    if (!IsDirect(draft.b, draft.dtype, along_b) ||
+        Stride(draft.b->indices[0], draft.n.back()) != 1) {
+      if (draft.m.empty()) {
+        why_not = "one row, and B has no stride 1 along it";
+        return false;
+      }
+      const std::optional<SwapCost> cost = CostOfSwap(draft);
+      if (cost && cost->swap < cost->transpose) return SwapRoles(planner_, draft, why_not);
+      PackB(planner_, draft);
+    }
+    if (!IsDirect(draft.a, draft.dtype, draft.k)) PackA(planner_, draft);
+    std::optional<loop::Contraction> contraction = Finish(planner_, std::move(draft), why_not);
+    if (!contraction) return false;
+    planner_.plan.steps.emplace_back(*std::move(contraction));
+    return true;
+  }
+
+  Arena& arena_;
+  Planner planner_;
+};
+
+}  // namespace
+
+std::unique_ptr<loop::Plan> ScheduleKernel(const loop::Kernel& kernel, const ir::Target& target) {
+  auto plan = std::make_unique<loop::Plan>();
+  plan->kernel = kernel.name;
+  plan->buffers = kernel.buffers;
+  KernelScheduler scheduler(*kernel.arena, *plan, target);
+  for (Block& block : FormBlocks(kernel)) scheduler.Schedule(std::move(block));
+  return plan;
+}
+
+}  // namespace gradus::passes::scheduling

@@ -1,0 +1,30 @@
+#pragma once
+
+// Which tile, which order: a table of rules, first match wins, with the measurements that chose them.
+
+#include <cstdint>
+
+#include "ir/loop/plan.h"
+#include "ir/target.h"
+
+namespace gradus::passes::scheduling {
+
+// What the table looks at. Sizes are 0 where they are known only when called.
+struct TileQuery {
+  int64_t m = 0, n = 0, k = 0;
+  int64_t a_row_stride_bytes = 0;
+  int64_t output_bytes = 0;  // of the result, symbols taken for a typical size
+  int element_bytes = 4;
+  int sums = 1;              // 1 + siblings
+};
+
+struct TileChoice {
+  int rows = 1, vectors = 1;
+  loop::Contraction::Order order = loop::Contraction::Order::kColumnsOuter;
+  int k_unroll = 1;
+  const char* rule = "";
+};
+
+TileChoice ChooseTile(const TileQuery& query, const ir::Target& target);
+
+}  // namespace gradus::passes::scheduling
