@@ -91,7 +91,7 @@ class Tokenizer {
     bool pieces = false;
     while (true) {
       const size_t end = text_.find('"', position_);
-      if (end == text_.npos) {
+      if (end == std::string_view::npos) {
         return absl::InvalidArgumentError(
             fmt::format("{}:{}: column {}: the quote that opens here is never closed", name_,
                         opened, column + 1));
@@ -220,8 +220,8 @@ class Builder {
     Kind kind = Kind::kNumeric;
   };
 
-  bool Fail(std::string message) {
-    status_ = absl::InvalidArgumentError(std::move(message));
+  bool Fail(const std::string& message) {
+    status_ = absl::InvalidArgumentError(message);
     return false;
   }
 
