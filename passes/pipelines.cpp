@@ -10,6 +10,8 @@
 #include "passes/dce.h"
 #include "passes/inline_calls.h"
 #include "passes/plan_memory.h"
+#include "passes/schedule.h"
+#include "passes/schedule_loops.h"
 #include "passes/simplify.h"
 
 namespace gradus::passes {
@@ -22,6 +24,8 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"dce", "removes nodes that no result depends on", Dce},
     {"inline-calls", "replaces calls of graph functions by their bodies", InlineCalls, true},
     {"plan-memory", "orders an entry's kernels and places every value", PlanMemory, true},
+    {"schedule", "a plan for every kernel: contractions tiled, the rest in nests", Schedule, true},
+    {"schedule-loops", "a plan of plain nests for every kernel", ScheduleLoops, true},
     {"simplify", "identities that are exact in IEEE arithmetic, constants folded", Simplify},
 });
 
