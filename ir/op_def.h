@@ -61,6 +61,7 @@ enum Trait : uint32_t {
   kArgumentTrait = 1u << 8,   // a function's argument; not an instruction
   kStopsGradient = 1u << 9,   // gradient is zero because the user says so
   kSplat = 1u << 10,          // every element equals attribute "value" (constant)
+  kTypeOnly = 1u << 11,       // depends on the types of its operands, not on their elements (count)
 };
 using Traits = uint32_t;
 
