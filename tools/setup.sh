@@ -50,7 +50,7 @@ missing_packages() {
 }
 
 # A candidate of the package that apt could install now.
-has_candidate() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
+has_candidate() { [[ $(apt-cache policy "$1" 2>/dev/null) == *"Candidate: "[^\(]* ]]; }
 
 all_have_candidates() {
   local name
@@ -84,8 +84,8 @@ install_packages() {
     "${get[@]}" update || "${get[@]}" update || say "apt-get update had errors; trying on"
     for name in "${missing[@]}"; do
       has_candidate "$name" ||
-        die "apt knows no package $name; Debian 12 has all of them in 'bookworm main' (LLVM 19 since" \
-          "point release 12.8), so check that /etc/apt lists it"
+        die "apt knows no package $name; Debian 12 has all of them in 'bookworm main', so check that" \
+          "/etc/apt lists it"
     done
   fi
   if ! "${get[@]}" install --no-install-recommends "${missing[@]}"; then
