@@ -1,14 +1,28 @@
 #pragma once
 
-// Transcendental functions, expanded from the arithmetic of loop::Expr: they vectorise like anything else and leave no
-// maths library behind. Every function takes f32 or f64 and answers in the dtype of its operand.
+// Transcendental functions, expanded from the arithmetic of loop::Expr: they vectorise like
+// anything else and leave no maths library behind. Every function takes f32 or f64 and answers in
+// the dtype of its operand.
 //
-// NaN in, NaN out; signed zeros, infinities, overflow and gradual underflow are those of C's <math.h>. Formulas use Fma
-// where single rounding buys accuracy. A target without a fused multiply-add may round twice: that costs a few ulp (pow
-// of f64: up to a thousand), never a special case.
+// NaN in, NaN out; signed zeros, infinities, overflow and gradual underflow are those of C's
+// <math.h>. Formulas use Fma where single rounding buys accuracy. A target without a fused
+// multiply-add may round twice: that costs a few ulp (pow of f64: up to a thousand), never a
+// special case.
 //
-// Beside each function: largest error found, in units in the last place of f32 (every input tried) and f64 (samples), and
-// the number of scalar operations.
+// Errors stay below (in units in the last place; f32: every 101st of all inputs tried, f64: two million
+// samples), with the number of scalar operations, bit casts left out, they cost nothing:
+//
+//              f32     f64    operations f32 / f64
+//   exp        1.0     1.05     21 / 26
+//   expm1      1.4     1.9      22 / 27
+//   log        0.83    0.83     32 / 35
+//   log1p      1.4     1.4      34 / 37
+//   tanh       2.42    2.6      21 / 26
+//   sigmoid    2.5     2.25     18 / 23
+//   erf        1.1     1.3      33 / 55
+//   sin, cos   1.8     2.5      20 / 24    |x| <= 1e5; further out accuracy fades, |result| <= 1
+//   pow        0.51    1.0      62 / 123   0 to 6 for constants 0, 1, 2, 3, -1, 0.5, -0.5
+//   rsqrt      1.5     1.5       2 /   2
 
 #include "ir/loop/scalar.h"
 

@@ -1,6 +1,7 @@
-// erf. Near 0, x times a polynomial in x^2. Beyond 1, 1 - erfc(x) with log2(erfc(x)), a smooth function, as a
-// polynomial: its errors are damped by erfc(x) / erf(x) < 0.19. (The idea is N. Juffa's, forums.developer.nvidia.com;
-// the coefficients are minimax fits of our own, approx_fit.py.)
+// erf. Near 0, x times a polynomial in x^2. Beyond 1, 1 - erfc(x) with log2(erfc(x)), a smooth
+// function, as a polynomial: its errors are damped by erfc(x) / erf(x) < 0.19. (The idea is N.
+// Juffa's, forums.developer.nvidia.com; the coefficients are minimax fits of our own,
+// approx_fit.py.)
 
 #include "ir/ops/approx.h"
 #include "ir/ops/approx_parts.h"

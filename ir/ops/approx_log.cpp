@@ -1,4 +1,5 @@
-// log and log1p: the argument is 2^e (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), and log = e ln(2) + log(1 + f).
+// log and log1p: the argument is 2^e (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), and log = e ln(2)
+// + log(1 + f).
 
 #include <limits>
 
@@ -14,8 +15,8 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-// The bits of x > 0, moved so that those of sqrt(1/2) stand where those of 1 stood: the exponent field is then e + bias,
-// and the rest, moved back, is 1 + f.
+// The bits of x > 0, moved so that those of sqrt(1/2) stand where those of 1 stood: the exponent
+// field is then e + bias, and the rest, moved back, is 1 + f.
 struct Split {
   Expr moved;
   int64_t root;  // bits of sqrt(1/2)
@@ -27,8 +28,8 @@ Split MoveToRoot(Expr x) {
   return {Bitcast(format.bits, x) + x.IntConst(format.bits, one - root), root};
 }
 
-// The exponent field of `moved` less `bias`, as a float: it becomes the low bits of 2^mantissa, which spares the
-// conversion that AVX2 does not have for 64 bits.
+// The exponent field of `moved` less `bias`, as a float: it becomes the low bits of 2^mantissa,
+// which spares the conversion that AVX2 does not have for 64 bits.
 Expr ExponentNumber(Expr moved, DType dtype, Expr bias) {
   const FloatFormat& format = FormatOf(dtype);
   const Expr field = Shr(moved, moved.IntConst(format.bits, format.mantissa));
@@ -58,8 +59,8 @@ Expr LogOfSplit(Expr e, Expr f) {
   return Fma(e, f.Const(6.93147180369123816490e-01), f - (half_square - low));
 }
 
-// What log gives where its argument is 0, negative, infinite or NaN; `regular` elsewhere. `x` is +inf or NaN as the
-// result should be.
+// What log gives where its argument is 0, negative, infinite or NaN; `regular` elsewhere. `x` is
+// +inf or NaN as the result should be.
 Expr WithSpecialCases(Expr regular, Expr x, double pole) {
   const Expr at_pole = x.Const(pole);
   const Expr finite = Select(Lt(x, x.Const(kInfinity)), regular, x);
@@ -84,8 +85,9 @@ Expr Log(Expr x) {
   return WithSpecialCases(LogOfSplit(e, m - 1), x, 0);
 }
 
-// e is taken from 1 + x as rounded, but f = x 2^-e + (2^-e - 1) from x itself: products with a power of two are exact, so
-// f is rounded once. The power is held four times too large, x four times too small, since 2^-e can be denormal.
+// e is taken from 1 + x as rounded, but f = x 2^-e + (2^-e - 1) from x itself: products with a
+// power of two are exact, so f is rounded once. The power is held four times too large, x four
+// times too small, since 2^-e can be denormal.
 Expr Log1p(Expr x) {
   const FloatFormat& format = FormatOf(x.dtype());
   const Split split = MoveToRoot(x + 1);

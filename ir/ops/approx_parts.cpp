@@ -37,11 +37,13 @@ Expr WithSignOf(Expr x, Expr sign) {
 
 Expr PowerOfTwo(Expr biased_exponent, DType dtype) {
   const FloatFormat& format = FormatOf(dtype);
-  return Bitcast(dtype, Shl(biased_exponent, biased_exponent.IntConst(format.bits, format.mantissa)));
+  return Bitcast(dtype,
+                 Shl(biased_exponent, biased_exponent.IntConst(format.bits, format.mantissa)));
 }
 
 // 1. floor(k/2) + bias = (k + 2 bias) >> 1, moved to the exponent field, is the first factor.
-// 2. k + 2 bias at the exponent field, less the first factor's bits, is the second: what passes the top wraps away.
+// 2. k + 2 bias at the exponent field, less the first factor's bits, is the second: what passes the
+// top wraps away.
 Expr TimesPowerOfTwo(Expr x, Expr twice_biased_exponent) {
   const FloatFormat& format = FormatOf(x.dtype());
   const Expr mantissa = x.IntConst(format.bits, format.mantissa);

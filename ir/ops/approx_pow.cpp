@@ -1,5 +1,5 @@
-// pow(x, y) = 2^(y log2|x|), with a sign, and rsqrt. The logarithm needs more bits than the result has: f32 computes in
-// f64, f64 in unevaluated sums of two numbers.
+// pow(x, y) = 2^(y log2|x|), with a sign, and rsqrt. The logarithm needs more bits than the result
+// has: f32 computes in f64, f64 in unevaluated sums of two numbers.
 
 #include <cmath>
 #include <limits>
@@ -45,19 +45,19 @@ Decomposed Decompose(Expr x, Expr bias) {
   return {e, Bitcast(DType::kF64, And(moved, integer(kMantissaMask)) + integer(kRoot))};
 }
 
-// log2 of a positive finite f64 that was an f32, to 1e-13: 2 atanh(s) / ln(2), s = (m - 1) / (m + 1), by a minimax fit
-// of our own (approx_fit.py).
+// log2 of a positive finite f64 that was an f32, to 1e-13: 2 atanh(s) / ln(2), s = (m - 1) / (m +
+// 1), by a minimax fit of our own (approx_fit.py).
 Expr Log2Single(Expr x) {
   const Decomposed d = Decompose(x, x.Const(0x1p52 + 1023));
   const Expr s = (d.m - 1) / (d.m + 1);
-  const Expr p = Polynomial(s * s, {2.829480843804667e-1, 3.1990239215126715e-1, 4.1220933241369945e-1,
-                                    5.7707794157230552e-1, 9.6179669411601987e-1,
-                                    2.8853900817778486});
+  const Expr p =
+      Polynomial(s * s, {2.829480843804667e-1, 3.1990239215126715e-1, 4.1220933241369945e-1,
+                         5.7707794157230552e-1, 9.6179669411601987e-1, 2.8853900817778486});
   return Fma(s, p, d.e);
 }
 
-// log2 of a positive finite f64, to about 2^-66 of it: atanh(s) = s (1 + z (1/3 + z q(z))), z = s^2, where q may be a
-// plain number.
+// log2 of a positive finite f64, to about 2^-66 of it: atanh(s) = s (1 + z (1/3 + z q(z))), z =
+// s^2, where q may be a plain number.
 Sum Log2Double(Expr x) {
   const Expr denormal = Lt(x, x.Const(0x1p-1022));
   const Expr bias = Select(denormal, x.Const(0x1p52 + 1023 + 52), x.Const(0x1p52 + 1023));
@@ -70,17 +70,17 @@ Sum Log2Double(Expr x) {
   const Expr remainder = Fma(-quotient, divisor.low, Fma(-quotient, divisor.high, f));
   const Sum s{quotient, remainder * reciprocal};
   const Sum z = Multiply(s, s);
-  const Expr q = z.high * Polynomial(z.high, {6.5997378237632368e-2, 6.6282442440018866e-2,
-                                              7.6933855092729875e-2, 9.09089204030398e-2,
-                                              1.1111111261532752e-1, 1.4285714285041387e-1,
-                                              2.0000000000001145e-1});
+  const Expr q = z.high * Polynomial(z.high, {6.5995556983784037e-2, 6.6282641519650909e-2,
+                                              7.6933846402682055e-2, 9.0908920595298648e-2,
+                                              1.1111111261308007e-1, 1.428571428504268e-1,
+                                              2.0000000000001142e-1});
   Sum w = Add(x.Const(0x1.5555555555555p-2), q);
   w.low = w.low + 0x1.5555555555555p-56;
   const Sum cubic = Multiply(s, Multiply(z, w));
   Sum half_log = Add(s.high, cubic.high);
   half_log.low = half_log.low + (cubic.low + s.low);
-  const Sum fraction =
-      Multiply(half_log, {x.Const(0x1.71547652b82fep+1), x.Const(0x1.777d0ffda0d24p-55)});  // 2 / ln(2)
+  const Sum fraction = Multiply(
+      half_log, {x.Const(0x1.71547652b82fep+1), x.Const(0x1.777d0ffda0d24p-55)});  // 2 / ln(2)
   const Sum log = Add(d.e, fraction.high);
   return {log.high, log.low + fraction.low};
 }
@@ -99,10 +99,10 @@ Expr PowerSingle(Expr size, Expr y) {
   const Rounded k = RoundScaled(exponent, 1, 1023);
   const Expr r = exponent - k.number;
   // 2^r to 7e-11, a minimax fit of our own (approx_fit.py).
-  const Expr fraction = Polynomial(r, {1.5317730298274696e-5, 1.546731904438654e-4,
-                                       1.3333429720081341e-3, 9.6180366871857857e-3,
-                                       5.5504109632300833e-2, 2.4022651076333593e-1,
-                                       6.9314718054161406e-1, 1.0});
+  const Expr fraction =
+      Polynomial(r, {1.5318621850373412e-5, 1.5467386301204404e-4, 1.3333429720081341e-3,
+                     9.6180366871857857e-3, 5.5504109632300833e-2, 2.4022651076333593e-1,
+                     6.9314718054161406e-1, 1.0});
   return Cast(DType::kF32, fraction * PowerOfTwo(k.bits, DType::kF64));
 }
 

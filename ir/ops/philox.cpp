@@ -14,11 +14,13 @@ constexpr uint64_t kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;
 
 }  // namespace
 
-// Words are the low halves of i64 scalars, whose upper halves hold whatever the arithmetic left there: only the two
-// factors of a round's products need clean ones, and both factors being below 2^32 is what a vector target multiplies in
-// one instruction.
+// Words are the low halves of i64 scalars, whose upper halves hold whatever the arithmetic left
+// there: only the two factors of a round's products need clean ones, and both factors being below
+// 2^32 is what a vector target multiplies in one instruction.
 std::array<Expr, 4> Philox(Expr counter, Expr stream, Expr seed) {
-  const auto integer = [&](uint64_t v) { return counter.IntConst(DType::kI64, static_cast<int64_t>(v)); };
+  const auto integer = [&](uint64_t v) {
+    return counter.IntConst(DType::kI64, static_cast<int64_t>(v));
+  };
   const Expr low_mask = integer(kLow), word = integer(32);
   const Expr seed_high = Shr(seed, word);
   Expr c0 = counter, c1 = Shr(counter, word), c2 = stream, c3 = Shr(stream, word);
@@ -32,7 +34,8 @@ std::array<Expr, 4> Philox(Expr counter, Expr stream, Expr seed) {
     c1 = p1;
     c3 = p0;
   }
-  return {Cast(DType::kI32, c0), Cast(DType::kI32, c1), Cast(DType::kI32, c2), Cast(DType::kI32, c3)};
+  return {Cast(DType::kI32, c0), Cast(DType::kI32, c1), Cast(DType::kI32, c2),
+          Cast(DType::kI32, c3)};
 }
 
 Expr UniformFloat32(Expr word) {
