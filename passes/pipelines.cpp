@@ -9,6 +9,8 @@
 #include "passes/cse.h"
 #include "passes/dce.h"
 #include "passes/inline_calls.h"
+#include "passes/isolate_kernels.h"
+#include "passes/lower_to_loops.h"
 #include "passes/plan_memory.h"
 #include "passes/schedule.h"
 #include "passes/schedule_loops.h"
@@ -23,6 +25,8 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"cse", "equal nodes become one", Cse},
     {"dce", "removes nodes that no result depends on", Dce},
     {"inline-calls", "replaces calls of graph functions by their bodies", InlineCalls, true},
+    {"isolate-kernels", "one kernel an op", IsolateKernels, true},
+    {"lower-to-loops", "a kernel's ops become stores of scalars over loops", LowerToLoops, true},
     {"plan-memory", "orders an entry's kernels and places every value", PlanMemory, true},
     {"schedule", "a plan for every kernel: contractions tiled, the rest in nests", Schedule, true},
     {"schedule-loops", "a plan of plain nests for every kernel", ScheduleLoops, true},
@@ -36,8 +40,17 @@ constexpr std::string_view kGraph =
     "cse,"              //
     "dce";              // last: removes what simplify and cse left
 
+// The oracle: no pass that could change a value.
+constexpr std::string_view kNone =
+    "inline-calls,"     //
+    "isolate-kernels,"  //
+    "lower-to-loops,"   // needs kernels
+    "schedule-loops,"   // needs loops
+    "plan-memory";      // needs plans, for their scratch
+
 constexpr auto kPipelines = std::to_array<Pipeline>({
     {"graph", "the graph passes of default alone", kGraph},
+    {"none", "no optimisation: one kernel an op, in plain nests", kNone},
 });
 
 const Pipeline* FindPipeline(std::string_view name) {
