@@ -93,7 +93,7 @@ constinit const OpDef kCount{
     .attrs = {AttrSpec{.name = "axes", .kind = AttrKind::kIntList, .summary = "counted axes, in increasing order"},
               AttrSpec{.name = "dtype", .kind = AttrKind::kDType, .summary = "element type of the result"}},
     // It depends on x's shape alone: any consumer may repeat it, and no gradient passes.
-    .traits = kMovement | kStopsGradient,
+    .traits = kMovement | kStopsGradient | kTypeOnly,
     .infer = InferCount,
     .at = CountAt,
     .simplify = SimplifyCount,

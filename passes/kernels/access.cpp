@@ -1,0 +1,46 @@
+#include "passes/kernels/access.h"
+
+#include <algorithm>
+
+#include "absl/container/flat_hash_set.h"
+#include "ir/loop/lowerer.h"
+
+namespace gradus::passes {
+
+std::vector<AxisUse> AxisUses(const ir::Node& node, int operand) {
+  ir::Function alone("access", ir::FunctionKind::kKernel);
+  std::vector<ir::Value> operands;
+  for (const ir::Value v : node.operands()) operands.push_back(alone.AddArgument("x", v.type()));
+  alone.AddResult(alone.Append(node.op(), operands, node.attrs(), node.types(), node.location())->result());
+  std::vector<AxisUse> uses(static_cast<size_t>(node.operand(operand).rank()));
+  const auto kernel = loop::Lower(alone);
+  IR_CHECK_MSG(kernel.ok(), kernel.status().message().data());
+  const loop::Store& store = (*kernel)->stores[0];
+
+  std::vector<const loop::Variable*> reduced;  // in the order of the reductions that bind them
+  absl::flat_hash_set<const loop::Scalar*> seen;
+  std::vector<const loop::Scalar*> pending = {store.value}, loads;
+  while (!pending.empty()) {
+    const loop::Scalar* s = pending.back();
+    pending.pop_back();
+    if (!seen.insert(s).second) continue;
+    reduced.insert(reduced.end(), s->variables.begin(), s->variables.end());
+    if (s->kind == loop::ScalarKind::kLoad && s->buffer == operand) loads.push_back(s);
+    pending.insert(pending.end(), s->operands.begin(), s->operands.end());
+  }
+  auto bit = [](const auto& list, const loop::Variable* v) -> uint32_t {
+    const auto at = std::find(list.begin(), list.end(), v);
+    return at == list.end() ? 0 : uint32_t{1} << std::min<int64_t>(at - list.begin(), 31);
+  };
+  for (const loop::Scalar* load : loads) {
+    for (size_t axis = 0; axis < uses.size(); ++axis) {
+      for (const loop::Variable* v : loop::LoopVariables(load->indices[axis])) {
+        uses[axis].result_axes |= bit(store.variables, v);
+        uses[axis].reduced |= bit(reduced, v);
+      }
+    }
+  }
+  return uses;
+}
+
+}  // namespace gradus::passes

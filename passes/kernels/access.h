@@ -1,0 +1,21 @@
+#pragma once
+
+// Where an op reads an operand: which of the result's axes, and which variables of its reduction, each axis of the operand
+// depends on. Read from the op's own lowering, so that no pass names an op.
+
+#include <cstdint>
+#include <vector>
+
+#include "ir/value.h"
+
+namespace gradus::passes {
+
+struct AxisUse {
+  uint32_t result_axes = 0;  // bit a: depends on axis a of the result
+  uint32_t reduced = 0;      // bit v: on variable v of the op's reduction, outermost first
+};
+
+// One entry an axis of operand `operand`; entries are empty where the op does not read it.
+std::vector<AxisUse> AxisUses(const ir::Node& node, int operand);
+
+}  // namespace gradus::passes

@@ -1,0 +1,341 @@
+#include "passes/kernels/grouping.h"
+
+#include <algorithm>
+
+#include "absl/container/flat_hash_set.h"
+#include "ir/op_def.h"
+#include "passes/kernels/access.h"
+#include "passes/kernels/group_graph.h"
+#include "passes/kernels/repeatable.h"
+
+namespace gradus::passes {
+namespace {
+
+using ir::Function;
+using ir::Node;
+using ir::Value;
+
+// Bounds on one kernel, so that lowering recurses little and the blocks of generated code stay short.
+constexpr int kWeightLimit = 96;
+constexpr int kTranscendentalWeight = 8;
+constexpr size_t kInputLimit = 20;
+// How often a value may be evaluated at different indices in one kernel.
+constexpr int kRepeatLimit = 12;
+
+// What computing a value within its kernel, without storing it, means.
+struct Inline {
+  bool contraction = false;         // a contraction's sum is part of the expression, at this very index
+  std::vector<uint32_t> reductions;  // for each reduction in it: the axes of the value that it depends on
+  int repeats = 1;                  // at how many indices parts of it are evaluated
+  int stage = 0;                    // how many stores in this kernel must be complete before
+};
+
+// A reduction is computed once, not over and over, if the axes that it depends on are the outermost loops.
+bool IsPrefix(uint32_t axes) { return (axes & (axes + 1)) == 0; }
+uint32_t AllAxes(int rank) { return rank >= 32 ? ~uint32_t{0} : (uint32_t{1} << rank) - 1; }
+
+struct Group {
+  std::vector<const Node*> nodes;
+  std::vector<Value> inputs;
+  bool has_contraction = false;
+  absl::flat_hash_set<int> contracted_arguments;  // that the contraction reads
+  int weight = 0;
+};
+
+// One sweep over the nodes. Steps for each that is not repeatable:
+// 1. a contraction starts a group;
+// 2. any other node joins the group of one of the values that it reads, the latest first, if the rules (Plan) allow;
+// 3. otherwise it starts a group.
+// Groups whose values meet in a pointwise node become one where neither has to be complete before the other.
+class Grouper {
+ public:
+  explicit Grouper(const Function& f)
+      : f_(f), repeatable_(f), group_of_(static_cast<size_t>(f.id_bound()), -1),
+        inline_(static_cast<size_t>(f.id_bound())),
+        stored_(static_cast<size_t>(f.id_bound()), false),
+        alias_(static_cast<size_t>(f.id_bound()), -1), live_(static_cast<size_t>(f.id_bound()), false) {}
+
+  FunctionCut Process() {
+    for (const ir::Result& r : f_.results()) {
+      alias_[static_cast<size_t>(r.value.node()->id())] = r.alias;
+      stored_[static_cast<size_t>(r.value.node()->id())] = true;
+      live_[static_cast<size_t>(r.value.node()->id())] = true;
+    }
+    for (auto n = f_.nodes().rbegin(); n != f_.nodes().rend(); ++n) {
+      if (!live_[Id(**n)] && !(*n)->op().has(ir::kCall)) continue;
+      live_[Id(**n)] = true;
+      for (const Value v : (*n)->operands()) live_[Id(*v.node())] = true;
+    }
+    for (const auto& n : f_.nodes()) {
+      if (live_[Id(*n)] && !repeatable_.contains(*n)) Place(*n);
+    }
+    return Cut();
+  }
+
+ private:
+  static size_t Id(const Node& n) { return static_cast<size_t>(n.id()); }
+
+  int GroupOf(Value v) {
+    const int g = v.node()->is_argument() ? -1 : group_of_[Id(*v.node())];
+    return g < 0 ? -1 : graph_.Find(g);
+  }
+
+  void Place(const Node& n) {
+    std::vector<Source> sources;
+    for (const Value v : n.operands()) {
+      if (n.op().has(ir::kTypeOnly)) break;
+      for (const Source& s : repeatable_.SourcesOf(v, !n.op().has(ir::kPointwise))) sources.push_back(s);
+    }
+    int group = -1;
+    if (!n.op().has(ir::kContraction) && !n.op().has(ir::kCall)) {
+      for (const int candidate : Candidates(sources)) {
+        if (TryJoin(n, sources, candidate)) {
+          group = graph_.Find(candidate);
+          break;
+        }
+      }
+    }
+    if (group < 0) group = Start(n, sources);
+    if (n.op().has(ir::kPointwise)) MergeMeeting(sources, n, group);
+    for (const Source& s : sources) {
+      if (GroupOf(s.value) >= 0 && GroupOf(s.value) != graph_.Find(group)) Store(s.value);
+    }
+  }
+
+  void Store(Value v) { stored_[Id(*v.node())] = true; }
+
+  // Groups of the sources: those read at the node's own index, then those furthest along, first. A scalar that is spread
+  // over a tensor is no reason to share a kernel with what computes it.
+  std::vector<int> Candidates(const std::vector<Source>& sources) {
+    std::vector<std::pair<std::pair<bool, int>, int>> list;
+    for (const Source& s : sources) {
+      const int g = GroupOf(s.value);
+      if (g < 0 || kept_.contains(g) || (s.moved && s.value.rank() == 0)) continue;
+      list.push_back({{s.moved, -graph_.level(g)}, g});
+    }
+    std::sort(list.begin(), list.end());
+    std::vector<int> groups;
+    for (const auto& [key, g] : list) {
+      if (std::find(groups.begin(), groups.end(), g) == groups.end()) groups.push_back(g);
+    }
+    return groups;
+  }
+
+  int Weight(const Node& n) const { return n.op().has(ir::kTranscendental) ? kTranscendentalWeight : 1; }
+
+  int Start(const Node& n, const std::vector<Source>& sources) {
+    const int g = graph_.Add();
+    groups_.emplace_back();
+    groups_.back().has_contraction = n.op().has(ir::kContraction);
+    if (n.op().has(ir::kCall)) kept_.insert(g);
+    for (const Source& s : sources) {
+      const int argument = f_.ArgumentIndex(s.value);
+      if (groups_.back().has_contraction && argument >= 0) {
+        groups_.back().contracted_arguments.insert(argument);
+      }
+    }
+    std::vector<Value> stored;
+    Add(n, sources, g, Combine(n, g, &stored));
+    return g;
+  }
+
+  void Add(const Node& n, const std::vector<Source>& sources, int g, Inline as) {
+    Group& group = groups_[static_cast<size_t>(g)];
+    for (const Source& s : sources) {
+      const int from = GroupOf(s.value);
+      if (from == g) continue;
+      if (from >= 0) graph_.AddEdge(from, g);
+      if (std::find(group.inputs.begin(), group.inputs.end(), s.value) == group.inputs.end()) {
+        group.inputs.push_back(s.value);
+      }
+    }
+    group.nodes.push_back(&n);
+    group.weight += Weight(n);
+    group_of_[Id(n)] = g;
+    inline_[Id(n)] = std::move(as);
+  }
+
+  // How `v` would be computed in group g, as a repeatable expression of g's values. What is not g's is loaded.
+  Inline StateOf(Value v, int g) {
+    if (v.node()->is_argument()) return {};
+    if (!repeatable_.contains(*v.node())) {
+      return GroupOf(v) == g ? inline_[Id(*v.node())] : Inline{};
+    }
+    Inline state;
+    const Node& n = *v.node();
+    if (n.op().has(ir::kTypeOnly)) return state;
+    for (int k = 0; k < n.num_operands(); ++k) {
+      Merge(n, k, StateOf(n.operand(k), g), &state);
+    }
+    return state;
+  }
+
+  // Adds what operand k of `n` brings with it.
+  void Merge(const Node& n, int k, const Inline& operand, Inline* state) {
+    state->contraction |= operand.contraction;
+    state->stage = std::max(state->stage, operand.stage);
+    if (n.op().has(ir::kPointwise)) {
+      state->repeats = std::max(state->repeats, operand.repeats);
+      for (const uint32_t axes : operand.reductions) AddAxes(axes, state);
+      return;
+    }
+    state->repeats += operand.repeats;
+    if (operand.reductions.empty()) return;
+    const std::vector<AxisUse> uses = AxisUses(n, k);
+    for (const uint32_t axes : operand.reductions) {
+      AxisUse all;
+      for (size_t a = 0; a < uses.size(); ++a) {
+        if ((axes >> a & 1U) == 0) continue;
+        all.result_axes |= uses[a].result_axes;
+        all.reduced |= uses[a].reduced;
+      }
+      if (all.reduced == 0) {
+        AddAxes(all.result_axes, state);
+      } else if (all.result_axes != AllAxes(n.type().rank()) || !IsPrefix(all.reduced)) {
+        AddAxes(kRepeated, state);  // would run again in every turn of a loop that it does not depend on
+      }
+    }
+  }
+
+  static constexpr uint32_t kRepeated = uint32_t{1} << 31;  // an axis mask that is no prefix
+  static void AddAxes(uint32_t axes, Inline* state) {
+    auto& list = state->reductions;
+    if (std::find(list.begin(), list.end(), axes) == list.end()) list.push_back(axes);
+  }
+
+  // The state of n in group g. `must_store`: values of g that n has to load, because computing them at the index where n
+  // reads them would repeat a sum.
+  Inline Combine(const Node& n, int g, std::vector<Value>* must_store) {
+    Inline state;
+    int at_index = 1, elsewhere = 0;
+    for (int k = 0; k < n.num_operands() && !n.op().has(ir::kTypeOnly); ++k) {
+      const std::vector<Source> sources = repeatable_.SourcesOf(n.operand(k), !n.op().has(ir::kPointwise));
+      const bool moved = std::any_of(sources.begin(), sources.end(), [](const Source& s) { return s.moved; });
+      Inline operand = StateOf(n.operand(k), g);
+      Inline with;
+      with.repeats = 0;
+      Merge(n, k, operand, &with);
+      const bool repeated = std::any_of(with.reductions.begin(), with.reductions.end(),
+                                        [](uint32_t axes) { return !IsPrefix(axes); });
+      if (repeated || (moved && operand.contraction)) {
+        for (const Source& s : sources) {
+          if (GroupOf(s.value) != g) continue;
+          must_store->push_back(s.value);
+          operand.stage = std::max(operand.stage, inline_[Id(*s.value.node())].stage + 1);
+        }
+        with = {false, {}, 1, operand.stage};
+      }
+      state.contraction |= with.contraction;
+      state.stage = std::max(state.stage, with.stage);
+      for (const uint32_t axes : with.reductions) AddAxes(axes, &state);
+      (moved ? elsewhere : at_index) =
+          moved ? elsewhere + operand.repeats : std::max(at_index, operand.repeats);
+    }
+    state.repeats = at_index + elsewhere;
+    if (n.op().has(ir::kContraction)) state.contraction = true;
+    if (n.op().has(ir::kReduction) || n.op().has(ir::kContraction)) AddAxes(AllAxes(n.type().rank()), &state);
+    return state;
+  }
+
+  bool TryJoin(const Node& n, const std::vector<Source>& sources, int g) {
+    const Group& group = groups_[static_cast<size_t>(g)];
+    if (group.weight + Weight(n) > kWeightLimit) return false;
+    const int alias = alias_[Id(n)];
+    if (alias >= 0 && group.contracted_arguments.contains(alias)) return false;
+    size_t inputs = group.inputs.size();
+    for (const Source& s : sources) {
+      const int from = GroupOf(s.value);
+      if (from == g) continue;
+      if (from >= 0 && graph_.Reaches(g, from)) return false;
+      inputs += std::find(group.inputs.begin(), group.inputs.end(), s.value) == group.inputs.end();
+    }
+    if (inputs > kInputLimit) return false;
+    std::vector<Value> must_store;
+    Inline state = Combine(n, g, &must_store);
+    if (state.repeats > kRepeatLimit) return false;
+    // A tile's epilogue cannot wait for what is only known when all tiles are done.
+    if (state.contraction && state.stage > 0) return false;
+    // Movement of a contraction's result is left to whoever wants it moved.
+    if (!must_store.empty() && group.has_contraction && !n.op().has(ir::kReduction)) return false;
+    for (const Value v : must_store) Store(v);
+    Add(n, sources, g, std::move(state));
+    return true;
+  }
+
+  // Lets the groups of the other values that a pointwise node reads at its own index become part of its group.
+  void MergeMeeting(const std::vector<Source>& sources, const Node& n, int g) {
+    for (const Source& s : sources) {
+      const int other = GroupOf(s.value);
+      g = graph_.Find(g);
+      if (other < 0 || other == g || s.moved || kept_.contains(other)) continue;
+      Group& into = groups_[static_cast<size_t>(g)];
+      Group& from = groups_[static_cast<size_t>(other)];
+      if (from.has_contraction || into.weight + from.weight > kWeightLimit) continue;
+      if (into.inputs.size() + from.inputs.size() > kInputLimit) continue;
+      // In an epilogue only what is pointwise itself; a reduction would have to wait for, or be waited for by, tiles.
+      const bool reduces = std::any_of(from.nodes.begin(), from.nodes.end(),
+                                       [](const Node* x) { return x->op().has(ir::kReduction); });
+      if (into.has_contraction && reduces) continue;
+      if (!graph_.CanMerge(g, other)) continue;
+      Absorb(g, other);
+    }
+    std::vector<Value> must_store;
+    inline_[Id(n)] = Combine(n, graph_.Find(g), &must_store);
+    for (const Value v : must_store) Store(v);
+  }
+
+  void Absorb(int g, int other) {
+    const int kept = graph_.Merge(g, other);
+    IR_CHECK(kept == g);
+    Group& into = groups_[static_cast<size_t>(g)];
+    Group& from = groups_[static_cast<size_t>(other)];
+    into.nodes.insert(into.nodes.end(), from.nodes.begin(), from.nodes.end());
+    into.weight += from.weight;
+    for (const Value v : from.inputs) {
+      if (std::find(into.inputs.begin(), into.inputs.end(), v) == into.inputs.end()) into.inputs.push_back(v);
+    }
+    std::erase_if(into.inputs, [&](Value v) { return GroupOf(v) == g; });
+    from = Group{};
+  }
+
+  FunctionCut Cut() {
+    FunctionCut cut;
+    cut.copied.assign(static_cast<size_t>(f_.id_bound()), false);
+    std::vector<int> kernel_of(groups_.size(), -1);
+    for (const auto& n : f_.nodes()) {
+      if (!live_[Id(*n)] || repeatable_.contains(*n)) {
+        cut.copied[Id(*n)] = true;
+        continue;
+      }
+      const int g = GroupOf(n->result());
+      if (kept_.contains(g)) continue;
+      int& k = kernel_of[static_cast<size_t>(g)];
+      if (k < 0) {
+        k = static_cast<int>(cut.kernels.size());
+        cut.kernels.emplace_back();
+      }
+      KernelCut& kernel = cut.kernels[static_cast<size_t>(k)];
+      kernel.nodes.push_back(n.get());
+      if (!stored_[Id(*n)]) continue;
+      for (int r = 0; r < n->num_results(); ++r) kernel.outputs.push_back(n->result(r));
+    }
+    return cut;
+  }
+
+  const Function& f_;
+  Repeatable repeatable_;
+  GroupGraph graph_;
+  std::vector<Group> groups_;      // by group number, valid for those that are their own representative
+  std::vector<int> group_of_;      // by node id
+  std::vector<Inline> inline_;     // by node id
+  std::vector<bool> stored_;       // by node id: is a result of its kernel
+  std::vector<int> alias_;         // by node id: the argument in whose memory the function wants it, or -1
+  std::vector<bool> live_;         // by node id
+  absl::flat_hash_set<int> kept_;  // groups of calls, which stay
+};
+
+}  // namespace
+
+FunctionCut GroupIntoKernels(const Function& f) { return Grouper(f).Process(); }
+
+}  // namespace gradus::passes
