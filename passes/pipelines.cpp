@@ -1,4 +1,5 @@
-// The lists of passes. What a pass needs of those before it stands as a comment where the order is written.
+// The lists of passes. What a pass needs of those before it stands as a comment where the order is
+// written.
 
 #include "passes/pipelines.h"
 
@@ -8,6 +9,7 @@
 #include "passes/canonical_order.h"
 #include "passes/cse.h"
 #include "passes/dce.h"
+#include "passes/form_kernels.h"
 #include "passes/inline_calls.h"
 #include "passes/isolate_kernels.h"
 #include "passes/lower_to_loops.h"
@@ -24,9 +26,10 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"canonical-order", "orders the operands of commutative ops by definition", CanonicalOrder},
     {"cse", "equal nodes become one", Cse},
     {"dce", "removes nodes that no result depends on", Dce},
+    {"form-kernels", "groups of ops that share loops become kernels", FormKernels, true},
     {"inline-calls", "replaces calls of graph functions by their bodies", InlineCalls, true},
-    {"isolate-kernels", "one kernel an op", IsolateKernels, true},
-    {"lower-to-loops", "a kernel's ops become stores of scalars over loops", LowerToLoops, true},
+    {"isolate-kernels", "a kernel for every node", IsolateKernels, true},
+    {"lower-to-loops", "loop IR for every kernel", LowerToLoops, true},
     {"plan-memory", "orders an entry's kernels and places every value", PlanMemory, true},
     {"schedule", "a plan for every kernel: contractions tiled, the rest in nests", Schedule, true},
     {"schedule-loops", "a plan of plain nests for every kernel", ScheduleLoops, true},
@@ -40,17 +43,25 @@ constexpr std::string_view kGraph =
     "cse,"              //
     "dce";              // last: removes what simplify and cse left
 
+constexpr std::string_view kDefault =
+    "graph,"           // before kernels are formed: it does not look into them
+    "form-kernels,"    //
+    "lower-to-loops,"  // needs kernels
+    "schedule,"        // needs loops
+    "plan-memory";     // last: needs the scratch buffers of the plans
+
 // The oracle: no pass that could change a value.
 constexpr std::string_view kNone =
-    "inline-calls,"     //
-    "isolate-kernels,"  //
-    "lower-to-loops,"   // needs kernels
-    "schedule-loops,"   // needs loops
-    "plan-memory";      // needs plans, for their scratch
+    "inline-calls,"  // kernels are formed in one function at a time
+    "isolate-kernels,"
+    "lower-to-loops,"
+    "schedule-loops,"
+    "plan-memory";
 
 constexpr auto kPipelines = std::to_array<Pipeline>({
+    {"default", "simplification, fusion, lowering, scheduling, memory", kDefault},
     {"graph", "the graph passes of default alone", kGraph},
-    {"none", "no optimisation: one kernel an op, in plain nests", kNone},
+    {"none", "one kernel an op, plain nests, memory: the oracle", kNone},
 });
 
 const Pipeline* FindPipeline(std::string_view name) {
@@ -60,20 +71,24 @@ const Pipeline* FindPipeline(std::string_view name) {
   return nullptr;
 }
 
-// Calls visit(name) for each part between commas.
-template <typename Visit>
-absl::Status ForEachName(std::string_view names, Visit visit) {
+// The parts between commas, in reverse order.
+std::vector<std::string_view> Split(std::string_view names) {
+  std::vector<std::string_view> parts;
   while (true) {
-    const size_t comma = names.find(',');
-    const absl::Status status = visit(names.substr(0, comma));
-    if (!status.ok() || comma == std::string_view::npos) return status;
-    names.remove_prefix(comma + 1);
+    const size_t comma = names.rfind(',');
+    if (comma == std::string_view::npos) {
+      parts.push_back(names);
+      return parts;
+    }
+    parts.push_back(names.substr(comma + 1));
+    names = names.substr(0, comma);
   }
 }
 
 std::string AllNames() {
   std::string text;
-  for (const Pipeline& p : kPipelines) text += fmt::format("{}{}", text.empty() ? "" : ", ", p.name);
+  for (const Pipeline& p : kPipelines)
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", p.name);
   for (const Pass& p : kPasses) text += fmt::format(", {}", p.name);
   return text;
 }
@@ -94,20 +109,21 @@ const Pass* FindPass(std::string_view name) {
 absl::StatusOr<std::vector<const Pass*>> ParsePipeline(std::string_view names) {
   std::vector<const Pass*> passes;
   if (names.empty()) return passes;
-  const auto add_pass = [&](std::string_view name) -> absl::Status {
-    const Pass* pass = FindPass(name);
-    if (pass == nullptr) {
+  // Names still to be read, the next one last: a pipeline is replaced by its own.
+  std::vector<std::string_view> pending = Split(names);
+  while (!pending.empty()) {
+    const std::string_view name = pending.back();
+    pending.pop_back();
+    if (const Pipeline* pipeline = FindPipeline(name)) {
+      const std::vector<std::string_view> parts = Split(pipeline->passes);
+      pending.insert(pending.end(), parts.begin(), parts.end());
+    } else if (const Pass* pass = FindPass(name)) {
+      passes.push_back(pass);
+    } else {
       return absl::InvalidArgumentError(
           fmt::format("there is no pass or pipeline '{}'\n  help: there are {}", name, AllNames()));
     }
-    passes.push_back(pass);
-    return absl::OkStatus();
-  };
-  const absl::Status status = ForEachName(names, [&](std::string_view name) {
-    const Pipeline* pipeline = FindPipeline(name);
-    return pipeline != nullptr ? ForEachName(pipeline->passes, add_pass) : add_pass(name);
-  });
-  if (!status.ok()) return status;
+  }
   return passes;
 }
 
