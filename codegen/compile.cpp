@@ -1,0 +1,93 @@
+#include "codegen/compile.h"
+
+#include <chrono>
+
+#include "codegen/emit_entry.h"
+#include "codegen/object.h"
+#include "codegen/object_cache.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace gradus::codegen {
+
+namespace {
+
+double Milliseconds() {
+  auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double, std::milli>(now).count();
+}
+
+enum class Output { kLlvm, kAssembly, kObject };
+
+absl::StatusOr<std::string> Compile(const ir::Module& module, const CodegenOptions& options, Output output,
+                                    CompileTimes* times) {
+  std::string result;
+  absl::Status status = CatchFatalErrors([&]() -> absl::Status {
+    double start = Milliseconds();
+    llvm::LLVMContext context;
+    llvm::Module llvm_module(module.name(), context);
+    auto machine = MakeTargetMachine(options.target);
+    if (!machine.ok()) return machine.status();
+    llvm_module.setTargetTriple(options.target.triple);
+    llvm_module.setDataLayout((*machine)->createDataLayout());
+    ModuleEmitter emitter(llvm_module, options.target);
+    absl::Status emitted = EmitModule(emitter, module, options.prefix);
+    if (!emitted.ok()) return emitted;
+    absl::Status optimized = Optimize(llvm_module);
+    if (!optimized.ok()) return optimized;
+    double generated = Milliseconds();
+    if (output == Output::kLlvm) {
+      llvm::raw_string_ostream out(result);
+      llvm_module.print(out, nullptr);
+    } else {
+      auto bytes = Assemble(llvm_module, **machine, output == Output::kObject);
+      if (!bytes.ok()) return bytes.status();
+      result = *std::move(bytes);
+    }
+    if (times != nullptr) {
+      times->emit_ms = generated - start;
+      times->codegen_ms = Milliseconds() - generated;
+    }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return result;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> EmitLlvm(const ir::Module& module, const CodegenOptions& options) {
+  return Compile(module, options, Output::kLlvm, nullptr);
+}
+
+absl::StatusOr<std::string> EmitAssembly(const ir::Module& module, const CodegenOptions& options) {
+  return Compile(module, options, Output::kAssembly, nullptr);
+}
+
+absl::StatusOr<std::string> EmitObject(const ir::Module& module, const CodegenOptions& options,
+                                       CompileTimes* times) {
+  return Compile(module, options, Output::kObject, times);
+}
+
+absl::StatusOr<std::vector<LoadedEntry>> CompileAndLoad(const ir::Module& module, const CodegenOptions& options,
+                                                        CompileTimes* times) {
+  CompileTimes local;
+  if (times == nullptr) times = &local;
+  *times = {};
+  std::string key = options.cache_dir.empty() ? "" : CacheKey(module, options);
+  std::optional<std::string> object;
+  if (!key.empty()) object = ReadCache(options.cache_dir, key);
+  times->from_cache = object.has_value();
+  if (!object) {
+    auto compiled = EmitObject(module, options, times);
+    if (!compiled.ok()) return compiled.status();
+    object = *std::move(compiled);
+    if (!key.empty()) WriteCache(options.cache_dir, key, *object);
+  }
+  double start = Milliseconds();
+  auto entries = Load(*object, module, options);
+  times->link_ms = Milliseconds() - start;
+  return entries;
+}
+
+}  // namespace gradus::codegen

@@ -1,0 +1,236 @@
+#include "codegen/emit_entry.h"
+
+#include <algorithm>
+
+#include "codegen/emit_kernel.h"
+#include "fmt/format.h"
+#include "ir/loop/entry_plan.h"
+#include "runtime/abi.h"
+
+namespace gradus::codegen {
+
+namespace {
+
+using loop::EntryPlan;
+
+// Constants in the layout of runtime/abi.h.
+class InfoEmitter {
+ public:
+  InfoEmitter(ModuleEmitter& emitter, const std::string& symbol, const std::vector<ir::Symbol>& symbols)
+      : e_(emitter), symbol_(symbol), symbols_(symbols) {
+    auto& c = e_.context();
+    i32_ = llvm::Type::getInt32Ty(c);
+    i64_ = e_.i64();
+    auto* p = e_.pointer();
+    // gradus_factor, gradus_term, gradus_dim, gradus_tensor_info, gradus_entry_info: natural alignment, as in C.
+    factor_ = llvm::StructType::get(c, {i64_, i64_, i32_, llvm::ArrayType::get(i32_, 3)});
+    term_ = llvm::StructType::get(c, {i64_, i32_, llvm::ArrayType::get(factor_, 2)});
+    dim_ = llvm::StructType::get(c, {i64_, i32_});
+    tensor_ = llvm::StructType::get(c, {p, i32_, i32_, p, i32_});
+    entry_ = llvm::StructType::get(c, {i32_, p, i32_, i32_, i32_, i32_, p, p, p, p});
+  }
+
+  absl::Status Emit(const ir::Function& f) {
+    const EntryPlan& plan = *f.entry;
+    std::vector<llvm::Constant*> arguments, results, names, terms;
+    for (int i = 0; i < f.num_args(); ++i) {
+      arguments.push_back(Tensor(f.arg(i).node()->name(), f.arg(i).type(), -1));
+    }
+    for (const ir::Result& r : f.results()) results.push_back(Tensor(r.name, r.value.type(), r.alias));
+    for (ir::Symbol s : plan.symbols) names.push_back(String(s.name()));
+    for (const loop::SizeTerm& t : plan.workspace) {
+      if (t.factors.size() > 2) return absl::UnimplementedError("entry info: a size of more than two factors");
+      std::vector<llvm::Constant*> factors;
+      for (const loop::Extent& x : t.factors) {
+        if (x.symbols.size() > 3) return absl::UnimplementedError("entry info: a factor of more than three symbols");
+        factors.push_back(Factor(x));
+      }
+      factors.resize(2, llvm::Constant::getNullValue(factor_));
+      terms.push_back(llvm::ConstantStruct::get(
+          term_, {I64(t.coefficient), I32(static_cast<int64_t>(t.factors.size())),
+                  llvm::ConstantArray::get(llvm::ArrayType::get(factor_, 2), factors)}));
+    }
+    auto size = [](const auto& v) { return static_cast<int64_t>(v.size()); };
+    llvm::Constant* info = llvm::ConstantStruct::get(
+        entry_, {I32(GRADUS_ABI_VERSION), String(f.name()), I32(size(arguments)), I32(size(results)),
+                 I32(size(names)), I32(size(terms)), Array(tensor_, arguments), Array(tensor_, results),
+                 Array(e_.pointer(), names), Array(term_, terms)});
+    new llvm::GlobalVariable(e_.module(), entry_, true, llvm::GlobalValue::ExternalLinkage, info, symbol_ + "_info");
+    return absl::OkStatus();
+  }
+
+ private:
+  llvm::Constant* I32(int64_t n) { return llvm::ConstantInt::getSigned(i32_, n); }
+  llvm::Constant* I64(int64_t n) { return llvm::ConstantInt::getSigned(i64_, n); }
+
+  llvm::Constant* Private(llvm::Constant* value) {
+    auto* g = new llvm::GlobalVariable(e_.module(), value->getType(), true, llvm::GlobalValue::PrivateLinkage, value);
+    g->setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::Global);
+    return g;
+  }
+  llvm::Constant* String(std::string_view text) {
+    return Private(llvm::ConstantDataArray::getString(e_.context(), llvm::StringRef(text.data(), text.size())));
+  }
+  llvm::Constant* Array(llvm::Type* type, const std::vector<llvm::Constant*>& elements) {
+    if (elements.empty()) return llvm::ConstantPointerNull::get(e_.pointer());
+    return Private(llvm::ConstantArray::get(llvm::ArrayType::get(type, elements.size()), elements));
+  }
+  llvm::Constant* SymbolIndex(ir::Symbol s) {
+    auto it = std::find(symbols_.begin(), symbols_.end(), s);
+    IR_CHECK_MSG(it != symbols_.end(), s.name());
+    return I32(it - symbols_.begin());
+  }
+  llvm::Constant* Factor(const loop::Extent& x) {
+    std::vector<llvm::Constant*> symbols;
+    for (ir::Symbol s : x.symbols) symbols.push_back(SymbolIndex(s));
+    auto count = static_cast<int64_t>(symbols.size());
+    symbols.resize(3, I32(0));
+    return llvm::ConstantStruct::get(
+        factor_, {I64(x.scale), I64(x.divisor), I32(count),
+                  llvm::ConstantArray::get(llvm::ArrayType::get(i32_, 3), symbols)});
+  }
+  llvm::Constant* Tensor(std::string_view name, const ir::Type& type, int alias) {
+    std::vector<llvm::Constant*> dims;
+    for (const ir::Dim& d : type.shape) {
+      dims.push_back(llvm::ConstantStruct::get(
+          dim_, {I64(d.is_symbol() ? -1 : d.size()), d.is_symbol() ? SymbolIndex(d.symbol()) : I32(-1)}));
+    }
+    return llvm::ConstantStruct::get(tensor_, {String(name), I32(static_cast<int64_t>(type.dtype)),
+                                               I32(type.rank()), Array(dim_, dims), I32(alias)});
+  }
+
+  ModuleEmitter& e_;
+  std::string symbol_;
+  const std::vector<ir::Symbol>& symbols_;
+  llvm::Type *i32_, *i64_;
+  llvm::StructType *factor_, *term_, *dim_, *tensor_, *entry_;
+};
+
+const std::vector<loop::Buffer> kNoBuffers;
+
+class EntryEmitter {
+ public:
+  EntryEmitter(ModuleEmitter& emitter, llvm::Function* function, const EntryPlan& plan,
+               const std::vector<ir::Symbol>& module_symbols,
+               const absl::flat_hash_map<const ir::Function*, llvm::Function*>& kernels)
+      : e_(emitter), plan_(plan), symbols_(module_symbols), kernels_(kernels), frame_(emitter, function, kNoBuffers) {}
+
+  void Emit() {
+    auto& b = frame_.builder();
+    llvm::Function* f = frame_.function();
+    for (size_t i = 0; i < plan_.symbols.size(); ++i) {
+      frame_.SetSymbol(plan_.symbols[i], b.CreateLoad(e_.i64(), Element(f->getArg(2), i)));
+    }
+    for (const loop::Place& p : plan_.places) places_.push_back(Pointer(p));
+    for (const auto& step : plan_.steps) {
+      if (const auto* call = std::get_if<loop::KernelCall>(&step)) {
+        Call(*call);
+      } else {
+        Copy(std::get<loop::CopyStep>(step));
+      }
+    }
+    llvm::Instruction* end = &f->back().back();
+    b.SetInsertPoint(end);
+    b.CreateRet(b.getInt32(0));
+    end->eraseFromParent();
+  }
+
+ private:
+  llvm::Value* Element(llvm::Value* array, size_t i) {
+    return frame_.builder().CreateConstGEP1_64(e_.i64(), array, i);
+  }
+
+  llvm::Value* Value(const loop::Polynomial& p) {
+    auto& b = frame_.builder();
+    llvm::Value* sum = nullptr;
+    for (const loop::SizeTerm& t : p) {
+      llvm::Value* x = llvm::ConstantInt::getSigned(e_.i64(), t.coefficient);
+      for (const loop::Extent& factor : t.factors) x = b.CreateMul(x, frame_.Extent(factor));
+      sum = sum == nullptr ? x : b.CreateAdd(sum, x);
+    }
+    return sum == nullptr ? llvm::ConstantInt::get(e_.i64(), 0) : sum;
+  }
+
+  llvm::Value* InWorkspace(const loop::Polynomial& offset) {
+    auto& b = frame_.builder();
+    return b.CreateGEP(b.getInt8Ty(), frame_.function()->getArg(3), Value(offset));
+  }
+
+  llvm::Value* Pointer(const loop::Place& p) {
+    auto& b = frame_.builder();
+    auto index = static_cast<size_t>(p.index);
+    switch (p.kind) {
+      case loop::Place::Kind::kArgument: return b.CreateLoad(e_.pointer(), Element(frame_.function()->getArg(0), index));
+      case loop::Place::Kind::kResult: return b.CreateLoad(e_.pointer(), Element(frame_.function()->getArg(1), index));
+      case loop::Place::Kind::kWorkspace: break;
+    }
+    return InWorkspace(p.offset);
+  }
+
+  void Call(const loop::KernelCall& call) {
+    Values args;
+    for (int place : call.places) args.push_back(places_[static_cast<size_t>(place)]);
+    for (const loop::Polynomial& offset : call.scratch) args.push_back(InWorkspace(offset));
+    for (ir::Symbol s : symbols_) {
+      bool known = std::find(plan_.symbols.begin(), plan_.symbols.end(), s) != plan_.symbols.end();
+      args.push_back(known ? frame_.symbol(s) : llvm::ConstantInt::get(e_.i64(), 0));
+    }
+    frame_.builder().CreateCall(kernels_.at(call.kernel), args);
+  }
+
+  void Copy(const loop::CopyStep& step) {
+    const ir::Type& type = plan_.places[static_cast<size_t>(step.from)].type;
+    loop::Extent bytes(ir::ByteSize(type.dtype));
+    for (const ir::Dim& d : type.shape) bytes = bytes * loop::Extent(d);
+    frame_.builder().CreateCall(CopyFunction(e_), {places_[static_cast<size_t>(step.to)],
+                                                   places_[static_cast<size_t>(step.from)], frame_.Extent(bytes)});
+  }
+
+  ModuleEmitter& e_;
+  const EntryPlan& plan_;
+  const std::vector<ir::Symbol>& symbols_;
+  const absl::flat_hash_map<const ir::Function*, llvm::Function*>& kernels_;
+  Frame frame_;
+  std::vector<llvm::Value*> places_;
+};
+
+}  // namespace
+
+absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module, const std::string& prefix) {
+  std::vector<ir::Symbol> symbols;
+  for (const auto& f : module.functions()) {
+    if (f->entry == nullptr) continue;
+    for (ir::Symbol s : f->entry->symbols) {
+      if (std::find(symbols.begin(), symbols.end(), s) == symbols.end()) symbols.push_back(s);
+    }
+  }
+  absl::flat_hash_map<const ir::Function*, llvm::Function*> kernels;
+  bool any = false;
+  for (const auto& f : module.functions()) {
+    if (f->entry == nullptr) continue;
+    any = true;
+    for (const auto& step : f->entry->steps) {
+      const auto* call = std::get_if<loop::KernelCall>(&step);
+      if (call == nullptr || kernels.contains(call->kernel)) continue;
+      if (call->kernel->plan == nullptr) {
+        return absl::FailedPreconditionError(
+            fmt::format("codegen: kernel @{} has no plan; run the pass `schedule` first", call->kernel->name()));
+      }
+      kernels[call->kernel] = EmitKernel(emitter, *call->kernel, symbols);
+    }
+    std::string symbol = prefix + "_" + f->name();
+    auto* p = emitter.pointer();
+    auto* type = llvm::FunctionType::get(llvm::Type::getInt32Ty(emitter.context()), {p, p, p, p, p}, false);
+    llvm::Function* function = emitter.AddFunction(symbol, type, true);
+    EntryEmitter(emitter, function, *f->entry, symbols, kernels).Emit();
+    absl::Status info = InfoEmitter(emitter, symbol, f->entry->symbols).Emit(*f);
+    if (!info.ok()) return info;
+  }
+  if (!any) {
+    return absl::FailedPreconditionError(
+        "codegen: no function of the module has a memory plan; run the passes up to `plan_memory` first");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace gradus::codegen

@@ -1,0 +1,23 @@
+#pragma once
+
+// Kernels: one internal LLVM function each, which follows the kernel's plan step by step. Private to codegen.
+//
+//   void kernel(ptr buffer..., i64 symbol...)
+//
+// Buffers are those of the plan (scratch included); symbols those of the module, in the order given.
+
+#include <vector>
+
+#include "codegen/frame.h"
+#include "ir/function.h"
+
+namespace gradus::codegen {
+
+llvm::Function* EmitKernel(ModuleEmitter& emitter, const ir::Function& kernel,
+                           const std::vector<ir::Symbol>& symbols);
+
+void EmitNest(Frame& frame, const loop::Nest& nest);
+void EmitContraction(Frame& frame, const loop::Contraction& contraction,
+                     const std::vector<ir::Symbol>& symbols);
+
+}  // namespace gradus::codegen

@@ -1,0 +1,60 @@
+#pragma once
+
+// What all functions of one LLVM module share: types, attributes, and helper functions that several kernels call.
+// Private to codegen.
+
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "ir/target.h"
+#include "ir/type.h"
+#include "llvm/IR/Constants.h"
+#include "llvm/IR/DerivedTypes.h"
+#include "llvm/IR/Function.h"
+#include "llvm/IR/Module.h"
+
+namespace gradus::codegen {
+
+class ModuleEmitter {
+ public:
+  ModuleEmitter(llvm::Module& module, const ir::Target& target) : module_(module), target_(target) {}
+  ModuleEmitter(const ModuleEmitter&) = delete;
+  ModuleEmitter& operator=(const ModuleEmitter&) = delete;
+
+  llvm::Module& module() { return module_; }
+  llvm::LLVMContext& context() { return module_.getContext(); }
+  const ir::Target& target() const { return target_; }
+
+  // The type of a value in a register (i1 for kI1) and of an element in memory (i8 for kI1).
+  llvm::Type* RegisterType(ir::DType dtype);
+  llvm::Type* MemoryType(ir::DType dtype);
+  llvm::PointerType* pointer() { return llvm::PointerType::get(context(), 0); }
+  llvm::IntegerType* i64() { return llvm::Type::getInt64Ty(context()); }
+
+  // A function with the target's attributes: exported, or internal and never inlined.
+  llvm::Function* AddFunction(std::string_view name, llvm::FunctionType* type, bool exported);
+
+  // Functions shared by key: null the first time, and then what was put there.
+  llvm::Function*& Shared(const std::string& key) { return shared_[key]; }
+
+  // 128 zero bytes: where a load points whose guard fails.
+  llvm::Constant* Zeros();
+
+ private:
+  llvm::Module& module_;
+  const ir::Target& target_;
+  absl::flat_hash_map<std::string, llvm::Function*> shared_;
+  llvm::GlobalVariable* zeros_ = nullptr;
+};
+
+// Transposes a tile of lanes x lanes elements of `element_bytes` (4 or 8):
+//   void(ptr source, i64 source_stride, ptr target, i64 target_stride, i64 rows, i64 columns)
+// Strides count elements; rows and columns (<= lanes) say how much of the source there is; what lies outside is
+// neither read nor written. `full` is the variant which ignores rows and columns and does all of the tile.
+llvm::Function* TransposeFunction(ModuleEmitter& emitter, int element_bytes, bool full);
+
+// void(ptr target, ptr source, i64 bytes): a copy that is no library call.
+llvm::Function* CopyFunction(ModuleEmitter& emitter);
+
+}  // namespace gradus::codegen

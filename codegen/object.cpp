@@ -1,0 +1,76 @@
+#include "codegen/object.h"
+
+#include <mutex>
+#include <stdexcept>
+
+#include "fmt/format.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/ErrorHandling.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace gradus::codegen {
+
+absl::StatusOr<std::unique_ptr<llvm::TargetMachine>> MakeTargetMachine(const ir::Target& target) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+  });
+  std::string error;
+  const llvm::Target* found = llvm::TargetRegistry::lookupTarget(target.triple, error);
+  if (found == nullptr) {
+    return absl::InvalidArgumentError(fmt::format("codegen: no target for \"{}\": {}", target.triple, error));
+  }
+  llvm::TargetOptions options;
+  options.FunctionSections = true;
+  options.DataSections = true;
+  std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(
+      target.triple, target.cpu, target.features, options, llvm::Reloc::PIC_, llvm::CodeModel::Small,
+      llvm::CodeGenOptLevel::Default));
+  if (machine == nullptr) {
+    return absl::InternalError(fmt::format("codegen: no target machine for \"{}\"", target.triple));
+  }
+  return machine;
+}
+
+absl::StatusOr<std::string> Assemble(llvm::Module& module, llvm::TargetMachine& machine, bool object) {
+  llvm::SmallVector<char, 0> bytes;
+  llvm::raw_svector_ostream out(bytes);
+  llvm::legacy::PassManager passes;
+  auto type = object ? llvm::CodeGenFileType::ObjectFile : llvm::CodeGenFileType::AssemblyFile;
+  if (machine.addPassesToEmitFile(passes, out, nullptr, type)) {
+    return absl::InternalError("codegen: the target cannot emit this kind of file");
+  }
+  passes.run(module);
+  return std::string(bytes.begin(), bytes.end());
+}
+
+namespace {
+
+// Thrown out of LLVM's frames, whose unwind tables allow it; whatever they held is leaked.
+struct FatalError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+void Throw(void*, const char* reason, bool) { throw FatalError(reason); }
+
+}  // namespace
+
+absl::Status CatchFatalErrors(const std::function<absl::Status()>& body) {
+  // The handler belongs to the process.
+  static std::mutex mutex;
+  std::lock_guard lock(mutex);
+  llvm::install_fatal_error_handler(Throw);
+  struct Remove {
+    ~Remove() { llvm::remove_fatal_error_handler(); }
+  } remove;
+  try {
+    return body();
+  } catch (const FatalError& e) {
+    return absl::InternalError(fmt::format("codegen: LLVM gave up: {}", e.what()));
+  }
+}
+
+}  // namespace gradus::codegen

@@ -1,0 +1,27 @@
+#pragma once
+
+// LLVM IR to machine code. Private to codegen.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "ir/target.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Target/TargetMachine.h"
+
+namespace gradus::codegen {
+
+absl::StatusOr<std::unique_ptr<llvm::TargetMachine>> MakeTargetMachine(const ir::Target& target);
+
+// Object bytes or assembly text. The module must have the machine's data layout (SetTarget).
+absl::StatusOr<std::string> Assemble(llvm::Module& module, llvm::TargetMachine& machine, bool object);
+
+// Verifies, then runs the few IR passes that pay for themselves.
+absl::Status Optimize(llvm::Module& module);
+
+// Runs `body`; what LLVM reports as a fatal error inside becomes its status. One thread at a time.
+absl::Status CatchFatalErrors(const std::function<absl::Status()>& body);
+
+}  // namespace gradus::codegen
