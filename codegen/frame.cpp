@@ -35,22 +35,6 @@ llvm::Value* Frame::symbol(ir::Symbol symbol) const {
   return nullptr;
 }
 
-class Frame::AtDepth {
- public:
-  AtDepth(Frame& frame, int depth) : frame_(frame), saved_(frame.scope_) {
-    frame_.scope_ = frame_.ScopeAt(depth);
-    frame_.Here();
-  }
-  ~AtDepth() {
-    frame_.scope_ = saved_;
-    frame_.Here();
-  }
-
- private:
-  Frame& frame_;
-  Scope* saved_;
-};
-
 void Frame::Here() { builder_.SetInsertPoint(scope_->anchor); }
 
 Frame::Scope* Frame::ScopeAt(int depth) {

@@ -20,6 +20,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
 #include "codegen/module_emitter.h"
+#include "ir/check.h"
 #include "ir/loop/plan.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/IR/IRBuilder.h"
@@ -171,7 +172,23 @@ class Frame {
     absl::flat_hash_map<const Guard*, std::unique_ptr<Guard>> uniform_guards;
   };
   // While it lives, `scope_` is the scope of that depth.
-  class AtDepth;
+  class AtDepth {
+   public:
+    AtDepth(Frame& frame, int depth) : frame_(frame), saved_(frame.scope_) {
+      frame_.scope_ = frame_.ScopeAt(depth);
+      frame_.Here();
+    }
+    ~AtDepth() {
+      frame_.scope_ = saved_;
+      frame_.Here();
+    }
+    AtDepth(const AtDepth&) = delete;
+    AtDepth& operator=(const AtDepth&) = delete;
+
+   private:
+    Frame& frame_;
+    Scope* saved_;
+  };
 
   Scope* ScopeAt(int depth);
   void MoveAnchors(llvm::Instruction* from, llvm::Instruction* to);
