@@ -8,7 +8,7 @@ llvm::Function* EmitKernel(ModuleEmitter& emitter, const ir::Function& kernel,
   std::vector<llvm::Type*> types(plan.buffers.size(), emitter.pointer());
   types.resize(types.size() + symbols.size(), emitter.i64());
   auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(emitter.context()), types, false);
-  llvm::Function* f = emitter.AddFunction(kernel.name(), type, false);
+  llvm::Function* f = emitter.AddFunction("kernel." + kernel.name(), type, false);
   Frame frame(emitter, f, plan.buffers);
   unsigned next = 0;
   for (size_t i = 0; i < plan.buffers.size(); ++i) {
