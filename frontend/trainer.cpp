@@ -52,7 +52,7 @@ class RunningMean {
 
  private:
   double samples_ = 0, loss_ = 0;
-  std::vector<double> sums_;
+  absl::InlinedVector<double, 8> sums_;
 };
 
 }  // namespace

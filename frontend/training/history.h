@@ -2,16 +2,19 @@
 
 // What training did, epoch by epoch.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
+
 namespace gradus {
 
-// Loss and metrics over a whole data set: means over samples, in the order of History::metric_names.
+// Loss and metrics over a batch or a whole data set: means over samples, in the order of History::metric_names.
 struct Evaluation {
   double loss = 0;
-  std::vector<double> metrics;
+  absl::InlinedVector<double, 8> metrics;  // inline, so that a step allocates nothing
 };
 
 struct EpochRecord {
