@@ -22,6 +22,16 @@ bool IsName(std::string_view name) {
 Tensor Layer::operator()(Operand x) {
   if (!x.value() || x.value().is_poison()) return x.value();
   ir::Function& f = x.value().function();
+  if (&f != model_.forward_) {
+    const std::string message = fmt::format("layer {} belongs to model {}, its input to another model",
+                                            name_, model_.name());
+    for (ir::Function* function : {&f, model_.forward_}) {
+      function->ReportError({.location = x.location(),
+                             .message = message,
+                             .help = "add the layer to the model that it is called in"});
+    }
+    return f.poison();
+  }
   const auto outer = f.scope();
   f.set_scope(std::make_shared<const std::string>(name_));
   Tensor y = Call(x);
@@ -75,16 +85,23 @@ Tensor Model::Input(const std::string& name, const Shape& shape, const std::sour
 Tensor Model::Input(const std::string& name, const Shape& shape, DType dtype,
                     const std::source_location& where) {
   const ir::Location location(where);
-  std::string problem;
-  if (!IsName(name)) problem = fmt::format("input name \"{}\" is no identifier", name);
-  if (forward_->FindArgument(name)) problem = fmt::format("input {} is there already", name);
+  std::string problem, help;
+  if (!IsName(name)) {
+    problem = fmt::format("input name \"{}\" is no identifier", name);
+    help = "use letters, digits and underscores, a letter first";
+  }
+  if (forward_->FindArgument(name)) {
+    problem = fmt::format("input {} is there already", name);
+    help = "use the tensor that the first call returned, or choose another name";
+  }
   for (const Dim& d : shape) {
     if (!d.is_symbol() && d.size() < 0) {
       problem = fmt::format("input {} has the negative size {}", name, d.size());
+      help = "a size that is not known yet is a symbol, such as kBatch or kTime";
     }
   }
   if (!problem.empty()) {
-    forward_->ReportError({.location = location, .message = problem});
+    forward_->ReportError({.location = location, .message = problem, .help = help});
     return forward_->poison();
   }
   return forward_->AddArgument(name, {dtype, shape}, location);
@@ -114,13 +131,15 @@ void Model::Output(const std::string& name, Tensor value, const std::source_loca
   if (value.is_poison()) return;  // its function knows why
   if (&value.function() != forward_) {
     forward_->ReportError({.location = location,
-                           .message = fmt::format("output {} belongs to another model", name)});
+                           .message = fmt::format("output {} belongs to another model", name),
+                           .help = "give it a tensor that was made from this model's inputs"});
     return;
   }
   for (const ir::Result& r : forward_->results()) {
     if (r.name == name) {
-      forward_->ReportError(
-          {.location = location, .message = fmt::format("output {} is there already", name)});
+      forward_->ReportError({.location = location,
+                             .message = fmt::format("output {} is there already", name),
+                             .help = "give every output a name of its own"});
       return;
     }
   }
@@ -130,13 +149,17 @@ void Model::Output(const std::string& name, Tensor value, const std::source_loca
 Tensor Model::Parameter(const std::string& name, const Shape& shape, const Initializer& initializer,
                         const std::source_location& where) {
   const ir::Location location(where);
-  if (shape.has_symbols() || forward_->FindArgument(name)) {
-    forward_->ReportError(
-        {.location = location,
-         .message = shape.has_symbols()
-                        ? fmt::format("parameter {} has shape {}, expected numbers only", name,
-                                      ir::ToString(shape))
-                        : fmt::format("parameter {} is there already", name)});
+  if (shape.has_symbols()) {
+    forward_->ReportError({.location = location,
+                           .message = fmt::format("parameter {} has shape {}, expected numbers only",
+                                                  name, ir::ToString(shape)),
+                           .help = "weights are stored once, so their sizes cannot depend on a call"});
+    return forward_->poison();
+  }
+  if (forward_->FindArgument(name)) {
+    forward_->ReportError({.location = location,
+                           .message = fmt::format("parameter {} is there already", name),
+                           .help = "use the tensor that the first call returned"});
     return forward_->poison();
   }
   const Type type{dtype_, shape};

@@ -68,6 +68,8 @@ class Trainer {
  private:
   Trainer() = default;
   absl::Status CheckData(const data::Dataset& data, bool with_targets) const;
+  absl::Status CheckArray(const gradus_entry_info& entry, size_t argument, std::string_view what,
+                          const data::NamedTensor& array) const;
   absl::Status Step(std::span<const runtime::TensorView> inputs,
                     std::span<const runtime::TensorView> targets);
   Evaluation Scalars() const;

@@ -62,6 +62,7 @@ class EntryBuilder {
     Tensor sum;
     for (size_t i = 0; i < outputs_.size(); ++i) {
       const Tensor one = loss(targets_[i], outputs_[i]);
+      if (!CheckScalar(one, loss.name(), i)) break;
       sum = sum ? sum + one : one;
     }
     function_.set_scope(nullptr);
@@ -89,6 +90,22 @@ class EntryBuilder {
   }
 
  private:
+  bool CheckScalar(Tensor loss, std::string_view name, size_t output) {
+    if (loss && loss.is_poison()) return false;  // its function knows why
+    if (loss && &loss.function() == &function_ && loss.rank() == 0 &&
+        loss.dtype() == outputs_[output].dtype()) {
+      return true;
+    }
+    function_.ReportError(
+        {.location = outputs_[output].node()->location(),
+         .message = fmt::format("loss {} of output {} gives {}, expected a scalar of {}", name,
+                                model_.forward().results()[output].name,
+                                loss ? ir::ToString(loss.type()) : "no tensor",
+                                ir::Name(outputs_[output].dtype())),
+         .help = "end the loss with reduce_mean or reduce_sum"});
+    return false;
+  }
+
   const Model& model_;
   Function& function_;
   std::vector<Tensor> inputs_, targets_, parameters_, outputs_;
@@ -96,9 +113,28 @@ class EntryBuilder {
 
 absl::Status CheckModel(const Model& model) {
   if (model.forward().error()) return model.forward().error()->ToStatus();
+  if (static_cast<size_t>(model.forward().num_args()) == model.module().parameters().size()) {
+    return ir::Diagnostic{.message = fmt::format("model {} has no input", model.name()),
+                          .help = "call Input(name, shape) and build the outputs from it"}
+        .ToStatus();
+  }
   if (model.forward().results().empty()) {
     return ir::Diagnostic{.message = fmt::format("model {} has no output", model.name()),
                           .help = "call Output(name, tensor) before Compile"}
+        .ToStatus();
+  }
+  return absl::OkStatus();
+}
+
+// Class numbers stand for positions along the prediction's last axis.
+absl::Status CheckLoss(const Model& model, const Loss& loss) {
+  if (!loss.sparse()) return absl::OkStatus();
+  for (const ir::Result& r : model.forward().results()) {
+    if (r.value.rank() > 0) continue;
+    return ir::Diagnostic{.location = r.value.node()->location(),
+                          .message = fmt::format("{} needs one score a class, but output {} is {}",
+                                                 loss.name(), r.name, ir::ToString(r.value.type())),
+                          .help = "the last axis of the output must count the classes"}
         .ToStatus();
   }
   return absl::OkStatus();
@@ -200,6 +236,7 @@ absl::StatusOr<std::unique_ptr<ir::Module>> BuildTrainingModule(const Model& mod
                                                                 const TrainingOptions& options) {
   absl::StatusOr<std::unique_ptr<ir::Module>> module = BuildInferenceModule(model);
   if (!module.ok()) return module;
+  if (absl::Status s = CheckLoss(model, options.loss); !s.ok()) return s;
   if (absl::Status s = BuildEvaluate(model, options, **module); !s.ok()) return s;
   if (absl::Status s = BuildTrainStep(model, options, **module); !s.ok()) return s;
   return module;

@@ -10,24 +10,41 @@
 namespace gradus::ir {
 namespace {
 
-// "left:  lstm_1  (theft.cpp:10:12) -> [B, 32]": what an operand of a refused op is and where it was made.
-std::string OperandNote(std::string_view label, const Value& v) {
+// "left:  lstm_1  (theft.cpp:10:12) -> f32[B, 32]": what an operand of a refused op is and where it was made.
+std::string OperandNote(std::string_view label, size_t label_width, const Value& v) {
   const Location& where = v.node()->location();
   std::string what;
   if (!where.scope_name().empty()) {
     what = std::string(where.scope_name());
   } else if (v.node()->is_argument()) {
-    what = "%" + v.node()->name();
+    what = (where.from_ir_text ? "%" : "") + v.node()->name();
   } else {
     what = std::string(v.node()->op().name);
   }
   const std::string place = where.known() ? fmt::format("  ({})", where.ToString()) : "";
-  return fmt::format("{}: {}{} -> {}", label, what, place, ToString(v.type()));
+  return fmt::format("{}:{:{}} {}{} -> {}", label, "", label_width - label.size(), what, place,
+                     ToString(v.type()));
 }
 
+// Of an op on `a` and `b` users say left and right; other operands go by the record's names.
 std::string_view OperandLabel(const OpDef& op, size_t i) {
   if (op.operands.empty()) return "operand";
+  if (op.operands.size() == 2 && op.operands[0] == "a" && op.operands[1] == "b") {
+    return i == 0 ? "left" : "right";
+  }
   return op.operands[std::min(i, op.operands.size() - 1)];
+}
+
+std::vector<std::string> OperandNotes(const OpDef& op, std::span<const Value> operands) {
+  constexpr size_t kMostNotes = 8;
+  const std::span<const Value> shown = operands.first(std::min(operands.size(), kMostNotes));
+  size_t width = 0;
+  for (size_t i = 0; i < shown.size(); ++i) width = std::max(width, OperandLabel(op, i).size());
+  std::vector<std::string> notes;
+  for (size_t i = 0; i < shown.size(); ++i) {
+    notes.push_back(OperandNote(OperandLabel(op, i), width, shown[i]));
+  }
+  return notes;
 }
 
 Diagnostic Describe(const OpDef& op, std::span<const Value> operands, const Location& location,
@@ -40,9 +57,7 @@ Diagnostic Describe(const OpDef& op, std::span<const Value> operands, const Loca
     text.resize(help);
   }
   d.message = fmt::format("{}: {}", op.name, text);
-  for (size_t i = 0; i < operands.size() && i < 8; ++i) {
-    d.notes.push_back(OperandNote(OperandLabel(op, i), operands[i]));
-  }
+  d.notes = OperandNotes(op, operands);
   return d;
 }
 
@@ -134,11 +149,15 @@ Value Emit(const OpDef& op, std::span<const Operand> operands, AttrList attrs) {
       operands.empty() ? Location() : operands[0].location());
   if (!location.scope) location.scope = function->scope();
   if (foreign != nullptr) {
+    absl::InlinedVector<Value, 4> values;
+    for (const Operand& o : operands) {
+      if (!o.is_number()) values.push_back(o.value());
+    }
     function->ReportError(
         {.location = location,
-         .message = fmt::format("{}: the operands belong to different functions ({} and {})",
-                                op.name, function->name(), foreign->value().function().name()),
-         .help = "build both in one function or pass one as an argument"});
+         .message = fmt::format("{}: the operands belong to different models or functions", op.name),
+         .notes = OperandNotes(op, {values.data(), values.size()}),
+         .help = "build both in one, or make one of them an input of the other"});
     foreign->value().function().ReportError(*function->error());
     return function->poison();
   }
