@@ -32,6 +32,7 @@ Tensor Layer::operator()(Operand x) {
     }
     return f.poison();
   }
+  called_from_ = x.where();
   const auto outer = f.scope();
   f.set_scope(std::make_shared<const std::string>(name_));
   Tensor y = Call(x);
@@ -47,14 +48,14 @@ Tensor Layer::Parameter(const std::string& name, Shape shape, const Initializer&
   if (Tensor made = model_.forward_->FindArgument(full)) {
     if (made.shape() == shape) return made;
     model_.forward_->ReportError(
-        {.location = made.node()->location(),
+        {.location = ir::Location(called_from_),
          .message = fmt::format("layer {}: parameter {} has shape {}, but this call needs {}",
                                 name_, full, ir::ToString(made.shape()), ir::ToString(shape)),
          .help = "a layer that is called twice shares its parameters, so its inputs must agree; "
                  "add a second layer"});
     return model_.forward_->poison();
   }
-  Tensor made = model_.Parameter(full, shape, initializer);
+  Tensor made = model_.Parameter(full, shape, initializer, called_from_);
   for (LayerInfo& info : model_.layers_) {
     if (info.name == name_) info.parameters += shape.num_elements().value_or(0);
   }

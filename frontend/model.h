@@ -47,6 +47,7 @@ class Layer {
  private:
   Model& model_;
   std::string name_, type_;
+  std::source_location called_from_;  // by the user, last
 };
 
 // One line of a summary.

@@ -6,18 +6,36 @@
 namespace gradus {
 namespace {
 
+constexpr std::string_view kFile = "wrong_models_test.cpp";
+
+// "theft.cpp:12:7:" -> "theft.cpp:12:", "theft.cpp:12:7)" -> "theft.cpp:12:)".
+std::string WithoutColumns(absl::string_view message) {
+  std::string text;
+  for (size_t i = 0; i < message.size(); ++i) {
+    text += message[i];
+    if (message[i] != ':' || i == 0 || std::isdigit(message[i - 1]) == 0) continue;
+    size_t end = i + 1;
+    while (end < message.size() && std::isdigit(message[end]) != 0) ++end;
+    if (end == i + 1) continue;
+    if (end < message.size() && message[end] == ':') ++end;
+    i = end - 1;
+  }
+  return text;
+}
+
 TEST(WrongModel, ShapesThatDoNotLineUp) {
   Model m("theft");
   const Tensor x = m.Input("x", {kBatch, 12});
   const Tensor last = m.Add<Dense>("last", 32)(x);
   const Tensor each = m.Add<Dense>("each", 32)(m.Input("sequence", {kBatch, 48, 7}));
   m.Output("y", add(last, each));
-  const std::string where = GRADUS_LINE_ABOVE;
-  EXPECT_EQ(std::string(CompileError(m).message()),
-            where + "21: error: add: [B, 32] and [B, 48, 32] do not line up (2 axes, 3 axes)\n"
-                    "  left:  last  (" + At("wrong_models_test.cpp", __LINE__ - 6) + "53) -> f32[B, 32]\n"
-                    "  right: each  (" + At("wrong_models_test.cpp", __LINE__ - 6) + "87) -> f32[B, 48, 32]\n"
-                    "  help: shapes line up from the right, where sizes are equal or one of them is 1");
+  const std::string call = GRADUS_LINE_ABOVE, left = At(kFile, __LINE__ - 3), right = At(kFile, __LINE__ - 2);
+  // Columns are the compiler's own, so that they are left out here.
+  EXPECT_EQ(WithoutColumns(CompileError(m).message()),
+            call + " error: add: [B, 32] and [B, 48, 32] do not line up (2 axes, 3 axes)\n"
+                   "  left:  last  (" + left + ") -> f32[B, 32]\n"
+                   "  right: each  (" + right + ") -> f32[B, 48, 32]\n"
+                   "  help: shapes line up from the right, where sizes are equal or one of them is 1");
 }
 
 TEST(WrongModel, ProductsOfMatricesThatDoNotFit) {
@@ -199,7 +217,7 @@ TEST(WrongGraph, TheGradientOfSomethingThatIsNoScalar) {
   const Tensor x = g.Input("x", {kBatch, 3});
   const Tensor y = square(x);
   g.Output("dx", Grad(y, {x})[0]);
-  ExpectParts(CompileError(g), {"wrong_models_test.cpp:", "f32[B, 3]", "scalar", "help: ", "reduce_sum"});
+  ExpectParts(CompileError(g), {"wrong_models_test.cpp:", "f32[B, 3]", "expected a scalar", "help: reduce it first"});
 }
 
 TEST(WrongGraph, AGradientThroughAnOpWithoutOne) {
@@ -222,7 +240,7 @@ TEST(WrongGraph, ASymbolThatNoArgumentHas) {
 TEST(WrongGraph, AnUnknownPipeline) {
   Graph g("g");
   g.Output("y", g.Input("x", {kBatch, 3}) * 2);
-  ExpectParts(Compile(g, {.pipeline = "defualt"}).status(), {"defualt", "default"});
+  ExpectParts(Compile(g, {.pipeline = "defualt"}).status(), {"no pass or pipeline 'defualt'", "help: there are ", "default"});
 }
 
 TEST(WrongGraph, ArgumentsOfTheWrongSizeOrType) {
