@@ -12,9 +12,9 @@
 namespace gradus {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::SizeIs;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
 
 // Two classes: is the sum of three numbers positive?
 data::Dataset MakeData(int64_t samples, uint64_t seed) {
@@ -50,7 +50,7 @@ absl::StatusOr<Trainer> MakeTrainer() {
                  {.cache_dir = ""});
 }
 
-class TrainerTest : public testing::Test {
+class TrainerTest : public ::testing::Test {
  protected:
   // One compilation for all tests; each starts from the weights of seed 0.
   static void SetUpTestSuite() { trainer_ = new auto(MakeTrainer()); }
@@ -166,7 +166,7 @@ TEST_F(TrainerTest, StepsAllocateNothing) {
     }
   };
   run_epoch();  // binds memory, for both sizes of batch
-  EXPECT_EQ(testing::CountAllocations(run_epoch), 0);
+  EXPECT_EQ(gradus::testing::CountAllocations(run_epoch), 0);
 }
 
 TEST_F(TrainerTest, TheForwardPassAllocatesNothing) {
@@ -190,7 +190,7 @@ TEST_F(TrainerTest, TheForwardPassAllocatesNothing) {
     auto out = runtime::Tensor::Zeros(runtime::DType::kF32, {7, 1}).value();
     const std::vector<runtime::MutableTensorView> results = {out};
     ASSERT_TRUE(forward.Run(arguments, results, nullptr).ok());
-    EXPECT_EQ(testing::CountAllocations([&] { ASSERT_TRUE(forward.Run(arguments, results, nullptr).ok()); }), 0);
+    EXPECT_EQ(gradus::testing::CountAllocations([&] { ASSERT_TRUE(forward.Run(arguments, results, nullptr).ok()); }), 0);
     EXPECT_EQ(out.data<float>()[6], 0.5F);
     return;
   }
@@ -206,7 +206,7 @@ TEST_F(TrainerTest, SummarySaysLayersParametersAndArena) {
                               " out     dense  [B, 1]       9\n"
                               " total 41 params (164 B), arena at batch 32: "));
   EXPECT_THAT(text, HasSubstr(" forward, "));
-  EXPECT_THAT(text, testing::EndsWith(" training\n"));
+  EXPECT_THAT(text, ::testing::EndsWith(" training\n"));
 }
 
 TEST_F(TrainerTest, ParametersCanBeReadAndSet) {
