@@ -70,6 +70,13 @@ Value Spread(Value v, const Node& reduction) {
   return broadcast(v, shape, axes);
 }
 
+// The reduction of v, of x's shape, by `op` over the axes that this one reduces. (A builder takes no axes for all.)
+Value ReduceAlike(const OpDef& op, Value v, const Node& reduction) {
+  return Emit(op, {v}, reduction.attrs());
+}
+
+extern const OpDef kReduceSum, kReduceProd;
+
 Value SumGradient(const Vjp& c) { return Spread(c.grad, *c.node); }
 
 // Equal shares for all elements that equal the extremum.
@@ -78,7 +85,7 @@ Value ExtremumGradient(const Vjp& c) {
   const Value extremum = Spread(c.result(), *c.node);
   const Value hit = equal(x, extremum);
   const Value one_each = cast(hit, x.dtype());
-  const Value hits = reduce_sum(one_each, c.node->attr<IntList>("axes"), c.node->attr<bool>("keep_dims"));
+  const Value hits = ReduceAlike(kReduceSum, one_each, *c.node);
   const Value share = c.grad / hits;
   return select(hit, Spread(share, *c.node), 0);
 }
@@ -88,12 +95,10 @@ Value ExtremumGradient(const Vjp& c) {
 // formula, which takes the number of zeros as given.
 Value ProductGradient(const Vjp& c) {
   const Value x = c.operand(0);
-  const IntList& axes = c.node->attr<IntList>("axes");
-  const bool keep_dims = c.node->attr<bool>("keep_dims");
   const Value is_zero = equal(x, 0);
-  const Value zeros = reduce_sum(cast(is_zero, x.dtype()), axes, keep_dims);
+  const Value zeros = ReduceAlike(kReduceSum, cast(is_zero, x.dtype()), *c.node);
   const Value safe = select(is_zero, 1, x);
-  const Value nonzero_product = reduce_prod(safe, axes, keep_dims);
+  const Value nonzero_product = ReduceAlike(kReduceProd, safe, *c.node);
   const Value scaled = c.grad * nonzero_product;
   const Value none = equal(zeros, 0);
   const Value without_zeros = Spread(select(none, scaled, 0), *c.node) / safe;

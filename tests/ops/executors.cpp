@@ -1,0 +1,38 @@
+#include "tests/ops/executors.h"
+
+#include "codegen/compile.h"
+#include "fmt/format.h"
+#include "passes/pipelines.h"
+#include "tests/ops/interpreter.h"
+
+namespace gradus::test {
+
+absl::StatusOr<Executor> Executor::Create(const ir::Module& module, std::string_view way) {
+  Executor executor;
+  std::unique_ptr<ir::Module> copy = module.Clone();
+  if (way == "interpreted") {
+    executor.interpreted_ = std::move(copy);
+    return executor;
+  }
+  codegen::CodegenOptions options;  // no object cache: what is tested is the code of now
+  if (absl::Status s = passes::RunPipeline(*copy, way, {options.target}); !s.ok()) return s;
+  auto entries = codegen::CompileAndLoad(*copy, options);
+  if (!entries.ok()) return entries.status();
+  for (codegen::LoadedEntry& e : *entries) executor.compiled_.emplace(e.name, std::move(e.executable));
+  return executor;
+}
+
+absl::StatusOr<std::vector<Array>> Executor::Run(std::string_view function, const std::vector<Array>& operands) const {
+  if (interpreted_) return Interpret(*interpreted_->Find(function), operands);
+  const auto found = compiled_.find(function);
+  if (found == compiled_.end()) return absl::NotFoundError(fmt::format("no entry {}", function));
+  std::vector<runtime::Tensor> tensors;
+  for (const Array& a : operands) tensors.push_back(ToTensor(a));
+  absl::StatusOr<std::vector<runtime::Tensor>> results = found->second.Run(std::move(tensors));
+  if (!results.ok()) return results.status();
+  std::vector<Array> arrays;
+  for (const runtime::Tensor& t : *results) arrays.push_back(FromTensor(t));
+  return arrays;
+}
+
+}  // namespace gradus::test
