@@ -1,0 +1,134 @@
+// Random products through the scheduler and compiled code, compared with a naive loop in double; canaries round every
+// buffer. Each case runs as one kernel (all of it fused), through `default`, and now and then through `none`; for this
+// machine and, some of the time, for smaller vectors.
+//
+//   schedule_fuzz [--iterations=N] [--seed=S] [--only=I]
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "codegen/compile.h"
+#include "fmt/format.h"
+#include "ir/loop/plan.h"
+#include "ir/ops/structure.h"
+#include "passes/pipelines.h"
+#include "tests/fuzz/guarded_call.h"
+#include "tests/fuzz/product_case.h"
+
+namespace gradus::fuzz {
+namespace {
+
+// One kernel with everything in it, and a function that calls it: the most that fusion could ever do.
+void BuildFused(const ProductCase& c, ir::Module& module) {
+  ir::Function& kernel = module.AddFunction("product", ir::FunctionKind::kKernel);
+  c.Build(kernel);
+  ir::Function& entry = module.AddFunction("f");
+  std::vector<ir::Value> arguments;
+  for (int i = 0; i < kernel.num_args(); ++i) {
+    arguments.push_back(entry.AddArgument(kernel.arg(i).node()->name(), kernel.arg(i).type()));
+  }
+  ir::Node* node = ir::call(entry, kernel, arguments);
+  for (size_t i = 0; i < kernel.results().size(); ++i) {
+    ir::Result& result = kernel.results()[i];
+    entry.AddResult(node->result(static_cast<int>(i)), result.name, result.alias);
+    result.alias = -1;
+  }
+}
+
+struct Way {
+  const char* passes;
+  bool fused;
+};
+
+std::string RunOne(const ProductCase& c, const Way& way, const char* target, uint64_t seed) {
+  ir::Module module("fuzz");
+  if (way.fused) {
+    BuildFused(c, module);
+  } else {
+    c.Build(module.AddFunction("f"));
+  }
+  for (const auto& f : module.functions()) {
+    if (f->error()) return "could not be built: " + f->error()->message;
+  }
+  passes::PassContext context;
+  codegen::CodegenOptions options;
+  const auto named = codegen::NamedTarget(target);
+  if (!named.ok()) return std::string(named.status().message());
+  context.target = options.target = *named;
+  absl::Status status = passes::RunPipeline(module, way.passes, context);
+  if (!status.ok()) return std::string(status.message());
+  const auto loaded = codegen::CompileAndLoad(module, options);
+  if (!loaded.ok()) return std::string(loaded.status().message());
+
+  std::mt19937_64 random(seed);
+  constexpr int64_t kCallSizes[] = {0, 1, 2, 5, 6, 7, 15, 16, 17, 31, 32, 33, 48, 64, 65, 100};
+  const int calls = c.m_symbolic || c.k_symbolic ? 4 : 1;
+  std::string error;
+  for (int i = 0; i < calls && error.empty(); ++i) {
+    const int64_t m = c.m_symbolic ? kCallSizes[random() % std::size(kCallSizes)] : c.m;
+    const int64_t k = c.k_symbolic ? kCallSizes[random() % std::size(kCallSizes)] : c.k;
+    const ProductCall call = ProductCall::Random(c, m, k, random);
+    error = CallAndCompare(loaded->front().executable, c.dtype, call);
+    if (!error.empty()) error = fmt::format("called with m {}, k {}: {}", m, k, error);
+  }
+  if (!error.empty()) {
+    for (const auto& f : module.functions()) {
+      if (f->plan != nullptr) error += "\n" + Print(*f->plan);
+    }
+  }
+  return error;
+}
+
+int Main(int64_t iterations, uint64_t seed, int64_t only) {
+  constexpr Way kFused{"lower-to-loops,schedule,plan-memory", true};
+  constexpr Way kDefault{"default", false}, kNone{"none", false};
+  constexpr const char* kTargets[] = {"host", "host", "x86-64-v3", "x86-64-v2"};
+  int64_t failures = 0, runs = 0;
+  for (int64_t i = 0; i < iterations; ++i) {
+    if (only >= 0 && i != only) continue;
+    std::mt19937_64 random(seed * 1000003 + static_cast<uint64_t>(i));
+    const ProductCase c = ProductCase::Random(random);
+    const char* target = kTargets[random() % std::size(kTargets)];
+    const uint64_t call_seed = random();
+    std::vector<Way> ways = {kFused, kDefault};
+    if (i % 4 == 0) ways.push_back(kNone);
+    for (const Way& way : ways) {
+      ++runs;
+      const std::string error = RunOne(c, way, target, call_seed);
+      if (error.empty()) continue;
+      ++failures;
+      fmt::print(stderr, "FAILED --seed={} --only={} ({}, {}): {}\n  {}\n", seed, i, way.passes, target,
+                 c.ToString(), error);
+      if (failures >= 10) return 1;
+    }
+  }
+  fmt::print("{} runs of {} products, {} failed\n", runs, only >= 0 ? 1 : iterations, failures);
+  return failures == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace gradus::fuzz
+
+int main(int argc, char** argv) {
+  int64_t iterations = 200, only = -1;
+  uint64_t seed = 1;
+  for (int i = 1; i < argc; ++i) {
+    const auto value = [&](const char* flag) -> const char* {
+      const size_t n = std::strlen(flag);
+      return std::strncmp(argv[i], flag, n) == 0 ? argv[i] + n : nullptr;
+    };
+    if (const char* v = value("--iterations=")) {
+      iterations = std::atoll(v);
+    } else if (const char* s = value("--seed=")) {
+      seed = std::strtoull(s, nullptr, 10);
+    } else if (const char* o = value("--only=")) {
+      only = std::atoll(o);
+      iterations = only + 1;
+    } else {
+      std::fprintf(stderr, "usage: schedule_fuzz [--iterations=N] [--seed=S] [--only=I]\n");
+      return 2;
+    }
+  }
+  return gradus::fuzz::Main(iterations, seed, only);
+}
