@@ -26,17 +26,19 @@ bool IsCheap(const Scalar* root) {
          }) <= kCheapToRepeat;
 }
 
-bool Loads(const Scalar* root, int buffer) {
+// The outputs that a value loads.
+absl::flat_hash_set<int> OutputsLoaded(const Kernel& kernel, const Scalar* root) {
+  absl::flat_hash_set<int> loaded;
   absl::flat_hash_set<const Scalar*> seen;
   std::vector<const Scalar*> pending = {root};
   while (!pending.empty()) {
     const Scalar* s = pending.back();
     pending.pop_back();
     if (!seen.insert(s).second) continue;
-    if (s->kind == ScalarKind::kLoad && s->buffer == buffer) return true;
+    if (s->kind == ScalarKind::kLoad && s->buffer >= kernel.num_inputs) loaded.insert(s->buffer);
     pending.insert(pending.end(), s->operands.begin(), s->operands.end());
   }
-  return false;
+  return loaded;
 }
 
 std::string VariableName(size_t axis) {
@@ -115,9 +117,10 @@ std::vector<Store> Ordered(const Kernel& kernel, std::vector<Store> stores) {
   const size_t n = stores.size();
   std::vector<std::vector<size_t>> after(n);  // after[a]: those that load what a stores
   std::vector<int> waiting(n, 0);
-  for (size_t a = 0; a < n; ++a) {
-    for (size_t b = a + 1; b < n; ++b) {
-      if (!Loads(stores[b].value, stores[a].buffer)) continue;
+  for (size_t b = 0; b < n; ++b) {
+    const absl::flat_hash_set<int> loaded = OutputsLoaded(kernel, stores[b].value);
+    for (size_t a = 0; a < b; ++a) {
+      if (!loaded.contains(stores[a].buffer)) continue;
       after[a].push_back(b);
       ++waiting[b];
     }
@@ -185,6 +188,7 @@ absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
   });
   Lowerer lowerer(*kernel);
   std::vector<Store> stores;
+  absl::flat_hash_map<const Scalar*, const Scalar*> loads;  // of what is expensive and stored, by its scalar
   std::vector<std::pair<ir::Shape, std::vector<const Variable*>>> loops;
   for (int r : results) {
     const ir::Value v = f.results()[static_cast<size_t>(r)].value;
@@ -205,8 +209,15 @@ absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
     for (const Variable* variable : store.variables) store.indices.push_back(Index(variable));
     const std::span<const Index> home(store.indices.data(), store.indices.size());
     store.value = lowerer.ScalarAt(v, home);
-    if (!v.node()->is_argument() && !IsCheap(store.value)) {
+    const bool keep = !v.node()->is_argument() && !IsCheap(store.value);
+    const Scalar* own = store.value;
+    // What has to wait for another store cannot share its loops: it would only compute the same sums again.
+    if (!loads.empty() && !OutputsLoaded(*kernel, store.value).empty()) {
+      store.value = kernel->arena->Substitute(store.value, {}, loads);
+    }
+    if (keep) {
       lowerer.SetStored(v, store.buffer, home);
+      loads.try_emplace(own, kernel->arena->Load(store.buffer, v.dtype(), home));
     }
     stores.push_back(std::move(store));
   }
