@@ -1,4 +1,4 @@
-#include "kernel_interpreter.h"
+#include "tests/unit/passes/kernel_interpreter.h"
 
 #include <bit>
 #include <cmath>
