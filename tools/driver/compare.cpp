@@ -35,7 +35,7 @@ std::string Position(const Tensor& tensor, int64_t element) {
 
 struct Worst {
   int64_t element = -1;
-  double excess = -1;  // error over what is allowed; above 1: outside
+  double excess = 0;  // error over what is allowed; above 1: outside
   double error = 0;
   int64_t outside = 0;
 };
@@ -72,9 +72,9 @@ Worst FindWorst(std::span<const T> got, std::span<const T> want, double relative
 
 absl::StatusOr<std::string> Compare(const Tensor& got, const Tensor& want, Tolerance tolerance) {
   if (got.dtype() != want.dtype() || got.shape() != want.shape()) {
-    return absl::InvalidArgumentError(
-        fmt::format("expected {}, got {}", runtime::FormatType(want.dtype(), want.shape()),
-                    runtime::FormatType(got.dtype(), got.shape())));
+    return absl::InvalidArgumentError(fmt::format("expected {}, got {}",
+                                                  runtime::FormatType(want.dtype(), want.shape()),
+                                                  runtime::FormatType(got.dtype(), got.shape())));
   }
   const bool f64 = got.dtype() == DType::kF64;
   if (tolerance.relative < 0) tolerance.relative = f64 ? 1e-11 : 1e-5;
@@ -85,12 +85,11 @@ absl::StatusOr<std::string> Compare(const Tensor& got, const Tensor& want, Toler
     const Worst worst = FindWorst<T>(g, w, tolerance.relative, tolerance.absolute);
     if (worst.element < 0) return fmt::format("{} elements, all equal", g.size());
     const auto at = static_cast<size_t>(worst.element);
-    const std::string where =
-        fmt::format("at {}: got {}, want {}, difference {:.3g}", Position(got, worst.element),
-                    g[at], w[at], worst.error);
+    const std::string where = fmt::format("at {}: got {}, want {}, difference {:.3g}",
+                                          Position(got, worst.element), g[at], w[at], worst.error);
     if (worst.outside == 0) return fmt::format("{} elements, worst {}", g.size(), where);
-    return absl::InvalidArgumentError(fmt::format("{} of {} elements differ, worst {}",
-                                                  worst.outside, g.size(), where));
+    return absl::InvalidArgumentError(
+        fmt::format("{} of {} elements differ, worst {}", worst.outside, g.size(), where));
   });
 }
 

@@ -14,8 +14,9 @@ struct Tolerance {
   double relative = -1, absolute = -1;
 };
 
-// Every element: |got - want| <= absolute + relative * |want|; NaN meets NaN, infinities their equals. Returns a line on the
-// worst element; an error if one lies outside. Dtypes and shapes must be equal.
+// Every element: |got - want| <= absolute + relative * |want|; NaN meets NaN, infinities their
+// equals. Returns a line on the worst element; an error if one lies outside. Dtypes and shapes must
+// be equal.
 absl::StatusOr<std::string> Compare(const runtime::Tensor& got, const runtime::Tensor& want,
                                     Tolerance tolerance);
 

@@ -46,7 +46,7 @@ void AddFlag(CLI::App& app, const Flag& flag) {
           // One value each time the flag is given; it never takes the next argument.
           app.add_option_function<std::vector<std::string>>(
                  names, [target](const std::vector<std::string>& values) { *target = values; })
-              ->expected(1)
+              ->allow_extra_args(false)
               ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
         } else {
           app.add_option(names, *target);
@@ -55,21 +55,15 @@ void AddFlag(CLI::App& app, const Flag& flag) {
       flag.target);
 }
 
-int BadFlags(const Program& program, const Output& output, std::string_view message) {
-  output.err(fmt::format("{}: error: {}\n  help: {} --help lists the flags\n", program.name,
-                         message, program.name));
-  return kBadFlags;
-}
-
 int UnknownFlag(const Program& program, const Output& output, std::string_view given) {
   std::string_view name = given.substr(0, given.find('='));
   name.remove_prefix(std::min(name.find_first_not_of('-'), name.size()));
   std::vector<std::string_view> names = {"help", "version"};
   for (const Flag& f : program.flags) names.push_back(f.name);
   const std::string_view near = Closest(name, names);
-  return BadFlags(program, output,
-                  fmt::format("there is no flag {}{}", given,
-                              near.empty() ? "" : fmt::format(", did you mean --{}?", near)));
+  return BadUse(program, output,
+                fmt::format("there is no flag {}{}", given,
+                            near.empty() ? "" : fmt::format(", did you mean --{}?", near)));
 }
 
 }  // namespace
@@ -114,6 +108,13 @@ std::string Help(const Program& program) {
   return text + fmt::format("\nexamples:\n{}", program.examples);
 }
 
+int BadUse(const Program& program, const Output& output, std::string_view message) {
+  const bool helped = message.find("\n  help: ") != std::string_view::npos;
+  output.err(fmt::format("{}: error: {}\n", program.name, message));
+  if (!helped) output.err(fmt::format("  help: {} --help lists the flags\n", program.name));
+  return kBadFlags;
+}
+
 std::optional<int> ParseFlags(const Program& program, std::span<const std::string> arguments,
                               const Output& output) {
   CLI::App app{std::string(program.summary), std::string(program.name)};
@@ -134,7 +135,7 @@ std::optional<int> ParseFlags(const Program& program, std::span<const std::strin
   try {
     app.parse(reversed);
   } catch (const CLI::Error& error) {
-    return BadFlags(program, output, error.what());
+    return BadUse(program, output, error.what());
   }
   if (help) {
     output.out(Help(program));
@@ -154,7 +155,7 @@ std::optional<int> ParseFlags(const Program& program, std::span<const std::strin
       return UnknownFlag(program, output, extra);
     }
     if (program.files == nullptr) {
-      return BadFlags(program, output, fmt::format("'{}' is not expected", extra));
+      return BadUse(program, output, fmt::format("'{}' is not expected", extra));
     }
     program.files->push_back(extra);
   }

@@ -47,6 +47,8 @@ struct Program {
 std::optional<int> ParseFlags(const Program& program, std::span<const std::string> arguments,
                               const Output& output);
 std::string Help(const Program& program);
+// Says what is wrong with the flags and returns kBadFlags.
+int BadUse(const Program& program, const Output& output, std::string_view message);
 
 // The nearest of `names`, or "" if none is near.
 std::string_view Closest(std::string_view name, std::span<const std::string_view> names);

@@ -69,9 +69,10 @@ absl::Status FillNumber(Tensor& tensor, const std::string& text, const std::stri
     std::fill(elements.begin(), elements.end(), value);
   });
   if (good) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format(
-      "--input={}: not a number that argument '{}' of {} can hold\n  help: files are written @x.npy",
-      text, argument, runtime::DTypeName(tensor.dtype())));
+  return absl::InvalidArgumentError(
+      fmt::format("--input={}: not a number that argument '{}' of {} can hold\n  help: files are "
+                  "written @x.npy",
+                  text, argument, runtime::DTypeName(tensor.dtype())));
 }
 
 class Inputs {
@@ -108,8 +109,7 @@ class Inputs {
         const ir::Value named = f_.FindArgument(std::string_view(input).substr(0, equals));
         if (!named) {
           return absl::InvalidArgumentError(fmt::format("--input={}: @{} has no argument '{}'",
-                                                        input, f_.name(),
-                                                        input.substr(0, equals)));
+                                                        input, f_.name(), input.substr(0, equals)));
         }
         index = f_.ArgumentIndex(named);
         source = input.substr(equals + 1);
@@ -133,9 +133,9 @@ class Inputs {
       given.source = source.substr(1);
       absl::StatusOr<Tensor> tensor = runtime::ReadNpy(given.source);
       if (!tensor.ok()) {
-        return absl::Status(tensor.status().code(),
-                            fmt::format("argument '{}': {}", Name(index),
-                                        std::string(tensor.status().message())));
+        return absl::Status(
+            tensor.status().code(),
+            fmt::format("argument '{}': {}", Name(index), std::string(tensor.status().message())));
       }
       given.tensor = *std::move(tensor);
     }
@@ -184,8 +184,7 @@ class Inputs {
     const auto [place, inserted] = sizes_.try_emplace(symbol, size, by);
     if (inserted || place->second.first == size) return absl::OkStatus();
     return absl::InvalidArgumentError(fmt::format("{}: {} is {}, but {} made it {}", by, symbol,
-                                                  size, place->second.second,
-                                                  place->second.first));
+                                                  size, place->second.second, place->second.first));
   }
 
   // Checks a tensor from a file against its argument's type, and lets it fix symbols.
@@ -242,7 +241,8 @@ class Inputs {
     absl::StatusOr<Tensor> tensor = Tensor::Zeros(ToRuntime(f_.arg(i).dtype()), std::move(shape));
     if (!tensor.ok()) return tensor;
     if (given.number.empty()) {
-      FillRandom(*tensor, Mix(Mix(static_cast<uint64_t>(options_.seed)) + static_cast<uint64_t>(i)));
+      FillRandom(*tensor,
+                 Mix(Mix(static_cast<uint64_t>(options_.seed)) + static_cast<uint64_t>(i)));
     } else if (absl::Status s = FillNumber(*tensor, given.number, Name(i)); !s.ok()) {
       return s;
     }

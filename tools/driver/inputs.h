@@ -1,6 +1,7 @@
 #pragma once
 
-// The arguments of a run: read from files, or made up from a seed, with the symbols' sizes that follow from both.
+// The arguments of a run: read from files, or made up from a seed, with the symbols' sizes that
+// follow from both.
 
 #include <cstdint>
 #include <string>
@@ -19,8 +20,8 @@ struct InputOptions {
   int64_t seed = 0;
 };
 
-// One tensor an argument. Those not given are random, the same for equal seeds: floats from [-1, 1), integers 0 or 1.
-// Errors name the file and the argument.
+// One tensor an argument. Those not given are random, the same for equal seeds: floats from [-1,
+// 1), integers 0 or 1. Errors name the file and the argument.
 absl::StatusOr<std::vector<runtime::Tensor>> MakeInputs(const ir::Function& function,
                                                         const InputOptions& options);
 

@@ -117,11 +117,7 @@ int RunOpt(std::span<const std::string> arguments, const Output& output) {
   options.passes = kUnset;
   const Program program = Describe(options);
   if (const auto code = ParseFlags(program, arguments, output)) return *code;
-  const auto bad_flags = [&](std::string_view message) {
-    output.err(
-        fmt::format("gradus-opt: error: {}\n  help: gradus-opt --help lists the flags\n", message));
-    return kBadFlags;
-  };
+  const auto bad_flags = [&](std::string_view message) { return BadUse(program, output, message); };
   if (options.print_ops) output.out(DescribeOps());
   if (options.print_passes) output.out(DescribePasses());
   if (options.print_ops || options.print_passes) return kGood;
