@@ -69,6 +69,22 @@ absl::StatusOr<std::string> EmitObject(const ir::Module& module, const CodegenOp
   return Compile(module, options, Output::kObject, times);
 }
 
+std::optional<std::vector<LoadedEntry>> LoadCached(const ir::Module& module, const CodegenOptions& options,
+                                                   CompileTimes* times) {
+  if (options.cache_dir.empty() || options.cache_key.empty()) return std::nullopt;
+  const double start = Milliseconds();
+  const std::optional<std::string> object = ReadCache(options.cache_dir, CacheKey(module, options));
+  if (!object) return std::nullopt;
+  auto entries = Load(*object, module, options);
+  if (!entries.ok()) return std::nullopt;
+  if (times != nullptr) {
+    *times = {};
+    times->from_cache = true;
+    times->link_ms = Milliseconds() - start;
+  }
+  return *std::move(entries);
+}
+
 absl::StatusOr<std::vector<LoadedEntry>> CompileAndLoad(const ir::Module& module, const CodegenOptions& options,
                                                         CompileTimes* times) {
   CompileTimes local;

@@ -3,6 +3,7 @@
 // From a lowered module (see passes/pipelines.h) to native code: LLVM IR, object bytes, and, in memory, executables.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct CodegenOptions {
   ir::Target target = HostTarget();
   std::string prefix = "gradus";     // symbols: <prefix>_<entry>, <prefix>_<entry>_info
   std::string cache_dir;             // object cache; empty: off. See DefaultCacheDir
+  // What decides the code, where the caller knows it before lowering: the graph's text and the pipeline's name. Empty:
+  // the lowered module's text.
+  std::string cache_key;
 };
 // $GRADUS_CACHE_DIR ("" or "off" turns it off), else $XDG_CACHE_HOME/gradus, else ~/.cache/gradus, else off.
 std::string DefaultCacheDir();
@@ -45,6 +49,11 @@ struct LoadedEntry {
 // Links object bytes into this process. The code lives as long as any of the executables.
 absl::StatusOr<std::vector<LoadedEntry>> Load(std::string_view object, const ir::Module& module,
                                               const CodegenOptions& options);
+// What the cache holds for options.cache_key: every graph function of the module, which need not be lowered. Nothing if
+// there is no whole entry.
+std::optional<std::vector<LoadedEntry>> LoadCached(const ir::Module& module,
+                                                   const CodegenOptions& options,
+                                                   CompileTimes* times = nullptr);
 // EmitObject (or the cache) and Load.
 absl::StatusOr<std::vector<LoadedEntry>> CompileAndLoad(const ir::Module& module,
                                                         const CodegenOptions& options,

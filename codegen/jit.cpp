@@ -55,13 +55,14 @@ absl::Status Find(LoadedCode& code, const std::string& name, T* out) {
 
 absl::StatusOr<std::vector<LoadedEntry>> Load(std::string_view object, const ir::Module& module,
                                               const CodegenOptions& options) {
+  // Every graph function of a lowered module is an entry.
   auto code = std::make_shared<LoadedCode>();
   std::vector<LoadedEntry> entries;
   absl::Status status = CatchFatalErrors([&]() -> absl::Status {
     absl::Status linked = Link(object, options.target, *code);
     if (!linked.ok()) return linked;
     for (const auto& f : module.functions()) {
-      if (f->entry == nullptr) continue;
+      if (f->kind() != ir::FunctionKind::kGraph) continue;
       std::string symbol = options.prefix + "_" + f->name();
       gradus_entry_fn function = nullptr;
       const gradus_entry_info* info = nullptr;

@@ -8,8 +8,7 @@
 #include <fstream>
 
 #include "fmt/format.h"
-#include "ir/loop/entry_plan.h"
-#include "ir/loop/plan.h"
+#include "gradus_source_hash.h"
 #include "ir/printer.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
@@ -22,8 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Raise it when the same plan turns into other code.
-constexpr int kCodegenVersion = 1;
 constexpr std::string_view kMagic = "gradus object 1\n";
 
 uint64_t Checksum(std::string_view bytes) {
@@ -56,18 +53,15 @@ std::string CacheKey(const ir::Module& module, const CodegenOptions& options) {
     hash.update(length);
     hash.update(llvm::StringRef(text.data(), text.size()));
   };
-  add(fmt::format("gradus {} llvm {}", kCodegenVersion, LLVM_VERSION_STRING));
+  add(fmt::format("gradus {} llvm {}", GRADUS_SOURCE_HASH, LLVM_VERSION_STRING));
   const ir::Target& t = options.target;
   add(options.prefix);
   add(t.triple);
   add(t.cpu);
   add(t.features);
   add(fmt::format("{} {} {} {}", t.vector_bytes, t.vector_registers, t.has_fma, t.has_masked_memory));
-  add(ir::Print(module));
-  for (const auto& f : module.functions()) {
-    if (f->plan != nullptr) add(loop::Print(*f->plan));
-    if (f->entry != nullptr) add(loop::Print(*f->entry));
-  }
+  // The module's text holds its loops, plans and entry plans, too.
+  add(options.cache_key.empty() ? ir::Print(module, {.locations = false}) : options.cache_key);
   std::array<uint8_t, 32> digest = hash.final();
   return llvm::toHex(digest, true);
 }

@@ -4,6 +4,7 @@
 
 #include "fmt/format.h"
 #include "frontend/trainer.h"
+#include "ir/printer.h"
 
 namespace gradus {
 namespace {
@@ -18,26 +19,41 @@ absl::StatusOr<std::vector<codegen::LoadedEntry>> CompileModule(ir::Module& modu
                                                                 const CompileOptions& options,
                                                                 CompileReport* report) {
   const auto start = std::chrono::steady_clock::now();
+  codegen::CodegenOptions codegen_options;
+  codegen_options.target = options.target;
+  codegen_options.cache_dir = options.cache_dir;
+  codegen_options.prefix = module.name();
+  codegen::CompileTimes times;
+  double passes_ms = 0;
+  const auto finish = [&](std::vector<codegen::LoadedEntry> entries) {
+    if (report != nullptr) {
+      report->passes_ms = passes_ms;
+      report->codegen_ms = times.emit_ms + times.codegen_ms + times.link_ms;
+      report->total_ms = MillisecondsSince(start);
+      report->from_cache = times.from_cache;
+    }
+    return entries;
+  };
+  // The graph decides the code, so a hit needs no pass; who asked for dumps gets the passes run.
+  const passes::PipelineOptions& p = options.passes;
+  const bool dumps = p.print_after_all || p.print_after_change || p.time_passes || !p.dump_dir.empty();
+  if (!options.cache_dir.empty() && p.bisect_limit < 0) {
+    codegen_options.cache_key =
+        options.pipeline + "\n" + ir::Print(module, {.locations = false});
+    if (auto cached = dumps ? std::nullopt : codegen::LoadCached(module, codegen_options, &times)) {
+      return finish(*std::move(cached));
+    }
+  }
   passes::PassContext context;
   context.target = options.target;
   if (absl::Status s = passes::RunPipeline(module, options.pipeline, context, options.passes);
       !s.ok()) {
     return s;
   }
-  const double passes_ms = MillisecondsSince(start);
-  codegen::CodegenOptions codegen_options;
-  codegen_options.target = options.target;
-  codegen_options.cache_dir = options.cache_dir;
-  codegen_options.prefix = module.name();
-  codegen::CompileTimes times;
+  passes_ms = MillisecondsSince(start);
   auto entries = codegen::CompileAndLoad(module, codegen_options, &times);
-  if (report != nullptr) {
-    report->passes_ms = passes_ms;
-    report->codegen_ms = times.emit_ms + times.codegen_ms + times.link_ms;
-    report->total_ms = MillisecondsSince(start);
-    report->from_cache = times.from_cache;
-  }
-  return entries;
+  if (!entries.ok()) return entries.status();
+  return finish(*std::move(entries));
 }
 
 absl::StatusOr<Trainer> Compile(const Model& model, const TrainingOptions& training,
