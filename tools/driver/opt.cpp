@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "codegen/compile.h"
 #include "fmt/format.h"
 #include "ir/printer.h"
 #include "passes/pipelines.h"
@@ -74,12 +75,16 @@ absl::Status Emit(const ir::Module& module, std::string_view level, const Option
     *text += ir::Print(module, {.locations = options.locations, .loops = level == "loops"});
     return absl::OkStatus();
   }
-  (void)target;
-  return absl::UnimplementedError(fmt::format("--emit={} is not there yet", level));
+  const codegen::CodegenOptions codegen{.target = target};
+  absl::StatusOr<std::string> code =
+      level == "llvm" ? codegen::EmitLlvm(module, codegen) : codegen::EmitAssembly(module, codegen);
+  if (!code.ok()) return code.status();
+  *text += *code;
+  return absl::OkStatus();
 }
 
 absl::Status Execute(Options& options, const std::vector<std::string>& levels,
-                     const Output& output) {
+                     const ir::Target& target, const Output& output) {
   absl::StatusOr<std::unique_ptr<ir::Module>> module = ReadModule(options.files[0]);
   if (!module.ok()) return module.status();
   if (!options.grad.empty()) {
@@ -88,7 +93,7 @@ absl::Status Execute(Options& options, const std::vector<std::string>& levels,
     absl::Status status = ReplaceByGradient(**module, **function, options.grad, options.wrt);
     if (!status.ok()) return status;
   }
-  passes::PassContext context;
+  const passes::PassContext context{.target = target};
   const absl::Status status =
       passes::RunPipeline(**module, options.passes, context,
                           {.verify_each = options.verify_each,
@@ -101,7 +106,7 @@ absl::Status Execute(Options& options, const std::vector<std::string>& levels,
   if (!status.ok()) return status;
   std::string text;
   for (const std::string& level : levels) {
-    if (absl::Status s = Emit(**module, level, options, context.target, &text); !s.ok()) return s;
+    if (absl::Status s = Emit(**module, level, options, target, &text); !s.ok()) return s;
   }
   if (!options.output_file.empty() && options.output_file != "-") {
     return runtime::WriteFileAtomically(options.output_file, text);
@@ -143,7 +148,9 @@ int RunOpt(std::span<const std::string> arguments, const Output& output) {
   if (const auto passes = passes::ParsePipeline(options.passes); !passes.ok()) {
     return bad_flags(std::string(passes.status().message()));
   }
-  return Finish(Execute(options, levels, output), output);
+  const absl::StatusOr<ir::Target> target = codegen::NamedTarget(options.target);
+  if (!target.ok()) return bad_flags(std::string(target.status().message()));
+  return Finish(Execute(options, levels, *target, output), output);
 }
 
 }  // namespace gradus::tools

@@ -80,7 +80,8 @@ absl::StatusOr<std::string> FileOf(std::string_view flag, const std::string& val
 
 class Run {
  public:
-  Run(Options& options, const Output& output) : options_(options), output_(output) {}
+  Run(Options& options, const ir::Target& target, const Output& output)
+      : options_(options), target_(target), output_(output) {}
 
   absl::Status Process() {
     if (absl::Status status = Load(); !status.ok()) return status;
@@ -134,16 +135,13 @@ class Run {
 
   absl::StatusOr<runtime::Executable> Compile() {
     const auto start = std::chrono::steady_clock::now();
-    absl::StatusOr<ir::Target> target =
-        options_.target == "host" ? codegen::HostTarget() : codegen::NamedTarget(options_.target);
-    if (!target.ok()) return target.status();
     const std::string name = function_->name();
-    const passes::PassContext context{.target = *target};
+    const passes::PassContext context{.target = target_};
     absl::Status status =
         passes::RunPipeline(*module_, options_.passes, context, {.print = output_.err});
     if (!status.ok()) return status;
     const codegen::CodegenOptions codegen{
-        .target = *target, .cache_dir = options_.cache ? codegen::DefaultCacheDir() : ""};
+        .target = target_, .cache_dir = options_.cache ? codegen::DefaultCacheDir() : ""};
     codegen::CompileTimes times;
     auto entries = codegen::CompileAndLoad(*module_, codegen, &times);
     if (!entries.ok()) return entries.status();
@@ -189,6 +187,7 @@ class Run {
   }
 
   Options& options_;
+  const ir::Target& target_;
   const Output& output_;
   std::unique_ptr<ir::Module> module_;
   ir::Function* function_ = nullptr;
@@ -212,7 +211,9 @@ int RunRun(std::span<const std::string> arguments, const Output& output) {
   if (const auto passes = passes::ParsePipeline(options.passes); !passes.ok()) {
     return BadUse(program, output, std::string(passes.status().message()));
   }
-  return Finish(Run(options, output).Process(), output);
+  const absl::StatusOr<ir::Target> target = codegen::NamedTarget(options.target);
+  if (!target.ok()) return BadUse(program, output, std::string(target.status().message()));
+  return Finish(Run(options, *target, output).Process(), output);
 }
 
 }  // namespace gradus::tools

@@ -38,6 +38,8 @@ TEST_F(OptTest, BadFlagsEndWithTwo) {
   EXPECT_THAT(err_, HasSubstr("there is no pass or pipeline 'nonsense'"));
   EXPECT_EQ(Run({"a.ir", "--emit=lops"}), kBadFlags);
   EXPECT_THAT(err_, HasSubstr("did you mean loops?"));
+  EXPECT_EQ(Run({"a.ir", "--target=z80"}), kBadFlags);
+  EXPECT_THAT(err_, HasSubstr("z80"));
   EXPECT_EQ(Run({"a.ir", "--wrt=x"}), kBadFlags);
   EXPECT_THAT(err_, HasSubstr("--grad=RESULT, which is missing"));
   EXPECT_EQ(out_, "");
