@@ -12,7 +12,7 @@ absl::StatusOr<bool> FormKernels(ir::Module& module, const PassContext&) {
     ir::Function& f = *module.functions()[i];
     if (f.kind() != ir::FunctionKind::kGraph) continue;
     const FunctionCut cut = GroupIntoKernels(f);
-    if (cut.kernels.empty()) continue;
+    if (cut.empty()) continue;
     Outline(f, cut, pool);
     changed = true;
   }

@@ -10,7 +10,8 @@ FunctionCut OneOpAKernel(const ir::Function& f) {
   FunctionCut cut;
   cut.copied.assign(static_cast<size_t>(f.id_bound()), false);
   std::vector<bool> is_result(static_cast<size_t>(f.id_bound()), false);
-  for (const ir::Result& r : f.results()) is_result[static_cast<size_t>(r.value.node()->id())] = true;
+  for (const ir::Result& r : f.results())
+    is_result[static_cast<size_t>(r.value.node()->id())] = true;
   for (const auto& node : f.nodes()) {
     if (node->op().has(ir::kCall)) continue;
     const bool leaf = node->op().has(ir::kLeaf);
@@ -34,7 +35,7 @@ absl::StatusOr<bool> IsolateKernels(ir::Module& module, const PassContext&) {
     ir::Function& f = *module.functions()[i];
     if (f.kind() != ir::FunctionKind::kGraph) continue;
     const FunctionCut cut = OneOpAKernel(f);
-    if (cut.kernels.empty()) continue;
+    if (cut.empty()) continue;
     Outline(f, cut, pool);
     changed = true;
   }

@@ -1,6 +1,7 @@
 #pragma once
 
-// Attaches loop IR to every kernel function, by asking each op for the scalar at an index (see ir/loop/lowerer.h).
+// Attaches loop IR to every kernel function, by asking each op for the scalar at an index (see
+// ir/loop/lowerer.h).
 
 #include "passes/pass.h"
 

@@ -55,7 +55,8 @@ std::string Print(const EntryPlan& plan) {
   }
   std::string out = fmt::format("entry ({}) workspace {} {{\n", symbols, ToString(plan.workspace));
   for (size_t i = 0; i < plan.places.size(); ++i) {
-    out += fmt::format("  %{}: {} {}\n", i, ir::ToString(plan.places[i].type), ToString(plan.places[i]));
+    out += fmt::format("  %{}: {} {}\n", i, ir::ToString(plan.places[i].type),
+                       ToString(plan.places[i]));
   }
   for (const auto& step : plan.steps) {
     if (const auto* call = std::get_if<KernelCall>(&step)) {

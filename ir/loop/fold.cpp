@@ -21,8 +21,7 @@ T FloatBinary(ScalarKind kind, T a, T b) {
     case ScalarKind::kMax:
       if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<T>::quiet_NaN();
       return a < b ? b : a;
-    default:
-      IR_CHECK_MSG(false, "a binary kind of floats");
+    default: IR_CHECK_MSG(false, "a binary kind of floats");
   }
 }
 
@@ -33,8 +32,7 @@ bool CompareValues(ScalarKind kind, T a, T b) {
     case ScalarKind::kNe: return a != b;
     case ScalarKind::kLt: return a < b;
     case ScalarKind::kLe: return a <= b;
-    default:
-      IR_CHECK_MSG(false, "a comparison");
+    default: IR_CHECK_MSG(false, "a comparison");
   }
 }
 
@@ -60,8 +58,7 @@ double Unary(ScalarKind kind, DType dtype, double x) {
     case ScalarKind::kRoundEven: return std::nearbyint(x);
     case ScalarKind::kSqrt:
       return dtype == DType::kF32 ? double{std::sqrt(static_cast<float>(x))} : std::sqrt(x);
-    default:
-      IR_CHECK_MSG(false, "a unary kind of floats");
+    default: IR_CHECK_MSG(false, "a unary kind of floats");
   }
 }
 
@@ -97,15 +94,14 @@ int64_t Binary(ScalarKind kind, DType dtype, int64_t a, int64_t b) {
       const uint64_t low = bits == 64 ? ua : ua & ((uint64_t{1} << bits) - 1);
       return ub >= bits ? 0 : static_cast<int64_t>(low >> ub);
     }
-    default:
-      IR_CHECK_MSG(false, "a binary kind of integers");
+    default: IR_CHECK_MSG(false, "a binary kind of integers");
   }
 }
 
 double Fma(DType dtype, double a, double b, double c) {
-  return dtype == DType::kF32 ? double{std::fma(static_cast<float>(a), static_cast<float>(b),
-                                                static_cast<float>(c))}
-                              : std::fma(a, b, c);
+  return dtype == DType::kF32
+             ? double{std::fma(static_cast<float>(a), static_cast<float>(b), static_cast<float>(c))}
+             : std::fma(a, b, c);
 }
 
 bool Compare(ScalarKind kind, double a, double b) { return CompareValues(kind, a, b); }

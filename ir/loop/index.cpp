@@ -87,8 +87,7 @@ bool Recombine(const Index& form, Index* simpler) {
       Extent scale;
       scale.scale = mod.coefficient;
       scale.symbols = mod.symbols;
-      *simpler =
-          form - FromTerm(mod) - FromTerm(div) + mod.variable->numerator().Times(scale);
+      *simpler = form - FromTerm(mod) - FromTerm(div) + mod.variable->numerator().Times(scale);
       return true;
     }
   }
@@ -159,8 +158,7 @@ Bounds RangeOf(const Variable& v) {
     case Variable::Kind::kLoop:
       if (!v.extent().is_number()) return {0, std::nullopt};
       return {0, std::max<int64_t>(v.extent().number() - 1, 0)};
-    case Variable::Kind::kMod:
-      return {0, v.divisor() - 1};
+    case Variable::Kind::kMod: return {0, v.divisor() - 1};
     case Variable::Kind::kFloorDiv: {
       Bounds b = Range(v.numerator());
       if (b.low) b.low = FloorDivide(*b.low, v.divisor());
@@ -171,8 +169,8 @@ Bounds RangeOf(const Variable& v) {
   return {};
 }
 
-// The least value of `form`, or nullopt. Loop variables of symbolic extent that lower it are put at their last value
-// first, so that symbols may cancel: B - i - 1 >= 0 for i in 0..B.
+// The least value of `form`, or nullopt. Loop variables of symbolic extent that lower it are put at
+// their last value first, so that symbols may cancel: B - i - 1 >= 0 for i in 0..B.
 std::optional<int64_t> LowerBound(Index form) {
   for (bool again = true; again;) {
     again = false;
@@ -208,8 +206,9 @@ bool Within(const Index& form, int64_t low, int64_t high) {  // low <= form < hi
   return b.low && b.high && *b.low >= low && *b.high < high;
 }
 
-// Steps: 1. terms that are multiples of the divisor leave exactly. 2. A rest in [0, d) is the remainder. 3. If the rest
-// is g * n + l with g dividing d and l in [0, g), divide n by d / g. 4. Nested atoms. 5. A new atom.
+// Steps: 1. terms that are multiples of the divisor leave exactly. 2. A rest in [0, d) is the
+// remainder. 3. If the rest is g * n + l with g dividing d and l in [0, g), divide n by d / g. 4.
+// Nested atoms. 5. A new atom.
 DivModResult DivModRest(Arena& arena, const Index& rest, int64_t d);
 
 DivModResult SplitByFactor(Arena& arena, const Index& rest, int64_t d, bool* done) {
@@ -258,15 +257,14 @@ DivModResult DivModRest(Arena& arena, const Index& rest, int64_t d) {
   }
   DivModResult result;
   const Quotient q = WithoutNesting(rest, d);
-  result.quotient = q.divisor == d
-                        ? Index(arena.InternAtom(Variable::Kind::kFloorDiv, rest, d))
-                        : DivMod(arena, q.numerator, q.divisor).quotient;
+  result.quotient = q.divisor == d ? Index(arena.InternAtom(Variable::Kind::kFloorDiv, rest, d))
+                                   : DivMod(arena, q.numerator, q.divisor).quotient;
   const std::optional<int64_t> only = [&]() -> std::optional<int64_t> {
     if (result.quotient.is_constant()) return result.quotient.constant();
     return std::nullopt;
   }();
-  result.remainder = only ? rest - Index(*only * d)
-                          : Index(arena.InternAtom(Variable::Kind::kMod, rest, d));
+  result.remainder =
+      only ? rest - Index(*only * d) : Index(arena.InternAtom(Variable::Kind::kMod, rest, d));
   return result;
 }
 
@@ -459,8 +457,9 @@ Index SubstituteForm(Arena& arena, const Index& form, std::span<const Substituti
     Index value = at->second;
     if (is_new) {
       value = Index(t.variable);
-      const auto* s = std::find_if(substitutions.data(), substitutions.data() + substitutions.size(),
-                                   [&](const Substitution& x) { return x.from == t.variable; });
+      const auto* s =
+          std::find_if(substitutions.data(), substitutions.data() + substitutions.size(),
+                       [&](const Substitution& x) { return x.from == t.variable; });
       if (s != substitutions.data() + substitutions.size()) {
         value = s->to;
       } else if (t.variable->kind() != Variable::Kind::kLoop) {

@@ -42,7 +42,8 @@ bool InPlaceSafe(const Kernel& kernel, int input, int output) {
     const std::vector<LoadSite> loads = LoadsOf(s.value, input);
     if (after && !loads.empty()) return false;
     for (const LoadSite& site : loads) {
-      // Stores of equal shape may run as one nest, so that an earlier store's loads matter as the writer's own do.
+      // Stores of equal shape may run as one nest, so that an earlier store's loads matter as the
+      // writer's own do.
       if (site.reduced || s.variables != store->variables) return false;
       if (!std::equal(site.load->indices.begin(), site.load->indices.end(), store->indices.begin(),
                       store->indices.end())) {

@@ -8,7 +8,8 @@
 namespace gradus::loop {
 namespace {
 
-// More operations than this an element, or any reduction: load a stored value rather than compute it again.
+// More operations than this an element, or any reduction: load a stored value rather than compute
+// it again.
 constexpr int kCheapToRepeat = 8;
 
 bool IsCheap(const Scalar* root) {
@@ -21,9 +22,8 @@ bool IsCheap(const Scalar* root) {
     if (s->kind == ScalarKind::kReduce || seen.size() > 2 * kCheapToRepeat) return false;
     pending.insert(pending.end(), s->operands.begin(), s->operands.end());
   }
-  return std::count_if(seen.begin(), seen.end(), [](const Scalar* s) {
-           return !s->operands.empty();
-         }) <= kCheapToRepeat;
+  return std::count_if(seen.begin(), seen.end(),
+                       [](const Scalar* s) { return !s->operands.empty(); }) <= kCheapToRepeat;
 }
 
 // The outputs that a value loads.
@@ -170,14 +170,15 @@ absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
     position[static_cast<size_t>(node.id())] = static_cast<int>(i);
     if (node.op().at != nullptr) continue;
     const std::string where = node.location().known() ? node.location().ToString() + ": " : "";
-    return absl::InvalidArgumentError(
-        fmt::format("{}lower-to-loops: {} in @{} has no lowering rule; inline calls and form kernels first", where,
-                    node.op().name, f.name()));
+    return absl::InvalidArgumentError(fmt::format(
+        "{}lower-to-loops: {} in @{} has no lowering rule; inline calls and form kernels first",
+        where, node.op().name, f.name()));
   }
   auto kernel = std::make_unique<Kernel>();
   kernel->name = f.name();
   AddBuffers(f, kernel.get());
-  // Results in the order in which they are computed: what a later one reads of them is stored by then.
+  // Results in the order in which they are computed: what a later one reads of them is stored by
+  // then.
   std::vector<int> results(f.results().size());
   for (size_t i = 0; i < results.size(); ++i) results[i] = static_cast<int>(i);
   std::stable_sort(results.begin(), results.end(), [&](int a, int b) {
@@ -188,7 +189,8 @@ absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
   });
   Lowerer lowerer(*kernel);
   std::vector<Store> stores;
-  absl::flat_hash_map<const Scalar*, const Scalar*> loads;  // of what is expensive and stored, by its scalar
+  absl::flat_hash_map<const Scalar*, const Scalar*>
+      loads;  // of what is expensive and stored, by its scalar
   std::vector<std::pair<ir::Shape, std::vector<const Variable*>>> loops;
   for (int r : results) {
     const ir::Value v = f.results()[static_cast<size_t>(r)].value;
@@ -211,7 +213,8 @@ absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
     store.value = lowerer.ScalarAt(v, home);
     const bool keep = !v.node()->is_argument() && !IsCheap(store.value);
     const Scalar* own = store.value;
-    // What has to wait for another store cannot share its loops: it would only compute the same sums again.
+    // What has to wait for another store cannot share its loops: it would only compute the same
+    // sums again.
     if (!loads.empty() && !OutputsLoaded(*kernel, store.value).empty()) {
       store.value = kernel->arena->Substitute(store.value, {}, loads);
     }

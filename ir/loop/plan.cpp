@@ -90,12 +90,14 @@ class PlanPrinter {
     if (c.k_block > 0) {
       out_ += fmt::format(", k_block={}", c.k_block);
       if (c.partial_buffer >= 0) {
-        out_ += fmt::format(" in %{}[{}]", plan_.buffers[static_cast<size_t>(c.partial_buffer)].name,
-                            ToString(c.partial_offset));
+        out_ +=
+            fmt::format(" in %{}[{}]", plan_.buffers[static_cast<size_t>(c.partial_buffer)].name,
+                        ToString(c.partial_offset));
       }
     }
     if (c.b_panel_buffer >= 0) {
-      out_ += fmt::format(", panels=%{}", plan_.buffers[static_cast<size_t>(c.b_panel_buffer)].name);
+      out_ +=
+          fmt::format(", panels=%{}", plan_.buffers[static_cast<size_t>(c.b_panel_buffer)].name);
     }
     if (c.k_unroll != 1) out_ += fmt::format(", unroll={}", c.k_unroll);
     if (c.prefetch_c) out_ += ", prefetch";

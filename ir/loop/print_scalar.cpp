@@ -13,7 +13,8 @@ enum Precedence : int { kComparison, kSum, kProduct, kUnary, kAtom };
 
 std::string Number(const Scalar& s) {
   if (!ir::IsFloat(s.dtype)) {
-    return s.dtype == DType::kI1 ? (s.integer != 0 ? "true" : "false") : fmt::format("{}", s.integer);
+    return s.dtype == DType::kI1 ? (s.integer != 0 ? "true" : "false")
+                                 : fmt::format("{}", s.integer);
   }
   return s.dtype == DType::kF32 ? fmt::format("{}", static_cast<float>(s.number))
                                 : fmt::format("{}", s.number);
@@ -89,7 +90,8 @@ std::string ToString(const Condition& c) {
 std::string LoopsToString(std::span<const Variable* const> variables) {
   std::string text;
   for (const Variable* v : variables) {
-    text += fmt::format("{}{} in 0..{}", text.empty() ? "" : ", ", v->name(), ToString(v->extent()));
+    text +=
+        fmt::format("{}{} in 0..{}", text.empty() ? "" : ", ", v->name(), ToString(v->extent()));
   }
   return text;
 }
@@ -134,16 +136,12 @@ ScalarPrinter::Text ScalarPrinter::Format(const Scalar& s) const {
       const std::string number = Number(s);
       return {number, number[0] == '-' ? kUnary : kAtom};
     }
-    case ScalarKind::kExtent:
-      return {fmt::format("index({})", ToString(s.extent)), kAtom};
-    case ScalarKind::kIndex:
-      return {fmt::format("index({})", ToString(s.indices[0])), kAtom};
-    case ScalarKind::kLoad:
-      return {Access(s.buffer, {s.indices.data(), s.indices.size()}), kAtom};
+    case ScalarKind::kExtent: return {fmt::format("index({})", ToString(s.extent)), kAtom};
+    case ScalarKind::kIndex: return {fmt::format("index({})", ToString(s.indices[0])), kAtom};
+    case ScalarKind::kLoad: return {Access(s.buffer, {s.indices.data(), s.indices.size()}), kAtom};
     case ScalarKind::kAcc:
       return {s.integer == 0 ? "acc" : fmt::format("acc({})", s.integer), kAtom};
-    case ScalarKind::kNeg:
-      return {"-" + Operand(s, 0, kAtom), kUnary};
+    case ScalarKind::kNeg: return {"-" + Operand(s, 0, kAtom), kUnary};
     case ScalarKind::kCast:
       return {fmt::format("{}({})", ir::Name(s.dtype), Operand(s, 0, kComparison)), kAtom};
     case ScalarKind::kBitcast:
@@ -158,12 +156,12 @@ ScalarPrinter::Text ScalarPrinter::Format(const Scalar& s) const {
                           LoopsToString({s.variables.data(), s.variables.size()}),
                           Operand(s, 0, kComparison)),
               kComparison};
-    default:
-      break;
+    default: break;
   }
   const Infix infix = InfixOf(s.kind);
   if (!infix.symbol.empty()) {
-    // The right operand of - and / needs parentheses at equal precedence; so do chained comparisons.
+    // The right operand of - and / needs parentheses at equal precedence; so do chained
+    // comparisons.
     const bool chains = s.kind == ScalarKind::kAdd || s.kind == ScalarKind::kMul;
     const int left = infix.precedence + (infix.precedence == kComparison ? 1 : 0);
     const int right = infix.precedence + (chains ? 0 : 1);
@@ -207,8 +205,8 @@ std::string Print(const Kernel& kernel) {
   ScalarPrinter printer({kernel.buffers.data(), kernel.buffers.size()}, roots);
   for (const Store& s : kernel.stores) {
     const std::string value = printer.Print(s.value, "  ", &out);
-    out += fmt::format("  store {} = {}", printer.Access(s.buffer, {s.indices.data(), s.indices.size()}),
-                       value);
+    out += fmt::format("  store {} = {}",
+                       printer.Access(s.buffer, {s.indices.data(), s.indices.size()}), value);
     if (!s.variables.empty()) out += "  for " + LoopsToString(s.variables);
     out += '\n';
   }

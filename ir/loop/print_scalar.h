@@ -1,7 +1,8 @@
 #pragma once
 
-// Text of scalars. Expressions are DAGs, so what is used twice, every reduction, and what would make a line too long is
-// printed once as `%t3 = ...` and then by its name: text stays as small as the DAG.
+// Text of scalars. Expressions are DAGs, so what is used twice, every reduction, and what would
+// make a line too long is printed once as `%t3 = ...` and then by its name: text stays as small as
+// the DAG.
 
 #include <span>
 #include <string>
@@ -20,7 +21,8 @@ class ScalarPrinter {
  public:
   // `roots`: all that will be printed, so that uses can be counted.
   ScalarPrinter(std::span<const Buffer> buffers, std::span<const Scalar* const> roots);
-  // Text of `root`. Lines that define what it names are appended to `out` first, each after `indent`.
+  // Text of `root`. Lines that define what it names are appended to `out` first, each after
+  // `indent`.
   std::string Print(const Scalar* root, std::string_view indent, std::string* out);
   std::string Access(int buffer, std::span<const Index> indices) const;  // "%x[i, k]"
 

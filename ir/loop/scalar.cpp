@@ -173,8 +173,8 @@ const Scalar* Arena::Float(DType dtype, double value) {
   IR_CHECK(ir::IsFloat(dtype));
   Scalar s;
   s.dtype = dtype;
-  s.number = std::isnan(value) ? std::numeric_limits<double>::quiet_NaN()
-                               : fold::Round(dtype, value);
+  s.number =
+      std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : fold::Round(dtype, value);
   return Intern(std::move(s));
 }
 
@@ -231,11 +231,8 @@ const Scalar* Arena::Unary(ScalarKind kind, const Scalar* x) {
       break;
     case ScalarKind::kFloor:
     case ScalarKind::kRoundEven:
-    case ScalarKind::kSqrt:
-      IR_CHECK_MSG(is_float, "a float operand");
-      break;
-    default:
-      IR_CHECK_MSG(false, "a unary kind");
+    case ScalarKind::kSqrt: IR_CHECK_MSG(is_float, "a float operand"); break;
+    default: IR_CHECK_MSG(false, "a unary kind");
   }
   if (IsConst(x)) {
     return is_float ? Float(x->dtype, fold::Unary(kind, x->dtype, x->number))
@@ -252,9 +249,9 @@ const Scalar* Arena::Binary(ScalarKind kind, const Scalar* a, const Scalar* b) {
   IR_CHECK_MSG(a->dtype == b->dtype, "operands of one dtype");
   const DType dtype = a->dtype;
   const bool is_float = ir::IsFloat(dtype);
-  IR_CHECK_MSG(!is_float || (!IsBitwise(kind) && kind != ScalarKind::kShl &&
-                             kind != ScalarKind::kShr),
-               "integer operands");
+  IR_CHECK_MSG(
+      !is_float || (!IsBitwise(kind) && kind != ScalarKind::kShl && kind != ScalarKind::kShr),
+      "integer operands");
   if (IsConst(a) && IsConst(b)) {
     if (IsComparison(kind)) {
       return Integer(DType::kI1, is_float ? fold::Compare(kind, a->number, b->number)
@@ -324,10 +321,8 @@ const Scalar* Arena::Binary(ScalarKind kind, const Scalar* a, const Scalar* b) {
     case ScalarKind::kEq:
     case ScalarKind::kNe:
     case ScalarKind::kLt:
-    case ScalarKind::kLe:
-      break;
-    default:
-      IR_CHECK_MSG(false, "a binary kind");
+    case ScalarKind::kLe: break;
+    default: IR_CHECK_MSG(false, "a binary kind");
   }
   if (OperandsCommute(kind) && b->id < a->id) std::swap(a, b);
   Scalar s;
@@ -405,8 +400,7 @@ const Scalar* Arena::Bitcast(DType dtype, const Scalar* x) {
         if (dtype != DType::kF64 || std::isnan(d)) break;
         return Float(dtype, d);
       }
-      case DType::kI1:
-        break;
+      case DType::kI1: break;
     }
   }
   Scalar s;
@@ -488,10 +482,8 @@ const Scalar* Arena::Rebuild(const Scalar& s, std::span<const Scalar* const> ope
   switch (s.kind) {
     case ScalarKind::kConst:
     case ScalarKind::kExtent:
-    case ScalarKind::kAcc:
-      return &s;
-    case ScalarKind::kIndex:
-      return IndexValue(form(s.indices[0]));
+    case ScalarKind::kAcc: return &s;
+    case ScalarKind::kIndex: return IndexValue(form(s.indices[0]));
     case ScalarKind::kLoad: {
       absl::InlinedVector<Index, 3> indices;
       for (const Index& i : s.indices) indices.push_back(form(i));
@@ -501,16 +493,11 @@ const Scalar* Arena::Rebuild(const Scalar& s, std::span<const Scalar* const> ope
     case ScalarKind::kAbs:
     case ScalarKind::kFloor:
     case ScalarKind::kRoundEven:
-    case ScalarKind::kSqrt:
-      return Unary(s.kind, operands[0]);
-    case ScalarKind::kFma:
-      return Fma(operands[0], operands[1], operands[2]);
-    case ScalarKind::kSelect:
-      return Select(operands[0], operands[1], operands[2]);
-    case ScalarKind::kCast:
-      return Cast(s.dtype, operands[0]);
-    case ScalarKind::kBitcast:
-      return Bitcast(s.dtype, operands[0]);
+    case ScalarKind::kSqrt: return Unary(s.kind, operands[0]);
+    case ScalarKind::kFma: return Fma(operands[0], operands[1], operands[2]);
+    case ScalarKind::kSelect: return Select(operands[0], operands[1], operands[2]);
+    case ScalarKind::kCast: return Cast(s.dtype, operands[0]);
+    case ScalarKind::kBitcast: return Bitcast(s.dtype, operands[0]);
     case ScalarKind::kGuard: {
       absl::InlinedVector<Condition, 2> conditions;
       for (const Condition& c : s.conditions) {
@@ -519,12 +506,12 @@ const Scalar* Arena::Rebuild(const Scalar& s, std::span<const Scalar* const> ope
       return Guard({conditions.data(), conditions.size()}, operands[0]);
     }
     case ScalarKind::kReduce: {
-      // A reduction variable that is replaced by a form runs as that form's variables, largest stride outermost.
+      // A reduction variable that is replaced by a form runs as that form's variables, largest
+      // stride outermost.
       absl::InlinedVector<const Variable*, 4> bound;
       for (const Variable* v : s.variables) {
-        const auto* found =
-            std::find_if(variables.data(), variables.data() + variables.size(),
-                         [&](const Substitution& x) { return x.from == v; });
+        const auto* found = std::find_if(variables.data(), variables.data() + variables.size(),
+                                         [&](const Substitution& x) { return x.from == v; });
         if (found == variables.data() + variables.size()) {
           bound.push_back(v);
           continue;
@@ -539,8 +526,7 @@ const Scalar* Arena::Rebuild(const Scalar& s, std::span<const Scalar* const> ope
       }
       return Reduce(s.reduce, {bound.data(), bound.size()}, operands[0]);
     }
-    default:
-      return Binary(s.kind, operands[0], operands[1]);
+    default: return Binary(s.kind, operands[0], operands[1]);
   }
 }
 

@@ -11,7 +11,8 @@ std::vector<AxisUse> AxisUses(const ir::Node& node, int operand) {
   ir::Function alone("access", ir::FunctionKind::kKernel);
   std::vector<ir::Value> operands;
   for (const ir::Value v : node.operands()) operands.push_back(alone.AddArgument("x", v.type()));
-  alone.AddResult(alone.Append(node.op(), operands, node.attrs(), node.types(), node.location())->result());
+  alone.AddResult(
+      alone.Append(node.op(), operands, node.attrs(), node.types(), node.location())->result());
   std::vector<AxisUse> uses(static_cast<size_t>(node.operand(operand).rank()));
   const auto kernel = loop::Lower(alone);
   IR_CHECK_MSG(kernel.ok(), kernel.status().message().data());

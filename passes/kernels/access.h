@@ -1,7 +1,8 @@
 #pragma once
 
-// Where an op reads an operand: which of the result's axes, and which variables of its reduction, each axis of the operand
-// depends on. Read from the op's own lowering, so that no pass names an op.
+// Where an op reads an operand: which of the result's axes, and which variables of its reduction,
+// each axis of the operand depends on. Read from the op's own lowering, so that no pass names an
+// op.
 
 #include <cstdint>
 #include <vector>

@@ -6,7 +6,8 @@
 
 namespace gradus::passes {
 namespace {
-// A search that has seen so many groups gives up: a missed fusion, in exchange for compile time linear in the graph.
+// A search that has seen so many groups gives up: a missed fusion, in exchange for compile time
+// linear in the graph.
 constexpr int kSearchLimit = 256;
 }  // namespace
 
@@ -18,7 +19,8 @@ int GroupGraph::Add() {
 
 int GroupGraph::Find(int group) {
   int root = group;
-  while (groups_[static_cast<size_t>(root)].parent >= 0) root = groups_[static_cast<size_t>(root)].parent;
+  while (groups_[static_cast<size_t>(root)].parent >= 0)
+    root = groups_[static_cast<size_t>(root)].parent;
   while (group != root) {
     int& parent = groups_[static_cast<size_t>(group)].parent;
     group = parent;

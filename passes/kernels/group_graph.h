@@ -1,6 +1,7 @@
 #pragma once
 
-// Groups of nodes that will be kernels, and the dependences between them, which must never form a cycle.
+// Groups of nodes that will be kernels, and the dependences between them, which must never form a
+// cycle.
 
 #include <cstddef>
 #include <vector>

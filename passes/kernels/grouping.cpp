@@ -15,7 +15,8 @@ using ir::Function;
 using ir::Node;
 using ir::Value;
 
-// Bounds on one kernel, so that lowering recurses little and the blocks of generated code stay short.
+// Bounds on one kernel, so that lowering recurses little and the blocks of generated code stay
+// short.
 constexpr int kWeightLimit = 96;
 constexpr int kTranscendentalWeight = 8;
 constexpr size_t kInputLimit = 20;
@@ -24,13 +25,15 @@ constexpr int kRepeatLimit = 12;
 
 // What computing a value within its kernel, without storing it, means.
 struct Inline {
-  bool contraction = false;         // a contraction's sum is part of the expression, at this very index
-  std::vector<uint32_t> reductions;  // for each reduction in it: the axes of the value that it depends on
-  int repeats = 1;                  // at how many indices parts of it are evaluated
-  int stage = 0;                    // how many stores in this kernel must be complete before
+  bool contraction = false;  // a contraction's sum is part of the expression, at this very index
+  std::vector<uint32_t>
+      reductions;   // for each reduction in it: the axes of the value that it depends on
+  int repeats = 1;  // at how many indices parts of it are evaluated
+  int stage = 0;    // how many stores in this kernel must be complete before
 };
 
-// A reduction is computed once, not over and over, if the axes that it depends on are the outermost loops.
+// A reduction is computed once, not over and over, if the axes that it depends on are the outermost
+// loops.
 bool IsPrefix(uint32_t axes) { return (axes & (axes + 1)) == 0; }
 uint32_t AllAxes(int rank) { return rank >= 32 ? ~uint32_t{0} : (uint32_t{1} << rank) - 1; }
 
@@ -44,16 +47,21 @@ struct Group {
 
 // One sweep over the nodes. Steps for each that is not repeatable:
 // 1. a contraction starts a group;
-// 2. any other node joins the group of one of the values that it reads, the latest first, if the rules (Plan) allow;
+// 2. any other node joins the group of one of the values that it reads, the latest first, if the
+// rules (Plan) allow;
 // 3. otherwise it starts a group.
-// Groups whose values meet in a pointwise node become one where neither has to be complete before the other.
+// Groups whose values meet in a pointwise node become one where neither has to be complete before
+// the other.
 class Grouper {
  public:
   explicit Grouper(const Function& f)
-      : f_(f), repeatable_(f), group_of_(static_cast<size_t>(f.id_bound()), -1),
+      : f_(f),
+        repeatable_(f),
+        group_of_(static_cast<size_t>(f.id_bound()), -1),
         inline_(static_cast<size_t>(f.id_bound())),
         stored_(static_cast<size_t>(f.id_bound()), false),
-        alias_(static_cast<size_t>(f.id_bound()), -1), live_(static_cast<size_t>(f.id_bound()), false) {}
+        alias_(static_cast<size_t>(f.id_bound()), -1),
+        live_(static_cast<size_t>(f.id_bound()), false) {}
 
   FunctionCut Process() {
     for (const ir::Result& r : f_.results()) {
@@ -84,7 +92,8 @@ class Grouper {
     std::vector<Source> sources;
     for (const Value v : n.operands()) {
       if (n.op().has(ir::kTypeOnly)) break;
-      for (const Source& s : repeatable_.SourcesOf(v, !n.op().has(ir::kPointwise))) sources.push_back(s);
+      for (const Source& s : repeatable_.SourcesOf(v, !n.op().has(ir::kPointwise)))
+        sources.push_back(s);
     }
     int group = -1;
     if (!n.op().has(ir::kContraction) && !n.op().has(ir::kCall)) {
@@ -104,8 +113,8 @@ class Grouper {
 
   void Store(Value v) { stored_[Id(*v.node())] = true; }
 
-  // Groups of the sources: those read at the node's own index, then those furthest along, first. A scalar that is spread
-  // over a tensor is no reason to share a kernel with what computes it.
+  // Groups of the sources: those read at the node's own index, then those furthest along, first. A
+  // scalar that is spread over a tensor is no reason to share a kernel with what computes it.
   std::vector<int> Candidates(const std::vector<Source>& sources) {
     std::vector<std::pair<std::pair<bool, int>, int>> list;
     for (const Source& s : sources) {
@@ -121,7 +130,9 @@ class Grouper {
     return groups;
   }
 
-  int Weight(const Node& n) const { return n.op().has(ir::kTranscendental) ? kTranscendentalWeight : 1; }
+  int Weight(const Node& n) const {
+    return n.op().has(ir::kTranscendental) ? kTranscendentalWeight : 1;
+  }
 
   int Start(const Node& n, const std::vector<Source>& sources) {
     const int g = graph_.Add();
@@ -155,7 +166,8 @@ class Grouper {
     inline_[Id(n)] = std::move(as);
   }
 
-  // How `v` would be computed in group g, as a repeatable expression of g's values. What is not g's is loaded.
+  // How `v` would be computed in group g, as a repeatable expression of g's values. What is not g's
+  // is loaded.
   Inline StateOf(Value v, int g) {
     if (v.node()->is_argument()) return {};
     if (!repeatable_.contains(*v.node())) {
@@ -192,7 +204,8 @@ class Grouper {
       if (all.reduced == 0) {
         AddAxes(all.result_axes, state);
       } else if (all.result_axes != AllAxes(n.type().rank()) || !IsPrefix(all.reduced)) {
-        AddAxes(kRepeated, state);  // would run again in every turn of a loop that it does not depend on
+        AddAxes(kRepeated,
+                state);  // would run again in every turn of a loop that it does not depend on
       }
     }
   }
@@ -203,14 +216,16 @@ class Grouper {
     if (std::find(list.begin(), list.end(), axes) == list.end()) list.push_back(axes);
   }
 
-  // The state of n in group g. `must_store`: values of g that n has to load, because computing them at the index where n
-  // reads them would repeat a sum.
+  // The state of n in group g. `must_store`: values of g that n has to load, because computing them
+  // at the index where n reads them would repeat a sum.
   Inline Combine(const Node& n, int g, std::vector<Value>* must_store) {
     Inline state;
     int at_index = 1, elsewhere = 0;
     for (int k = 0; k < n.num_operands() && !n.op().has(ir::kTypeOnly); ++k) {
-      const std::vector<Source> sources = repeatable_.SourcesOf(n.operand(k), !n.op().has(ir::kPointwise));
-      const bool moved = std::any_of(sources.begin(), sources.end(), [](const Source& s) { return s.moved; });
+      const std::vector<Source> sources =
+          repeatable_.SourcesOf(n.operand(k), !n.op().has(ir::kPointwise));
+      const bool moved =
+          std::any_of(sources.begin(), sources.end(), [](const Source& s) { return s.moved; });
       Inline operand = StateOf(n.operand(k), g);
       Inline with;
       with.repeats = 0;
@@ -233,7 +248,8 @@ class Grouper {
     }
     state.repeats = at_index + elsewhere;
     if (n.op().has(ir::kContraction)) state.contraction = true;
-    if (n.op().has(ir::kReduction) || n.op().has(ir::kContraction)) AddAxes(AllAxes(n.type().rank()), &state);
+    if (n.op().has(ir::kReduction) || n.op().has(ir::kContraction))
+      AddAxes(AllAxes(n.type().rank()), &state);
     return state;
   }
 
@@ -262,7 +278,8 @@ class Grouper {
     return true;
   }
 
-  // Lets the groups of the other values that a pointwise node reads at its own index become part of its group.
+  // Lets the groups of the other values that a pointwise node reads at its own index become part of
+  // its group.
   void MergeMeeting(const std::vector<Source>& sources, const Node& n, int g) {
     for (const Source& s : sources) {
       const int other = GroupOf(s.value);
@@ -272,7 +289,8 @@ class Grouper {
       Group& from = groups_[static_cast<size_t>(other)];
       if (from.has_contraction || into.weight + from.weight > kWeightLimit) continue;
       if (into.inputs.size() + from.inputs.size() > kInputLimit) continue;
-      // In an epilogue only what is pointwise itself; a reduction would have to wait for, or be waited for by, tiles.
+      // In an epilogue only what is pointwise itself; a reduction would have to wait for, or be
+      // waited for by, tiles.
       const bool reduces = std::any_of(from.nodes.begin(), from.nodes.end(),
                                        [](const Node* x) { return x->op().has(ir::kReduction); });
       if (into.has_contraction && reduces) continue;
@@ -292,7 +310,8 @@ class Grouper {
     into.nodes.insert(into.nodes.end(), from.nodes.begin(), from.nodes.end());
     into.weight += from.weight;
     for (const Value v : from.inputs) {
-      if (std::find(into.inputs.begin(), into.inputs.end(), v) == into.inputs.end()) into.inputs.push_back(v);
+      if (std::find(into.inputs.begin(), into.inputs.end(), v) == into.inputs.end())
+        into.inputs.push_back(v);
     }
     std::erase_if(into.inputs, [&](Value v) { return GroupOf(v) == g; });
     from = Group{};
@@ -325,12 +344,12 @@ class Grouper {
   const Function& f_;
   Repeatable repeatable_;
   GroupGraph graph_;
-  std::vector<Group> groups_;      // by group number, valid for those that are their own representative
-  std::vector<int> group_of_;      // by node id
-  std::vector<Inline> inline_;     // by node id
-  std::vector<bool> stored_;       // by node id: is a result of its kernel
-  std::vector<int> alias_;         // by node id: the argument in whose memory the function wants it, or -1
-  std::vector<bool> live_;         // by node id
+  std::vector<Group> groups_;  // by group number, valid for those that are their own representative
+  std::vector<int> group_of_;  // by node id
+  std::vector<Inline> inline_;  // by node id
+  std::vector<bool> stored_;    // by node id: is a result of its kernel
+  std::vector<int> alias_;  // by node id: the argument in whose memory the function wants it, or -1
+  std::vector<bool> live_;  // by node id
   absl::flat_hash_set<int> kept_;  // groups of calls, which stay
 };
 

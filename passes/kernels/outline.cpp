@@ -55,7 +55,8 @@ std::string Identifier(std::string_view text) {
   return name;
 }
 
-// The layer, what the kernel is about (its contraction or reduction, if any) and what it ends with: hidden_matmul_select.
+// The layer, what the kernel is about (its contraction or reduction, if any) and what it ends with:
+// hidden_matmul_select.
 std::string Stem(const KernelCut& cut) {
   const Node* anchor = nullptr;
   for (const ir::Trait trait : {ir::kContraction, ir::kReduction}) {
@@ -68,7 +69,8 @@ std::string Stem(const KernelCut& cut) {
   std::string stem = Identifier(anchor->location().scope_name());
   if (!stem.empty()) stem += '_';
   stem += anchor->op().name;
-  if (last != anchor && last->op().name != anchor->op().name) stem += fmt::format("_{}", last->op().name);
+  if (last != anchor && last->op().name != anchor->op().name)
+    stem += fmt::format("_{}", last->op().name);
   const bool letter = (stem[0] >= 'a' && stem[0] <= 'z') || (stem[0] >= 'A' && stem[0] <= 'Z');
   return letter ? stem : "k_" + stem;
 }
@@ -77,7 +79,9 @@ std::string Stem(const KernelCut& cut) {
 class KernelBuilder {
  public:
   KernelBuilder(const Function& from, const std::vector<bool>& copied)
-      : from_(from), copied_(copied), kernel_(std::make_unique<Function>("", ir::FunctionKind::kKernel)) {}
+      : from_(from),
+        copied_(copied),
+        kernel_(std::make_unique<Function>("", ir::FunctionKind::kKernel)) {}
 
   std::unique_ptr<Function> Build(const KernelCut& cut) {
     // Arguments first, in order of first use.
@@ -97,7 +101,8 @@ class KernelBuilder {
 
  private:
   bool IsPassed(Value v) const {
-    return !inside_.contains(v.node()) && (v.node()->is_argument() || !copied_[static_cast<size_t>(v.node()->id())]);
+    return !inside_.contains(v.node()) &&
+           (v.node()->is_argument() || !copied_[static_cast<size_t>(v.node()->id())]);
   }
 
   void CollectInputs(const Node& n) {
@@ -107,7 +112,8 @@ class KernelBuilder {
         if (mapped_.contains(v)) continue;
         inputs_.push_back(v);
         const Node& source = *v.node();
-        const std::string name = source.is_argument() ? source.name() : std::string(source.op().name);
+        const std::string name =
+            source.is_argument() ? source.name() : std::string(source.op().name);
         mapped_[v] = kernel_->AddArgument(Unique(name), v.type(), source.location());
       } else if (!inside_.contains(v.node()) && visited_.insert(v.node()).second) {
         CollectInputs(*v.node());  // copied nodes form short chains
@@ -130,7 +136,8 @@ class KernelBuilder {
 
   // A stand-in of the type, for ops that look at nothing else.
   Value OfType(const ir::Type& type) {
-    return ir::IsFloat(type.dtype) ? ir::constant(*kernel_, type, 0) : ir::constant_int(*kernel_, type, 0);
+    return ir::IsFloat(type.dtype) ? ir::constant(*kernel_, type, 0)
+                                   : ir::constant_int(*kernel_, type, 0);
   }
 
   void Copy(const Node& n) {
@@ -139,7 +146,8 @@ class KernelBuilder {
     for (const Value v : n.operands()) {
       operands.push_back(n.op().has(ir::kTypeOnly) ? OfType(v.type()) : Map(v));
     }
-    Node* copy = kernel_->Append(n.op(), {operands.data(), operands.size()}, n.attrs(), n.types(), n.location());
+    Node* copy = kernel_->Append(n.op(), {operands.data(), operands.size()}, n.attrs(), n.types(),
+                                 n.location());
     for (int r = 0; r < n.num_results(); ++r) {
       mapped_[Value(const_cast<Node*>(&n), r)] = copy->result(r);
     }
@@ -164,11 +172,13 @@ struct Unit {
   ir::Location location;
 };
 
-// Units in an order in which every value is defined before its use, close to the order of the nodes.
+// Units in an order in which every value is defined before its use, close to the order of the
+// nodes.
 std::vector<size_t> Sorted(const std::vector<Unit>& units, const Function& f) {
   std::vector<int> producer(static_cast<size_t>(f.id_bound()), -1);
   for (size_t u = 0; u < units.size(); ++u) {
-    for (const Value v : units[u].outputs) producer[static_cast<size_t>(v.node()->id())] = static_cast<int>(u);
+    for (const Value v : units[u].outputs)
+      producer[static_cast<size_t>(v.node()->id())] = static_cast<int>(u);
   }
   std::vector<absl::InlinedVector<size_t, 4>> after(units.size());
   std::vector<int> waiting(units.size(), 0);
@@ -216,14 +226,16 @@ const Function& KernelPool::Intern(std::unique_ptr<Function> kernel, std::string
     args.push_back(added.AddArgument(a.name(), a.type(), a.location()));
   }
   const std::vector<Value> results = ir::InlineInto(added, *kernel, args);
-  for (size_t i = 0; i < results.size(); ++i) added.AddResult(results[i], kernel->results()[i].name);
+  for (size_t i = 0; i < results.size(); ++i)
+    added.AddResult(results[i], kernel->results()[i].name);
   at->second = &added;
   return added;
 }
 
 void Outline(Function& f, const FunctionCut& cut, KernelPool& pool) {
   std::vector<int> position(static_cast<size_t>(f.id_bound()), -1);
-  for (size_t i = 0; i < f.nodes().size(); ++i) position[static_cast<size_t>(f.nodes()[i]->id())] = static_cast<int>(i);
+  for (size_t i = 0; i < f.nodes().size(); ++i)
+    position[static_cast<size_t>(f.nodes()[i]->id())] = static_cast<int>(i);
   std::vector<Unit> units;
   std::vector<bool> in_kernel(static_cast<size_t>(f.id_bound()), false);
   for (const KernelCut& k : cut.kernels) {
@@ -265,7 +277,8 @@ void Outline(Function& f, const FunctionCut& cut, KernelPool& pool) {
     for (const Value v : unit.inputs) operands.push_back(map(v));
     Node* node = nullptr;
     if (unit.kept != nullptr) {
-      node = f.Append(unit.kept->op(), operands, unit.kept->attrs(), unit.kept->types(), unit.kept->location());
+      node = f.Append(unit.kept->op(), operands, unit.kept->attrs(), unit.kept->types(),
+                      unit.kept->location());
     } else {
       const Function& kernel = pool.Intern(std::move(unit.kernel), unit.stem);
       node = ir::call(f, kernel, operands, unit.location);

@@ -6,8 +6,8 @@
 
 namespace gradus::passes {
 namespace {
-// Chains longer than this are stored: they would be evaluated once a use. Arithmetic counts more than movement, which
-// costs index arithmetic at compile time only.
+// Chains longer than this are stored: they would be evaluated once a use. Arithmetic counts more
+// than movement, which costs index arithmetic at compile time only.
 constexpr int kMovementLimit = 8;
 constexpr int kArithmeticLimit = 4;
 constexpr size_t kSourceLimit = 4;
@@ -28,7 +28,8 @@ Repeatable::Repeatable(const ir::Function& f)
       cost_(static_cast<size_t>(f.id_bound()), 0),
       sources_(static_cast<size_t>(f.id_bound())) {
   std::vector<bool> is_result(static_cast<size_t>(f.id_bound()), false);
-  for (const ir::Result& r : f.results()) is_result[static_cast<size_t>(r.value.node()->id())] = true;
+  for (const ir::Result& r : f.results())
+    is_result[static_cast<size_t>(r.value.node()->id())] = true;
   for (const auto& node : f.nodes()) Classify(*node, is_result[static_cast<size_t>(node->id())]);
 }
 
@@ -59,7 +60,8 @@ void Repeatable::Classify(const ir::Node& n, bool is_result) {
       only_arguments &= s.value.node()->is_argument();
     }
   }
-  if (cost > (movement ? kMovementLimit : kArithmeticLimit) || sources.size() > kSourceLimit) return;
+  if (cost > (movement ? kMovementLimit : kArithmeticLimit) || sources.size() > kSourceLimit)
+    return;
   if (!movement && !only_arguments) return;
   repeatable_[id] = true;
   cost_[id] = cost;

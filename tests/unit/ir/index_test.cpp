@@ -27,9 +27,8 @@ int64_t Evaluate(const Index& form, const Values& values, const SymbolValues& sy
       } else {
         const int64_t n = Evaluate(t.variable->numerator(), values, symbols);
         const int64_t q = FloorDiv(n, t.variable->divisor());
-        product *= t.variable->kind() == Variable::Kind::kFloorDiv
-                       ? q
-                       : n - q * t.variable->divisor();
+        product *=
+            t.variable->kind() == Variable::Kind::kFloorDiv ? q : n - q * t.variable->divisor();
       }
     }
     sum += product;
@@ -227,7 +226,8 @@ TEST(DivMod, AgreesWithEvaluationOnRandomForms) {
     for (int step = 0; step < 5; ++step) {
       Index form(pick(-9, 9));
       for (int n = 0; n < 2; ++n) {
-        const auto& part = pool[static_cast<size_t>(pick(0, static_cast<int64_t>(pool.size()) - 1))];
+        const auto& part =
+            pool[static_cast<size_t>(pick(0, static_cast<int64_t>(pool.size()) - 1))];
         form = pick(0, 3) == 0 ? form - part * pick(1, 6) : form + part * pick(0, 12);
       }
       const int64_t d = pick(1, 12);

@@ -53,7 +53,8 @@ TEST_F(ScalarTest, FreeVariables) {
   EXPECT_THAT(x_->free, testing::ElementsAre(i_, k_));
   EXPECT_TRUE(x_->depends_on(k_));
   const Variable* sums[] = {k_};
-  const Scalar* sum = arena_.Reduce(ReduceKind::kSum, sums, arena_.Binary(ScalarKind::kMul, x_, y_));
+  const Scalar* sum =
+      arena_.Reduce(ReduceKind::kSum, sums, arena_.Binary(ScalarKind::kMul, x_, y_));
   EXPECT_THAT(sum->free, testing::ElementsAre(i_));
   EXPECT_FALSE(sum->depends_on(k_));
   const Index quotient = DivMod(arena_, Index(i_) + 1, 3).quotient;
@@ -71,8 +72,10 @@ TEST_F(ScalarTest, FloatsFoldInTheirOwnFormat) {
   EXPECT_TRUE(std::isnan(Folded(ScalarKind::kMin, DType::kF32, NAN, 1)));
   EXPECT_EQ(arena_.Float(DType::kF32, 0.1)->number, double{0.1F});
   EXPECT_EQ(arena_.Unary(ScalarKind::kRoundEven, arena_.Float(DType::kF64, 2.5))->number, 2.0);
-  EXPECT_EQ(arena_.Fma(arena_.Float(DType::kF32, 0.1), arena_.Float(DType::kF32, 10),
-                       arena_.Float(DType::kF32, -1))->number,
+  EXPECT_EQ(arena_
+                .Fma(arena_.Float(DType::kF32, 0.1), arena_.Float(DType::kF32, 10),
+                     arena_.Float(DType::kF32, -1))
+                ->number,
             double{std::fma(0.1F, 10.0F, -1.0F)});
 }
 
@@ -88,7 +91,8 @@ TEST_F(ScalarTest, IntegersWrap) {
   EXPECT_EQ(arena_.Cast(DType::kI32, arena_.Float(DType::kF32, NAN))->integer, 0);
   EXPECT_EQ(arena_.Cast(DType::kI32, arena_.Float(DType::kF32, -1.9))->integer, -1);
   EXPECT_EQ(arena_.Bitcast(DType::kI32, arena_.Float(DType::kF32, 1))->integer, 0x3f800000);
-  EXPECT_EQ(arena_.Bitcast(DType::kF64, arena_.Integer(DType::kI64, 0x3ff0000000000000))->number, 1);
+  EXPECT_EQ(arena_.Bitcast(DType::kF64, arena_.Integer(DType::kI64, 0x3ff0000000000000))->number,
+            1);
 }
 
 TEST_F(ScalarTest, OnlyExactIdentities) {
@@ -97,12 +101,13 @@ TEST_F(ScalarTest, OnlyExactIdentities) {
   EXPECT_EQ(arena_.Binary(ScalarKind::kMul, x_, one), x_);
   EXPECT_EQ(arena_.Binary(ScalarKind::kDiv, x_, one), x_);
   EXPECT_EQ(arena_.Binary(ScalarKind::kSub, x_, zero), x_);
-  EXPECT_NE(arena_.Binary(ScalarKind::kAdd, x_, zero), x_);  // -0 + 0 is 0
+  EXPECT_NE(arena_.Binary(ScalarKind::kAdd, x_, zero), x_);    // -0 + 0 is 0
   EXPECT_NE(arena_.Binary(ScalarKind::kMul, x_, zero), zero);  // infinity
   EXPECT_EQ(arena_.Binary(ScalarKind::kAdd, x_, arena_.Float(DType::kF32, -0.0)), x_);
   EXPECT_EQ(arena_.Binary(ScalarKind::kDiv, x_, arena_.Float(DType::kF32, 4)),
             arena_.Binary(ScalarKind::kMul, x_, arena_.Float(DType::kF32, 0.25)));
-  EXPECT_EQ(arena_.Binary(ScalarKind::kDiv, x_, arena_.Float(DType::kF32, 3))->kind, ScalarKind::kDiv);
+  EXPECT_EQ(arena_.Binary(ScalarKind::kDiv, x_, arena_.Float(DType::kF32, 3))->kind,
+            ScalarKind::kDiv);
   EXPECT_EQ(arena_.Select(arena_.Integer(DType::kI1, 1), x_, zero), x_);
   EXPECT_EQ(arena_.Unary(ScalarKind::kNeg, arena_.Unary(ScalarKind::kNeg, x_)), x_);
 }
@@ -151,7 +156,8 @@ TEST_F(ScalarTest, SubstituteVariablesAndScalars) {
   const Variable* high = arena_.NewVariable("kh", 2);
   const Variable* low = arena_.NewVariable("kl", 2);
   const Variable* sums[] = {k_};
-  const Scalar* sum = arena_.Reduce(ReduceKind::kSum, sums, arena_.Binary(ScalarKind::kMul, x_, y_));
+  const Scalar* sum =
+      arena_.Reduce(ReduceKind::kSum, sums, arena_.Binary(ScalarKind::kMul, x_, y_));
   const Substitution split{k_, Index(high) * 2 + low};
   const Scalar* after = arena_.Substitute(sum, {&split, 1});
   ASSERT_EQ(after->kind, ScalarKind::kReduce);
@@ -163,7 +169,8 @@ TEST_F(ScalarTest, SubstituteVariablesAndScalars) {
   // A guard that the substitution proves goes.
   const Condition c{Index(0), Index(i_) - 1, Index(10)};
   const Substitution shift{i_, Index(k_) + 1};
-  EXPECT_EQ(arena_.Substitute(arena_.Guard({&c, 1}, x_), {&shift, 1}), Load(0, {Index(k_) + 1, k_}));
+  EXPECT_EQ(arena_.Substitute(arena_.Guard({&c, 1}, x_), {&shift, 1}),
+            Load(0, {Index(k_) + 1, k_}));
 }
 
 TEST_F(ScalarTest, DeepSharingStaysLinear) {
@@ -224,7 +231,9 @@ TEST_F(KernelTest, InPlaceWhereReadAtTheStoredIndex) {
 
 TEST_F(KernelTest, NotInPlaceWhereReducedShiftedOrReadLater) {
   const Variable* sums[] = {k_};
-  AddStore(2, arena().Reduce(ReduceKind::kSum, sums, arena().Binary(ScalarKind::kMul, Load(0, {i_, j_}), Load(1, {k_, j_}))));
+  AddStore(2,
+           arena().Reduce(ReduceKind::kSum, sums,
+                          arena().Binary(ScalarKind::kMul, Load(0, {i_, j_}), Load(1, {k_, j_}))));
   EXPECT_FALSE(InPlaceSafe(kernel_, 0, 0));
   kernel_.stores.clear();
   kernel_.buffers.push_back(kernel_.buffers[2]);
@@ -240,7 +249,8 @@ TEST_F(KernelTest, PrintsSharedNodesOnce) {
   const Variable* sums[] = {k_};
   const Scalar* x = Load(0, {i_, k_});  // operands are ordered by age: create them in a fixed order
   const Scalar* y = Load(1, {k_, j_});
-  const Scalar* sum = arena().Reduce(ReduceKind::kSum, sums, arena().Binary(ScalarKind::kMul, x, y));
+  const Scalar* sum =
+      arena().Reduce(ReduceKind::kSum, sums, arena().Binary(ScalarKind::kMul, x, y));
   const Scalar* t = arena().Binary(ScalarKind::kSub, sum, Load(0, {i_, j_}));
   const Scalar* u = arena().Binary(ScalarKind::kDiv, t, arena().Binary(ScalarKind::kMul, t, t));
   AddStore(2, arena().Binary(ScalarKind::kMax, u, arena().Float(DType::kF32, 0.1)));

@@ -59,19 +59,22 @@ std::vector<Array> RandomArguments(const Function& f, std::mt19937& random) {
   return arguments;
 }
 
-void ExpectSame(const std::vector<Array>& want, const std::vector<Array>& got, const std::string& context) {
+void ExpectSame(const std::vector<Array>& want, const std::vector<Array>& got,
+                const std::string& context) {
   ASSERT_EQ(want.size(), got.size());
   for (size_t r = 0; r < want.size(); ++r) {
     ASSERT_EQ(want[r].elements.size(), got[r].elements.size());
     for (size_t i = 0; i < want[r].elements.size(); ++i) {
       const double w = want[r].elements[i], g = got[r].elements[i];
       ASSERT_TRUE(w == g || (std::isnan(w) && std::isnan(g)))
-          << "result " << r << " element " << i << ": " << g << ", alone " << w << "\n" << context;
+          << "result " << r << " element " << i << ": " << g << ", alone " << w << "\n"
+          << context;
     }
   }
 }
 
-// Fused and one op a kernel give the same bits; so do kernels that write in place where that is declared safe.
+// Fused and one op a kernel give the same bits; so do kernels that write in place where that is
+// declared safe.
 void ExpectFusionChangesNothing(const ir::Module& m, std::mt19937& random) {
   auto alone = m.Clone(), fused = m.Clone();
   RunPass(*alone, IsolateKernels);
@@ -93,7 +96,8 @@ void ExpectFusionChangesNothing(const ir::Module& m, std::mt19937& random) {
         std::vector<Array*> plain_buffers, shared_buffers;
         for (int o = 0; o < k.num_outputs; ++o) {
           const ir::Type& type = k.buffers[static_cast<size_t>(k.num_inputs + o)].type;
-          Array a{type, std::vector<double>(static_cast<size_t>(testing::Elements(type.shape, kSizes)))};
+          Array a{type,
+                  std::vector<double>(static_cast<size_t>(testing::Elements(type.shape, kSizes)))};
           plain.push_back(a);
           shared.push_back(a);
         }
@@ -118,14 +122,17 @@ std::unique_ptr<ir::Module> RandomGraph(std::mt19937& random) {
   Function& f = m->AddFunction("f");
   auto pick = [&](int n) { return std::uniform_int_distribution<int>(0, n - 1)(random); };
   std::vector<Value> pool;
-  for (const Shape& shape : {Shape{kB, 4}, Shape{kB, 4}, Shape{4, 4}, Shape{4}, Shape{kB}, Shape{}, Shape{kB, 2, 4}}) {
+  for (const Shape& shape :
+       {Shape{kB, 4}, Shape{kB, 4}, Shape{4, 4}, Shape{4}, Shape{kB}, Shape{}, Shape{kB, 2, 4}}) {
     pool.push_back(f.AddArgument(fmt::format("a{}", pool.size()), {DType::kF32, shape}));
   }
   const int ops = 4 + pick(24);
   for (int n = 0; n < ops; ++n) {
     // Mostly of what is recent, so that chains grow.
-    const Value x = pool[static_cast<size_t>(pick(3) == 0 ? pick(static_cast<int>(pool.size()))
-                                                          : static_cast<int>(pool.size()) - 1 - pick(std::min<int>(6, static_cast<int>(pool.size()))))];
+    const Value x = pool[static_cast<size_t>(
+        pick(3) == 0 ? pick(static_cast<int>(pool.size()))
+                     : static_cast<int>(pool.size()) - 1 -
+                           pick(std::min<int>(6, static_cast<int>(pool.size()))))];
     std::vector<Value> same;
     for (const Value v : pool) {
       if (v.type() == x.type()) same.push_back(v);
@@ -146,7 +153,8 @@ std::unique_ptr<ir::Module> RandomGraph(std::mt19937& random) {
         break;
       case 9: z = pick(2) == 0 ? reduce_max(x) : reduce_mean(x); break;
       case 10:
-        if (x.rank() == 2 && x.shape()[0] == kB && x.shape()[1] == ir::Dim(4)) z = matmul(x, pool[2]);
+        if (x.rank() == 2 && x.shape()[0] == kB && x.shape()[1] == ir::Dim(4))
+          z = matmul(x, pool[2]);
         break;
       case 11:
         if (x.rank() == 2 && x.shape()[0] == kB && x.shape()[1] == ir::Dim(4)) {
@@ -158,7 +166,10 @@ std::unique_ptr<ir::Module> RandomGraph(std::mt19937& random) {
         if (x.rank() == 3) z = slice(x, {{}, {pick(2), pick(2) + 1}, {}});
         break;
       default:
-        if (x.rank() < 3) z = x + pool[static_cast<size_t>(3 + (x.rank() == 0 ? 2 : x.shape()[x.rank() - 1] == ir::Dim(4) ? 0 : 2))];
+        if (x.rank() < 3)
+          z = x + pool[static_cast<size_t>(3 + (x.rank() == 0                           ? 2
+                                                : x.shape()[x.rank() - 1] == ir::Dim(4) ? 0
+                                                                                        : 2))];
         break;
     }
     if (z) pool.push_back(z);
@@ -189,9 +200,11 @@ TEST(FormKernels, RandomGraphsComputeTheSame) {
 TEST(FormKernels, TrainingStepOfAnMlp) {
   ir::Module m("mlp");
   Function& f = m.AddFunction("train_step");
-  const Value x = f.AddArgument("x", {DType::kF32, {kB, 16}}), y = f.AddArgument("y", {DType::kF32, {kB, 1}});
+  const Value x = f.AddArgument("x", {DType::kF32, {kB, 16}}),
+              y = f.AddArgument("y", {DType::kF32, {kB, 1}});
   std::vector<Value> parameters;
-  for (const Shape& s : {Shape{16, 32}, Shape{32}, Shape{32, 32}, Shape{32}, Shape{32, 1}, Shape{1}}) {
+  for (const Shape& s :
+       {Shape{16, 32}, Shape{32}, Shape{32, 32}, Shape{32}, Shape{32, 1}, Shape{1}}) {
     parameters.push_back(f.AddArgument(fmt::format("p{}", parameters.size()), {DType::kF32, s}));
   }
   Value h = x;
@@ -204,14 +217,15 @@ TEST(FormKernels, TrainingStepOfAnMlp) {
   const auto gradients = Gradients(loss, parameters);
   ASSERT_TRUE(gradients.ok()) << gradients.status();
   for (size_t p = 0; p < parameters.size(); ++p) {
-    f.AddResult(parameters[p] - (*gradients)[p] * 0.01, fmt::format("p{}", p), static_cast<int>(p) + 2);
+    f.AddResult(parameters[p] - (*gradients)[p] * 0.01, fmt::format("p{}", p),
+                static_cast<int>(p) + 2);
   }
   ASSERT_FALSE(f.error()) << f.error()->ToString();
   std::mt19937 random(1);
   ExpectFusionChangesNothing(m, random);
   RunPass(m, FormKernels);
-  // Forward: one a layer, the last with the loss. Backward: the update of each weight with its gradient, and the gradient
-  // of each hidden layer with its mask and the update of its bias.
+  // Forward: one a layer, the last with the loss. Backward: the update of each weight with its
+  // gradient, and the gradient of each hidden layer with its mask and the update of its bias.
   EXPECT_EQ(m.Find("train_step")->nodes().size(), 8U) << ir::Print(m);
 }
 
@@ -224,7 +238,8 @@ TEST(FormKernels, LongChainsBecomeFewKernelsThatAreShared) {
   RunPass(m, FormKernels);
   EXPECT_LT(f.nodes().size(), 1000U);
   EXPECT_LE(CountKernels(m), 2);
-  for (const auto& kernel : m.functions()) EXPECT_LE(kernel->kind() == ir::FunctionKind::kKernel ? kernel->nodes().size() : 0U, 48U);
+  for (const auto& kernel : m.functions())
+    EXPECT_LE(kernel->kind() == ir::FunctionKind::kKernel ? kernel->nodes().size() : 0U, 48U);
 }
 
 TEST(FormKernels, EqualKernelsAreOne) {
@@ -266,16 +281,29 @@ TEST(FormKernels, RunsOnceAndKeepsCalls) {
   EXPECT_EQ(ir::Print(m), once);
 }
 
+TEST(FormKernels, DropsWhatNothingNeeds) {
+  ir::Module m("dead");
+  Function& f = m.AddFunction("f");
+  const Value x = f.AddArgument("x", {DType::kF32, {kB, 4}});
+  tanh(x) + 1.0;
+  f.AddResult(x);
+  RunPass(m, FormKernels);
+  EXPECT_TRUE(f.nodes().empty()) << ir::Print(m);
+}
+
 TEST(LowerToLoops, SaysWhichOpCannotBeLowered) {
   ir::Module m("call");
   Function& inner = m.AddFunction("inner");
   inner.AddResult(inner.AddArgument("x", {DType::kF32, {2}}));
   Function& k = m.AddFunction("k", ir::FunctionKind::kKernel);
   const Value x = k.AddArgument("x", {DType::kF32, {2}});
-  k.AddResult(k.Append(*ir::FindOp("call"), {&x, 1}, {{"callee", ir::FunctionRef{"inner"}}}, {&x.type(), 1}, {})->result());
+  k.AddResult(k.Append(*ir::FindOp("call"), {&x, 1}, {{"callee", ir::FunctionRef{"inner"}}},
+                       {&x.type(), 1}, {})
+                  ->result());
   const auto lowered = LowerToLoops(m, {});
   ASSERT_FALSE(lowered.ok());
-  EXPECT_NE(lowered.status().message().find("call in @k has no lowering rule"), absl::string_view::npos);
+  EXPECT_NE(lowered.status().message().find("call in @k has no lowering rule"),
+            absl::string_view::npos);
 }
 
 }  // namespace

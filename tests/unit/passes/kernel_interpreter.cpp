@@ -70,7 +70,8 @@ class Interpreter {
     const ir::Shape& shape = kernel_.buffers[static_cast<size_t>(buffer)].type.shape;
     int64_t offset = 0;
     for (int axis = 0; axis < shape.rank(); ++axis) {
-      const int64_t size = SizeOf(Extent(shape[axis])), i = Form(indices[static_cast<size_t>(axis)]);
+      const int64_t size = SizeOf(Extent(shape[axis])),
+                    i = Form(indices[static_cast<size_t>(axis)]);
       IR_CHECK_MSG(i >= 0 && i < size, "an index within its axis");
       offset = offset * size + i;
     }
@@ -84,8 +85,10 @@ class Interpreter {
   double Reduce(const Scalar& s) {
     loop::Arena arena;
     const Scalar* identity = loop::fold::Identity(arena, s.reduce, s.dtype);
-    double result = ir::IsFloat(s.dtype) ? identity->number : static_cast<double>(identity->integer);
-    static constexpr ScalarKind kCombine[] = {ScalarKind::kAdd, ScalarKind::kMul, ScalarKind::kMax, ScalarKind::kMin};
+    double result =
+        ir::IsFloat(s.dtype) ? identity->number : static_cast<double>(identity->integer);
+    static constexpr ScalarKind kCombine[] = {ScalarKind::kAdd, ScalarKind::kMul, ScalarKind::kMax,
+                                              ScalarKind::kMin};
     Over({s.variables.data(), s.variables.size()}, [&] {
       const double x = Evaluate(s.operands[0]);
       result = Binary(kCombine[static_cast<int>(s.reduce)], s.dtype, result, x);
@@ -116,53 +119,49 @@ class Interpreter {
     const bool is_float = ir::IsFloat(s.dtype);
     const auto operand = [&](size_t i) { return Evaluate(s.operands[i]); };
     switch (s.kind) {
-      case ScalarKind::kConst:
-        return is_float ? s.number : static_cast<double>(s.integer);
-      case ScalarKind::kExtent:
-        return static_cast<double>(SizeOf(s.extent));
-      case ScalarKind::kIndex:
-        return static_cast<double>(Form(s.indices[0]));
-      case ScalarKind::kLoad:
-        return *At(s.buffer, {s.indices.data(), s.indices.size()});
+      case ScalarKind::kConst: return is_float ? s.number : static_cast<double>(s.integer);
+      case ScalarKind::kExtent: return static_cast<double>(SizeOf(s.extent));
+      case ScalarKind::kIndex: return static_cast<double>(Form(s.indices[0]));
+      case ScalarKind::kLoad: return *At(s.buffer, {s.indices.data(), s.indices.size()});
       case ScalarKind::kFma:
-        return loop::fold::Round(s.dtype, loop::fold::Fma(s.dtype, operand(0), operand(1), operand(2)));
+        return loop::fold::Round(s.dtype,
+                                 loop::fold::Fma(s.dtype, operand(0), operand(1), operand(2)));
       case ScalarKind::kNeg:
       case ScalarKind::kAbs:
       case ScalarKind::kFloor:
       case ScalarKind::kRoundEven:
       case ScalarKind::kSqrt:
-        if (is_float) return loop::fold::Round(s.dtype, loop::fold::Unary(s.kind, s.dtype, operand(0)));
-        return static_cast<double>(loop::fold::Wrap(s.dtype, loop::fold::Unary(s.kind, static_cast<int64_t>(operand(0)))));
+        if (is_float)
+          return loop::fold::Round(s.dtype, loop::fold::Unary(s.kind, s.dtype, operand(0)));
+        return static_cast<double>(
+            loop::fold::Wrap(s.dtype, loop::fold::Unary(s.kind, static_cast<int64_t>(operand(0)))));
       case ScalarKind::kEq:
       case ScalarKind::kNe:
       case ScalarKind::kLt:
-      case ScalarKind::kLe:
-        return loop::fold::Compare(s.kind, operand(0), operand(1));
-      case ScalarKind::kSelect:
-        return operand(0) != 0 ? operand(1) : operand(2);
+      case ScalarKind::kLe: return loop::fold::Compare(s.kind, operand(0), operand(1));
+      case ScalarKind::kSelect: return operand(0) != 0 ? operand(1) : operand(2);
       case ScalarKind::kCast:
         if (is_float) return loop::fold::Round(s.dtype, operand(0));
-        return ir::IsFloat(s.operands[0]->dtype) ? static_cast<double>(loop::fold::ToInteger(s.dtype, operand(0)))
-                                                 : static_cast<double>(loop::fold::Wrap(s.dtype, static_cast<int64_t>(operand(0))));
-      case ScalarKind::kBitcast:
-        return Bitcast(s, operand(0));
+        return ir::IsFloat(s.operands[0]->dtype)
+                   ? static_cast<double>(loop::fold::ToInteger(s.dtype, operand(0)))
+                   : static_cast<double>(
+                         loop::fold::Wrap(s.dtype, static_cast<int64_t>(operand(0))));
+      case ScalarKind::kBitcast: return Bitcast(s, operand(0));
       case ScalarKind::kGuard:
         for (const loop::Condition& c : s.conditions) {
           if (!Holds(c)) return 0;
         }
         return operand(0);
-      case ScalarKind::kReduce:
-        return Reduce(s);
-      case ScalarKind::kAcc:
-        IR_CHECK_MSG(false, "no accumulators before scheduling");
-      default:
-        return Binary(s.kind, s.dtype, operand(0), operand(1));
+      case ScalarKind::kReduce: return Reduce(s);
+      case ScalarKind::kAcc: IR_CHECK_MSG(false, "no accumulators before scheduling");
+      default: return Binary(s.kind, s.dtype, operand(0), operand(1));
     }
   }
 
   static double Bitcast(const Scalar& s, double x) {
     if (s.dtype == ir::DType::kI32) return std::bit_cast<int32_t>(static_cast<float>(x));
-    if (s.dtype == ir::DType::kF32) return std::bit_cast<float>(static_cast<int32_t>(static_cast<int64_t>(x)));
+    if (s.dtype == ir::DType::kF32)
+      return std::bit_cast<float>(static_cast<int32_t>(static_cast<int64_t>(x)));
     IR_CHECK_MSG(false, "integers of 64 bits do not fit a double");
   }
 
@@ -177,7 +176,8 @@ class Interpreter {
 
 int64_t Elements(const ir::Shape& shape, const Sizes& sizes) {
   int64_t n = 1;
-  for (const ir::Dim& d : shape) n *= d.is_symbol() ? sizes.at(std::string(d.symbol().name())) : d.size();
+  for (const ir::Dim& d : shape)
+    n *= d.is_symbol() ? sizes.at(std::string(d.symbol().name())) : d.size();
   return n;
 }
 
@@ -188,11 +188,13 @@ void RunKernel(const loop::Kernel& kernel, const std::vector<Array*>& buffers, c
 std::vector<Array> RunFunction(const ir::Module& module, const ir::Function& f,
                                const std::vector<Array>& arguments, const Sizes& sizes) {
   std::map<std::pair<int, int>, Array> values;
-  for (int i = 0; i < f.num_args(); ++i) values[{f.arg(i).node()->id(), 0}] = arguments[static_cast<size_t>(i)];
+  for (int i = 0; i < f.num_args(); ++i)
+    values[{f.arg(i).node()->id(), 0}] = arguments[static_cast<size_t>(i)];
   for (const auto& node : f.nodes()) {
     const ir::Function* callee = module.Find(node->attr<ir::FunctionRef>("callee").name);
     std::vector<Array*> buffers;
-    for (const ir::Value v : node->operands()) buffers.push_back(&values.at({v.node()->id(), v.result()}));
+    for (const ir::Value v : node->operands())
+      buffers.push_back(&values.at({v.node()->id(), v.result()}));
     for (int r = 0; r < node->num_results(); ++r) {
       Array& out = values[{node->id(), r}];
       out.type = node->type(r);
@@ -202,7 +204,8 @@ std::vector<Array> RunFunction(const ir::Module& module, const ir::Function& f,
     RunKernel(*callee->kernel, buffers, sizes);
   }
   std::vector<Array> results;
-  for (const ir::Result& r : f.results()) results.push_back(values.at({r.value.node()->id(), r.value.result()}));
+  for (const ir::Result& r : f.results())
+    results.push_back(values.at({r.value.node()->id(), r.value.result()}));
   return results;
 }
 

@@ -1,0 +1,116 @@
+#include "ir/loop/lowerer.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "ir/ops/composite.h"
+#include "ir/ops/contraction.h"
+#include "ir/ops/elementwise.h"
+#include "ir/ops/leaf.h"
+#include "ir/ops/reduction.h"
+
+namespace gradus::loop {
+namespace {
+
+using ir::Function;
+using ir::Value;
+
+const ir::Dim kB(ir::Symbol("B"));
+
+class LowererTest : public testing::Test {
+ protected:
+  Value Arg(const std::string& name, ir::Shape shape) {
+    return f_.AddArgument(name, {DType::kF32, std::move(shape)});
+  }
+  Value Product(int64_t columns) {
+    const Value x = Arg("x", {kB, 8});
+    const Value w = Arg("w", {8, columns});
+    return matmul(x, w);
+  }
+  std::string Lowered() {
+    kernel_ = Lower(f_).value();
+    return Print(*kernel_);
+  }
+  Function f_{"k", ir::FunctionKind::kKernel};
+  std::unique_ptr<Kernel> kernel_;
+};
+
+TEST_F(LowererTest, ResultsOfOneShapeShareLoopsAndSums) {
+  const Value z = Product(4);
+  f_.AddResult(z, "z");
+  f_.AddResult(ir::relu(z), "y");
+  EXPECT_EQ(Lowered(), R"(loops @k(%x, %w, out %z, out %y) {
+  %sum = sum k in 0..8 of %x[i, k] * %w[k, j]
+  store %y[i, j] = select(%sum <= 0, 0, %sum)  for i in 0..B, j in 0..4
+  store %z[i, j] = %sum  for i in 0..B, j in 0..4
+}
+)");
+  ASSERT_EQ(kernel_->stores.size(), 2U);
+  EXPECT_EQ(kernel_->stores[0].variables, kernel_->stores[1].variables);
+  EXPECT_EQ(kernel_->stores[1].value, kernel_->stores[0].value->operands[2]);
+}
+
+TEST_F(LowererTest, WhatIsStoredAndReadElsewhereIsLoaded) {
+  const Value z = Product(4);
+  f_.AddResult(reduce_sum(z, {0}), "column");
+  f_.AddResult(z, "z");
+  EXPECT_EQ(Lowered(), R"(loops @k(%x, %w, out %column, out %z) {
+  %sum = sum k in 0..8 of %x[i, k] * %w[k, j]
+  store %z[i, j] = %sum  for i in 0..B, j in 0..4
+  %sum_1 = sum r in 0..B of %z[r, i_1]
+  store %column[i_1] = %sum_1  for i_1 in 0..4
+}
+)");
+}
+
+TEST_F(LowererTest, WhatWaitsForAStoreSharesNoSumWithIt) {
+  const Value z = Product(4);
+  f_.AddResult(z, "z");
+  f_.AddResult(z - reduce_max(z, {1}, true), "shifted");
+  EXPECT_EQ(Lowered(), R"(loops @k(%x, %w, out %z, out %shifted) {
+  %sum = sum k in 0..8 of %x[i, k] * %w[k, j]
+  store %z[i, j] = %sum  for i in 0..B, j in 0..4
+  %maximum = maximum r in 0..4 of %z[i, r]
+  store %shifted[i, j] = %z[i, j] - %maximum  for i in 0..B, j in 0..4
+}
+)");
+}
+
+TEST_F(LowererTest, TheSameSumAtAnotherIndexHasTheSameVariable) {
+  const Value z = Product(8);
+  const Value left = slice(z, {{}, {.end = 4}}), right = slice(z, {{}, {.begin = 4}});
+  f_.AddResult(left * right, "y");
+  EXPECT_EQ(Lowered(), R"(loops @k(%x, %w, out %y) {
+  %sum = sum k in 0..8 of %x[i, k] * %w[k, j]
+  %sum_1 = sum k in 0..8 of %x[i, k] * %w[k, j + 4]
+  store %y[i, j] = %sum * %sum_1  for i in 0..B, j in 0..4
+}
+)");
+}
+
+TEST_F(LowererTest, AnUpdateIsStoredBeforeTheStatesThatItReads) {
+  const Value w = Arg("w", {4}), m = Arg("m", {4}), g = Arg("g", {4});
+  const Value next = m * 0.9 + g;
+  f_.AddResult(w - next, "w_next");
+  f_.AddResult(next, "m_next");
+  Lowered();
+  EXPECT_TRUE(InPlaceSafe(*kernel_, 0, 0));
+  EXPECT_TRUE(InPlaceSafe(*kernel_, 1, 1));
+  EXPECT_EQ(kernel_->buffers[static_cast<size_t>(kernel_->stores[0].buffer)].name, "w_next");
+}
+
+TEST_F(LowererTest, ArgumentsScalarsAndConstantsAsResults) {
+  const Value x = Arg("x", {4});
+  f_.AddResult(x);
+  f_.AddResult(reduce_sum(x), "total");
+  f_.AddResult(ir::constant(f_, {DType::kF32, {2}}, 3));
+  EXPECT_EQ(Lowered(), R"(loops @k(%x, out %o, out %total, out %o_1) {
+  store %o_1[i_1] = 3  for i_1 in 0..2
+  %sum = sum r in 0..4 of %x[r]
+  store %total[] = %sum
+  store %o[i] = %x[i]  for i in 0..4
+}
+)");
+}
+
+}  // namespace
+}  // namespace gradus::loop
