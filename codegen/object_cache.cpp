@@ -7,8 +7,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "codegen/plan_text.h"
 #include "fmt/format.h"
 #include "gradus_source_hash.h"
+#include "ir/loop/entry_plan.h"
 #include "ir/printer.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
@@ -60,8 +62,15 @@ std::string CacheKey(const ir::Module& module, const CodegenOptions& options) {
   add(t.cpu);
   add(t.features);
   add(fmt::format("{} {} {} {}", t.vector_bytes, t.vector_registers, t.has_fma, t.has_masked_memory));
-  // The module's text holds its loops, plans and entry plans, too.
-  add(options.cache_key.empty() ? ir::Print(module, {.locations = false}) : options.cache_key);
+  if (!options.cache_key.empty()) {
+    add(options.cache_key);
+  } else {
+    add(ir::Print(module, {.locations = false, .loops = false}));
+    for (const auto& f : module.functions()) {
+      if (f->plan != nullptr) add(PlanText(*f->plan));
+      if (f->entry != nullptr) add(loop::Print(*f->entry));
+    }
+  }
   std::array<uint8_t, 32> digest = hash.final();
   return llvm::toHex(digest, true);
 }

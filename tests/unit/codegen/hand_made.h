@@ -85,7 +85,11 @@ class Guarded {
  public:
   Guarded(std::vector<int64_t> shape, const std::vector<T>& values) : shape_(std::move(shape)), count_(values.size()) {
     memory_.assign(values.size() * sizeof(T) + 2 * kMargin, std::byte{0xA5});
-    if (count_ > 0) std::memcpy(memory_.data() + kMargin, values.data(), count_ * sizeof(T));
+    std::byte* to = memory_.data() + kMargin;
+    for (const T& v : values) {
+      std::memcpy(to, &v, sizeof(T));
+      to += sizeof(T);
+    }
   }
   T* data() { return reinterpret_cast<T*>(memory_.data() + kMargin); }
   T operator[](size_t i) const {
