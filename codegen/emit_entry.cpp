@@ -1,6 +1,9 @@
 #include "codegen/emit_entry.h"
 
 #include <algorithm>
+#include <span>
+#include <variant>
+#include <vector>
 
 #include "codegen/emit_kernel.h"
 #include "fmt/format.h"
@@ -108,34 +111,51 @@ class InfoEmitter {
 
 const std::vector<loop::Buffer> kNoBuffers;
 
+// Steps a function: an entry of thousands of calls would be one basic block, and code generation slower than linear in it.
+constexpr size_t kStepsAFunction = 64;
+
+// Writes a function of an entry's type that runs some of its steps.
 class EntryEmitter {
  public:
+  using Steps = std::span<const std::variant<loop::KernelCall, loop::CopyStep>>;
   EntryEmitter(ModuleEmitter& emitter, llvm::Function* function, const EntryPlan& plan,
                const std::vector<ir::Symbol>& module_symbols,
                const absl::flat_hash_map<const ir::Function*, llvm::Function*>& kernels)
-      : e_(emitter), plan_(plan), symbols_(module_symbols), kernels_(kernels), frame_(emitter, function, kNoBuffers) {}
+      : e_(emitter), plan_(plan), symbols_(module_symbols), kernels_(kernels), frame_(emitter, function, kNoBuffers),
+        places_(plan.places.size(), nullptr) {}
 
-  void Emit() {
+  void Emit(Steps steps) {
     auto& b = frame_.builder();
     llvm::Function* f = frame_.function();
     for (size_t i = 0; i < plan_.symbols.size(); ++i) {
       frame_.SetSymbol(plan_.symbols[i], b.CreateLoad(e_.i64(), Element(f->getArg(2), i)));
     }
-    for (const loop::Place& p : plan_.places) places_.push_back(Pointer(p));
-    for (const auto& step : plan_.steps) {
+    for (const auto& step : steps) {
       if (const auto* call = std::get_if<loop::KernelCall>(&step)) {
         Call(*call);
       } else {
         Copy(std::get<loop::CopyStep>(step));
       }
     }
-    llvm::Instruction* end = &f->back().back();
+    Return();
+  }
+  // Runs other functions of an entry's type, which have its arguments.
+  void Emit(std::span<llvm::Function* const> parts) {
+    Values args;
+    for (llvm::Argument& a : frame_.function()->args()) args.push_back(&a);
+    for (llvm::Function* part : parts) frame_.builder().CreateCall(part, args);
+    Return();
+  }
+
+ private:
+  void Return() {
+    auto& b = frame_.builder();
+    llvm::Instruction* end = &frame_.function()->back().back();
     b.SetInsertPoint(end);
     b.CreateRet(b.getInt32(0));
     end->eraseFromParent();
   }
 
- private:
   llvm::Value* Element(llvm::Value* array, size_t i) {
     return frame_.builder().CreateConstGEP1_64(e_.i64(), array, i);
   }
@@ -167,9 +187,16 @@ class EntryEmitter {
     return InWorkspace(p.offset);
   }
 
+  // Made at the first use: pointers that wait for their step would fill the registers.
+  llvm::Value* Place(int index) {
+    llvm::Value*& pointer = places_[static_cast<size_t>(index)];
+    if (pointer == nullptr) pointer = Pointer(plan_.places[static_cast<size_t>(index)]);
+    return pointer;
+  }
+
   void Call(const loop::KernelCall& call) {
     Values args;
-    for (int place : call.places) args.push_back(places_[static_cast<size_t>(place)]);
+    for (int place : call.places) args.push_back(Place(place));
     for (const loop::Polynomial& offset : call.scratch) args.push_back(InWorkspace(offset));
     for (ir::Symbol s : symbols_) {
       bool known = std::find(plan_.symbols.begin(), plan_.symbols.end(), s) != plan_.symbols.end();
@@ -182,8 +209,7 @@ class EntryEmitter {
     const ir::Type& type = plan_.places[static_cast<size_t>(step.from)].type;
     loop::Extent bytes(ir::ByteSize(type.dtype));
     for (const ir::Dim& d : type.shape) bytes = bytes * loop::Extent(d);
-    frame_.builder().CreateCall(CopyFunction(e_), {places_[static_cast<size_t>(step.to)],
-                                                   places_[static_cast<size_t>(step.from)], frame_.Extent(bytes)});
+    frame_.builder().CreateCall(CopyFunction(e_), {Place(step.to), Place(step.from), frame_.Extent(bytes)});
   }
 
   ModuleEmitter& e_;
@@ -191,7 +217,7 @@ class EntryEmitter {
   const std::vector<ir::Symbol>& symbols_;
   const absl::flat_hash_map<const ir::Function*, llvm::Function*>& kernels_;
   Frame frame_;
-  std::vector<llvm::Value*> places_;
+  std::vector<llvm::Value*> places_;  // null before the first use
 };
 
 }  // namespace
@@ -222,7 +248,18 @@ absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module, const 
     auto* p = emitter.pointer();
     auto* type = llvm::FunctionType::get(llvm::Type::getInt32Ty(emitter.context()), {p, p, p, p, p}, false);
     llvm::Function* function = emitter.AddFunction(symbol, type, true);
-    EntryEmitter(emitter, function, *f->entry, symbols, kernels).Emit();
+    const EntryEmitter::Steps steps = f->entry->steps;
+    if (steps.size() <= kStepsAFunction) {
+      EntryEmitter(emitter, function, *f->entry, symbols, kernels).Emit(steps);
+    } else {
+      std::vector<llvm::Function*> parts;
+      for (size_t i = 0; i < steps.size(); i += kStepsAFunction) {
+        parts.push_back(emitter.AddFunction(fmt::format("{}.part{}", symbol, parts.size()), type, false));
+        EntryEmitter(emitter, parts.back(), *f->entry, symbols, kernels)
+            .Emit(steps.subspan(i, std::min(kStepsAFunction, steps.size() - i)));
+      }
+      EntryEmitter(emitter, function, *f->entry, symbols, kernels).Emit(parts);
+    }
     absl::Status info = InfoEmitter(emitter, symbol, f->entry->symbols).Emit(*f);
     if (!info.ok()) return info;
   }
