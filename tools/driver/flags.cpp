@@ -1,7 +1,11 @@
 #include "tools/driver/flags.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <new>
 #include <numeric>
 
 #include "CLI/CLI.hpp"
@@ -160,6 +164,21 @@ std::optional<int> ParseFlags(const Program& program, std::span<const std::strin
     program.files->push_back(extra);
   }
   return std::nullopt;
+}
+
+int Main(int argc, char** argv, RunFunction run) {
+  // A failed check has printed what it knows before it aborts.
+  std::signal(SIGABRT, [](int) { std::_Exit(kInternalError); });
+  const Output output = StandardOutput();
+  try {
+    return run(std::vector<std::string>(argv + 1, argv + argc), output);
+  } catch (const std::bad_alloc&) {
+    output.err("error: out of memory\n");
+    return kUserError;
+  } catch (const std::exception& error) {
+    output.err(fmt::format("internal error: {}\n", error.what()));
+    return kInternalError;
+  }
 }
 
 int Finish(const absl::Status& status, const Output& output) {

@@ -53,6 +53,10 @@ int BadUse(const Program& program, const Output& output, std::string_view messag
 // The nearest of `names`, or "" if none is near.
 std::string_view Closest(std::string_view name, std::span<const std::string_view> names);
 
+// A program's main: failed checks and exceptions, our mistakes all, end it with kInternalError.
+using RunFunction = int (*)(std::span<const std::string> arguments, const Output& output);
+int Main(int argc, char** argv, RunFunction run);
+
 // Prints "error: ..." if there is one, and says how the program ends: internal errors give
 // kInternalError.
 int Finish(const absl::Status& status, const Output& output);
