@@ -22,7 +22,7 @@ std::vector<LoadSite> LoadsOf(const Scalar* root, int buffer) {
     if (!seen.insert({s, reduced}).second) continue;
     if (s->kind == ScalarKind::kLoad && s->buffer == buffer) loads.push_back({s, reduced});
     for (const Scalar* o : s->operands) {
-      pending.push_back({o, reduced || s->kind == ScalarKind::kReduce});
+      pending.emplace_back(o, reduced || s->kind == ScalarKind::kReduce);
     }
   }
   return loads;

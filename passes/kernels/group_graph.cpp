@@ -38,7 +38,7 @@ void GroupGraph::Raise(int group, int level) {
     Group& at = groups_[static_cast<size_t>(Find(g))];
     if (at.level >= want) continue;
     at.level = want;
-    for (const int user : at.users) pending.push_back({user, want + 1});
+    for (const int user : at.users) pending.emplace_back(user, want + 1);
   }
 }
 

@@ -1,6 +1,7 @@
 #include "passes/kernels/grouping.h"
 
 #include <algorithm>
+#include <ranges>
 
 #include "absl/container/flat_hash_set.h"
 #include "ir/op_def.h"
@@ -69,10 +70,10 @@ class Grouper {
       stored_[static_cast<size_t>(r.value.node()->id())] = true;
       live_[static_cast<size_t>(r.value.node()->id())] = true;
     }
-    for (auto n = f_.nodes().rbegin(); n != f_.nodes().rend(); ++n) {
-      if (!live_[Id(**n)] && !(*n)->op().has(ir::kCall)) continue;
-      live_[Id(**n)] = true;
-      for (const Value v : (*n)->operands()) live_[Id(*v.node())] = true;
+    for (const auto& n : f_.nodes() | std::views::reverse) {
+      if (!live_[Id(*n)] && !n->op().has(ir::kCall)) continue;
+      live_[Id(*n)] = true;
+      for (const Value v : n->operands()) live_[Id(*v.node())] = true;
     }
     for (const auto& n : f_.nodes()) {
       if (live_[Id(*n)] && !repeatable_.contains(*n)) Place(*n);

@@ -193,7 +193,7 @@ std::vector<size_t> Sorted(const std::vector<Unit>& units, const Function& f) {
   using Entry = std::pair<int, size_t>;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
   for (size_t u = 0; u < units.size(); ++u) {
-    if (waiting[u] == 0) ready.push({units[u].position, u});
+    if (waiting[u] == 0) ready.emplace(units[u].position, u);
   }
   std::vector<size_t> order;
   while (!ready.empty()) {
@@ -201,7 +201,7 @@ std::vector<size_t> Sorted(const std::vector<Unit>& units, const Function& f) {
     ready.pop();
     order.push_back(u);
     for (const size_t next : after[u]) {
-      if (--waiting[next] == 0) ready.push({units[next].position, next});
+      if (--waiting[next] == 0) ready.emplace(units[next].position, next);
     }
   }
   IR_CHECK_MSG(order.size() == units.size(), "kernels without a cycle");
