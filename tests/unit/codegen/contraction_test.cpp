@@ -133,6 +133,9 @@ TEST(Contraction, FixedRows) {
   Check<float>({.n = 80, .k = 40, .tile_rows = 6, .tile_vectors = 4, .run_time_m = false}, {1, 5, 6, 7, 33});
   Check<float>({.n = 40, .k = 16, .tile_rows = 6, .tile_vectors = 2, .run_time_m = false, .balanced = false}, {1, 7, 12});
 }
+TEST(Contraction, LargeB) {  // the next columns are fetched ahead
+  Check<float>({.n = 520, .k = 784, .tile_rows = 6, .tile_vectors = 4}, {1, 13});
+}
 TEST(Contraction, TransposedA) {
   Check<float>({.n = 48, .k = 32, .tile_rows = 8, .tile_vectors = 1, .run_time_m = false, .transposed_a = true,
                 .order = Contraction::Order::kRowsOuter}, {1, 20, 33});
