@@ -8,7 +8,8 @@
 namespace gradus::ir {
 namespace {
 
-// Insertions, deletions, changes of one letter and swaps of two neighbours (optimal string alignment).
+// Insertions, deletions, changes of one letter and swaps of two neighbours (optimal string
+// alignment).
 size_t EditDistance(std::string_view a, std::string_view b) {
   std::vector<size_t> before(b.size() + 1), row(b.size() + 1), next(b.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});
@@ -29,8 +30,9 @@ size_t EditDistance(std::string_view a, std::string_view b) {
 
 const OpDef* FindOp(std::string_view name) {
   const std::span<const OpDef* const> ops = AllOps();
-  const auto found = std::lower_bound(ops.begin(), ops.end(), name,
-                                      [](const OpDef* op, std::string_view n) { return op->name < n; });
+  const auto found =
+      std::lower_bound(ops.begin(), ops.end(), name,
+                       [](const OpDef* op, std::string_view n) { return op->name < n; });
   return found != ops.end() && (*found)->name == name ? *found : nullptr;
 }
 

@@ -10,9 +10,9 @@ namespace gradus::ir {
 namespace {
 
 constexpr OpTable (*kTables[])() = {
-    ArithmeticOps, PiecewiseOps, ExponentialOps, SmoothOps, ComparisonOps, SelectionOps,
-    ContractionOps, ReductionOps, IndexReductionOps, BroadcastOps, ReshapeOps, SliceOps,
-    JoinOps, LeafOps, RandomOps, StructureOps,
+    ArithmeticOps,  PiecewiseOps, ExponentialOps,    SmoothOps,    ComparisonOps, SelectionOps,
+    ContractionOps, ReductionOps, IndexReductionOps, BroadcastOps, ReshapeOps,    SliceOps,
+    JoinOps,        LeafOps,      RandomOps,         StructureOps,
 };
 
 std::vector<const OpDef*> Sorted() {
@@ -20,7 +20,8 @@ std::vector<const OpDef*> Sorted() {
   for (const auto table : kTables) {
     for (const OpDef* op : table()) ops.push_back(op);
   }
-  std::sort(ops.begin(), ops.end(), [](const OpDef* a, const OpDef* b) { return a->name < b->name; });
+  std::sort(ops.begin(), ops.end(),
+            [](const OpDef* a, const OpDef* b) { return a->name < b->name; });
   return ops;
 }
 

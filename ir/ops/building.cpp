@@ -95,7 +95,9 @@ Value EmitElementwise(const OpDef& op, std::initializer_list<Operand> operands, 
   return Emit(op, ready);
 }
 
-int64_t NormalAxis(int64_t axis, int rank) { return axis < 0 && axis >= -rank ? axis + rank : axis; }
+int64_t NormalAxis(int64_t axis, int rank) {
+  return axis < 0 && axis >= -rank ? axis + rank : axis;
+}
 
 IntList NormalAxes(IntList axes, int rank) {
   if (axes.empty()) {

@@ -1,7 +1,7 @@
 #pragma once
 
-// What builders share: numbers become constants, shapes are broadcast, and bad operands stop a builder before it looks
-// at types that are not there.
+// What builders share: numbers become constants, shapes are broadcast, and bad operands stop a
+// builder before it looks at types that are not there.
 
 #include <initializer_list>
 #include <optional>
@@ -11,18 +11,20 @@
 
 namespace gradus::ir {
 
-// What a builder must return at once: an empty value if an operand has none, poison if one is poison; nullopt if all
-// are good. Numbers are good, but one operand at least must be a value.
+// What a builder must return at once: an empty value if an operand has none, poison if one is
+// poison; nullopt if all are good. Numbers are good, but one operand at least must be a value.
 std::optional<Value> Stopped(std::initializer_list<Operand> operands);
 std::optional<Value> Stopped(std::span<const Operand> operands);
 
-// A scalar or splat constant for a number in an operand's place; poison (and an error) where an integer type cannot
-// hold it.
+// A scalar or splat constant for a number in an operand's place; poison (and an error) where an
+// integer type cannot hold it.
 Operand NumberAs(Function& f, const Type& type, const Operand& number);
 
-// Emits an elementwise op after broadcasting its operands to one shape and turning numbers into constants. Numbers
-// take the dtype of the first value from operand `first_typed` on. Where shapes do not line up the op's type rule says so.
-Value EmitElementwise(const OpDef& op, std::initializer_list<Operand> operands, int first_typed = 0);
+// Emits an elementwise op after broadcasting its operands to one shape and turning numbers into
+// constants. Numbers take the dtype of the first value from operand `first_typed` on. Where shapes
+// do not line up the op's type rule says so.
+Value EmitElementwise(const OpDef& op, std::initializer_list<Operand> operands,
+                      int first_typed = 0);
 
 // -1 is the last axis. An axis that is out of range stays so, for the type rule to refuse.
 int64_t NormalAxis(int64_t axis, int rank);

@@ -21,15 +21,18 @@ Value CrossEntropy(const Operand& target, Value log_probability) {
   return neg(reduce_mean(sum));
 }
 
-// The same for class numbers. Other classes are left out by select, so that a log of 0 there does not matter.
+// The same for class numbers. Other classes are left out by select, so that a log of 0 there does
+// not matter.
 Value SparseCrossEntropy(const Operand& target, Value log_probability) {
   if (std::optional<Value> stop = Stopped({target, log_probability})) return *stop;
   Function& f = log_probability.function();
   if (!target.is_number() && !IsInteger(target.value().dtype())) {
-    f.ReportError({.location = target.location(),
-                   .message = fmt::format("sparse_categorical_crossentropy: targets are class numbers of i32 or i64, got {}",
-                                          ToString(target.value().type())),
-                   .help = "cast the targets, or use categorical_crossentropy for one-hot targets"});
+    f.ReportError(
+        {.location = target.location(),
+         .message = fmt::format(
+             "sparse_categorical_crossentropy: targets are class numbers of i32 or i64, got {}",
+             ToString(target.value().type())),
+         .help = "cast the targets, or use categorical_crossentropy for one-hot targets"});
     return f.poison();
   }
   const Value column = expand_dims(target, -1);
@@ -72,8 +75,8 @@ Value binary_crossentropy(Operand target, Operand probability) {
   return neg(reduce_mean(add(if_one, if_zero)));
 }
 
-// max(x, 0) - x t + log(1 + exp(-|x|)): no term overflows, and small losses keep their digits. With -|x| written as a
-// choice the gradient is sigmoid(x) - t at 0, too.
+// max(x, 0) - x t + log(1 + exp(-|x|)): no term overflows, and small losses keep their digits. With
+// -|x| written as a choice the gradient is sigmoid(x) - t at 0, too.
 Value binary_crossentropy_from_logits(Operand target, Operand logits) {
   const CallerScope scope({logits, target});
   const Value on = greater(logits, 0);

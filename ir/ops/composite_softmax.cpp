@@ -11,8 +11,8 @@
 namespace gradus::ir {
 namespace {
 
-// x less its maximum along `axes`, so that exp cannot overflow. The result of what follows does not depend on what is
-// subtracted, so no gradient passes through it.
+// x less its maximum along `axes`, so that exp cannot overflow. The result of what follows does not
+// depend on what is subtracted, so no gradient passes through it.
 Value Shifted(const Operand& x, const Axes& axes) {
   const Value maximum = stop_gradient(reduce_max(x, axes, /*keep_dims=*/true));
   return sub(x, maximum);
@@ -47,12 +47,14 @@ Value logsumexp(Operand x, Axes axes, bool keep_dims) {
   if (keep_dims || !result || result.is_poison()) return result;
   Shape shape;
   for (int axis = 0; axis < x.value().rank(); ++axis) {
-    if (std::find(axes.begin(), axes.end(), axis) == axes.end()) shape.push_back(x.value().shape()[axis]);
+    if (std::find(axes.begin(), axes.end(), axis) == axes.end())
+      shape.push_back(x.value().shape()[axis]);
   }
   return reshape(result, shape);
 }
 
-// In two passes: the mean first, then the mean of squared deviations from it, which loses no digits to cancellation.
+// In two passes: the mean first, then the mean of squared deviations from it, which loses no digits
+// to cancellation.
 Value variance(Operand x, Axes axes, bool keep_dims) {
   const CallerScope scope({x});
   const Value mean = reduce_mean(x, axes, /*keep_dims=*/true);

@@ -37,14 +37,19 @@ absl::StatusOr<Form> FormOf(const Shape& a, const Shape& b, int64_t batch, bool 
   form.batch = static_cast<int>(batch);
   for (int axis = 0; axis < form.batch; ++axis) {
     if (a[axis] == b[axis]) continue;
-    return refuse(fmt::format("batch axis {} differs ({}, {})", axis, ToString(a[axis]), ToString(b[axis])));
+    return refuse(
+        fmt::format("batch axis {} differs ({}, {})", axis, ToString(a[axis]), ToString(b[axis])));
   }
   const int a_axes = a.rank() - form.batch, b_axes = b.rank() - form.batch;
-  if (a_axes < 1) return refuse("the left operand needs an inner axis\nhelp: reshape it to [1, ...]");
-  if (b_axes < 1) return refuse("the right operand needs a column axis\nhelp: reshape it to [..., 1]");
+  if (a_axes < 1)
+    return refuse("the left operand needs an inner axis\nhelp: reshape it to [1, ...]");
+  if (b_axes < 1)
+    return refuse("the right operand needs a column axis\nhelp: reshape it to [..., 1]");
   if (transpose_b && b_axes != 2) {
-    return refuse(fmt::format("a transposed right operand is [columns, inner], this one has {} axes "
-                              "after {} batch axes", b_axes, form.batch));
+    return refuse(
+        fmt::format("a transposed right operand is [columns, inner], this one has {} axes "
+                    "after {} batch axes",
+                    b_axes, form.batch));
   }
   if (transpose_a) {
     form.a_k = {form.batch, a.rank() - 1};
@@ -124,7 +129,8 @@ MatmulOptions OptionsOf(const Node& n) {
           .transpose_b = n.attr<bool>("transpose_b")};
 }
 
-// The gradients of a product are products of the same op. With g of the result's type, up to batch axes:
+// The gradients of a product are products of the same op. With g of the result's type, up to batch
+// axes:
 //
 //   product            left operand's gradient        right operand's
 //   a b                g bT                           aT g
@@ -146,12 +152,15 @@ Value RightGradient(const Vjp& c) {
 
 constinit const OpDef kMatmul{
     .name = "matmul",
-    .summary = "product of matrices with leading axes: [batch..., rows..., k] times [batch..., k, columns]",
+    .summary =
+        "product of matrices with leading axes: [batch..., rows..., k] times [batch..., k, "
+        "columns]",
     .operands = {"a", "b"},
-    .attrs = {AttrSpec{.name = "batch",
-                       .kind = AttrKind::kInt,
-                       .summary = "number of leading axes that both operands share and the result keeps",
-                       .required = false},
+    .attrs = {AttrSpec{
+                  .name = "batch",
+                  .kind = AttrKind::kInt,
+                  .summary = "number of leading axes that both operands share and the result keeps",
+                  .required = false},
               AttrSpec{.name = "transpose_a",
                        .kind = AttrKind::kBool,
                        .summary = "a is [batch..., k..., rows]",
@@ -197,16 +206,18 @@ Value matmul(Operand a, Operand b, const MatmulOptions& options) {
                    .help = "mul(x, number) scales each element"});
     return f.poison();
   }
-  return Emit(kMatmul, {a, b}, {{"batch", static_cast<int64_t>(options.batch)},
-                                {"transpose_a", options.transpose_a},
-                                {"transpose_b", options.transpose_b}});
+  return Emit(kMatmul, {a, b},
+              {{"batch", static_cast<int64_t>(options.batch)},
+               {"transpose_a", options.transpose_a},
+               {"transpose_b", options.transpose_b}});
 }
 
 Value matmul(Operand a, Operand b) {
   if (std::optional<Value> stop = Stopped({a, b})) return *stop;
   if (a.is_number() || b.is_number()) return matmul(a, b, MatmulOptions{});
   const int a_rank = a.value().rank(), b_rank = b.value().rank();
-  if (a_rank == 0 || b_rank == 0) return matmul(a, b, MatmulOptions{});  // the type rule says why not
+  if (a_rank == 0 || b_rank == 0)
+    return matmul(a, b, MatmulOptions{});  // the type rule says why not
   const CallerScope scope({a, b});
   if (b_rank == 1) {
     const Value column = matmul(a, Operand(expand_dims(b, 1), b.where()), MatmulOptions{});

@@ -13,8 +13,8 @@ namespace {
 
 bool IsNeg(Value v);
 
-// Each identity below holds for every IEEE value, signed zeros and infinities included. Those that do not (x + 0.0,
-// x * 0.0) are left out, but for integers.
+// Each identity below holds for every IEEE value, signed zeros and infinities included. Those that
+// do not (x + 0.0, x * 0.0) are left out, but for integers.
 
 Value SimplifyAdd(Node& n) {
   const Value a = n.operand(0), b = n.operand(1);
@@ -47,7 +47,8 @@ Value SimplifyMul(Node& n) {
   return {};
 }
 
-// True if dividing by x and multiplying by 1 / x round alike: x is a power of two whose reciprocal is normal.
+// True if dividing by x and multiplying by 1 / x round alike: x is a power of two whose reciprocal
+// is normal.
 bool HasExactReciprocal(double x, DType dtype) {
   int exponent = 0;
   if (!std::isfinite(x) || std::fabs(std::frexp(x, &exponent)) != 0.5) return false;
@@ -71,8 +72,8 @@ Value SimplifyNeg(Node& n) {
   return {};
 }
 
-// Truncates. A division by zero gives 0, and the smallest integer by -1 gives itself: neither may trap, so the divisor
-// that the machine sees is never 0 or -1.
+// Truncates. A division by zero gives 0, and the smallest integer by -1 gives itself: neither may
+// trap, so the divisor that the machine sees is never 0 or -1.
 loop::Expr DivideIntegers(loop::Expr a, loop::Expr b) {
   const loop::Expr zero = a.IntConst(a.dtype(), 0);
   const loop::Expr one = a.IntConst(a.dtype(), 1);
@@ -96,7 +97,7 @@ constinit const OpDef kAdd{
     .traits = kPointwise | kCommutative,
     .infer = TwoAlikeNumeric,
     .vjp = {[](const Vjp& c) { return c.grad; }, [](const Vjp& c) { return c.grad; }},
-    .at = Pointwise2<&loop::operator+>,
+    .at = Pointwise2<&loop::operator+ >,
     .simplify = SimplifyAdd,
 };
 
@@ -125,7 +126,9 @@ constinit const OpDef kMul{
 
 constinit const OpDef kDiv{
     .name = "div",
-    .summary = "quotient of two values, element by element; of integers truncated, and 0 where the divisor is 0",
+    .summary =
+        "quotient of two values, element by element; of integers truncated, and 0 where the "
+        "divisor is 0",
     .operands = {"a", "b"},
     .traits = kPointwise,
     .infer = TwoAlikeNumeric,

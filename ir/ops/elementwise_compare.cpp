@@ -121,8 +121,9 @@ constinit const OpDef kLogicalNot{
     .simplify = SimplifyNot,
 };
 
-constexpr const OpDef* kTable[] = {&kEqual,        &kNotEqual,   &kLess,      &kLessEqual, &kGreater,
-                                   &kGreaterEqual, &kLogicalAnd, &kLogicalOr, &kLogicalNot};
+constexpr const OpDef* kTable[] = {&kEqual,      &kNotEqual,  &kLess,
+                                   &kLessEqual,  &kGreater,   &kGreaterEqual,
+                                   &kLogicalAnd, &kLogicalOr, &kLogicalNot};
 
 }  // namespace
 

@@ -21,8 +21,9 @@ Value PowBaseGradient(const Vjp& c) {
   return c.grad * select(flat, 0, slope);
 }
 
-// a^b * log(a) where a > 0, else 0: the limit at a = 0 for b > 0, and a convention for a < 0, where a real derivative
-// in b does not exist. The logarithm is of 1 there, so that no NaN hides in the branch that is not taken.
+// a^b * log(a) where a > 0, else 0: the limit at a = 0 for b > 0, and a convention for a < 0, where
+// a real derivative in b does not exist. The logarithm is of 1 there, so that no NaN hides in the
+// branch that is not taken.
 Value PowExponentGradient(const Vjp& c) {
   const Value a = c.operand(0);
   const Value positive = greater(a, 0);

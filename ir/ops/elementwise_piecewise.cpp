@@ -98,7 +98,8 @@ constinit const OpDef kAbs{
 
 constinit const OpDef kSign{
     .name = "sign",
-    .summary = "-1, 0 or 1 as each element is negative, zero or positive; NaN stays. Not differentiable",
+    .summary =
+        "-1, 0 or 1 as each element is negative, zero or positive; NaN stays. Not differentiable",
     .operands = {"x"},
     .traits = kPointwise,
     .infer = SameAsFirstNumeric,

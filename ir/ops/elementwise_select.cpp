@@ -59,7 +59,8 @@ loop::Expr CastAt(const loop::At& at) {
 Value SimplifyCast(Node& n) {
   const Value x = n.operand(0);
   if (x.dtype() == n.type().dtype) return x;
-  // f32 -> f64 -> f32 gives the same number again; so do i32 -> i64 -> i32 and i1 -> any number -> i1.
+  // f32 -> f64 -> f32 gives the same number again; so do i32 -> i64 -> i32 and i1 -> any number ->
+  // i1.
   const Node& inner = *x.node();
   if (&inner.op() != &n.op() || inner.operand(0).dtype() != n.type().dtype) return {};
   const DType narrow = n.type().dtype, wide = x.dtype();
@@ -85,9 +86,12 @@ constinit const OpDef kSelect{
 
 constinit const OpDef kCast{
     .name = "cast",
-    .summary = "each element as another element type; float to integer truncates and saturates, NaN gives 0",
+    .summary =
+        "each element as another element type; float to integer truncates and saturates, NaN gives "
+        "0",
     .operands = {"x"},
-    .attrs = {AttrSpec{.name = "dtype", .kind = AttrKind::kDType, .summary = "element type of the result"}},
+    .attrs = {AttrSpec{
+        .name = "dtype", .kind = AttrKind::kDType, .summary = "element type of the result"}},
     .traits = kPointwise,
     .infer = InferCast,
     .vjp = {[](const Vjp& c) { return cast(c.grad, c.operand(0).dtype()); }},

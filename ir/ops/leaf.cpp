@@ -18,10 +18,12 @@ absl::StatusOr<Types> InferConstant(const InferContext& c) {
   const int64_t integer = c.attr<int64_t>("integer");
   if (absl::Status s = CheckSizes(c.attr<Shape>("shape")); !s.ok()) return s;
   if (IsFloat(dtype) && integer != 0) {
-    return TypeError(fmt::format("a constant of {} has no integer\nhelp: write value = {}.0", Name(dtype), integer));
+    return TypeError(fmt::format("a constant of {} has no integer\nhelp: write value = {}.0",
+                                 Name(dtype), integer));
   }
   if (!IsFloat(dtype) && !(c.attr<double>("value") == 0)) {
-    return TypeError(fmt::format("a constant of {} has no value\nhelp: write integer = ...", Name(dtype)));
+    return TypeError(
+        fmt::format("a constant of {} has no value\nhelp: write integer = ...", Name(dtype)));
   }
   const bool fits = dtype == DType::kI1    ? integer == 0 || integer == 1
                     : dtype == DType::kI32 ? integer == static_cast<int32_t>(integer)
@@ -54,9 +56,14 @@ loop::Expr IotaAt(const loop::At& at) {
 constinit const OpDef kConstant{
     .name = "constant",
     .summary = "one number in every element",
-    .attrs = {AttrSpec{.name = "dtype", .kind = AttrKind::kDType, .summary = "element type of the result"},
+    .attrs = {AttrSpec{.name = "dtype",
+                       .kind = AttrKind::kDType,
+                       .summary = "element type of the result"},
               AttrSpec{.name = "shape", .kind = AttrKind::kShape, .summary = "shape of the result"},
-              AttrSpec{.name = "value", .kind = AttrKind::kFloat, .summary = "the number, of floats", .required = false},
+              AttrSpec{.name = "value",
+                       .kind = AttrKind::kFloat,
+                       .summary = "the number, of floats",
+                       .required = false},
               AttrSpec{.name = "integer",
                        .kind = AttrKind::kInt,
                        .summary = "the number, of integers and of i1",
@@ -69,7 +76,9 @@ constinit const OpDef kConstant{
 constinit const OpDef kIota{
     .name = "iota",
     .summary = "the index along an axis at each element",
-    .attrs = {AttrSpec{.name = "dtype", .kind = AttrKind::kDType, .summary = "element type of the result"},
+    .attrs = {AttrSpec{.name = "dtype",
+                       .kind = AttrKind::kDType,
+                       .summary = "element type of the result"},
               AttrSpec{.name = "shape", .kind = AttrKind::kShape, .summary = "shape of the result"},
               AttrSpec{.name = "axis", .kind = AttrKind::kInt, .summary = "the axis counted"}},
     .traits = kLeaf,
@@ -79,8 +88,8 @@ constinit const OpDef kIota{
 
 constexpr const OpDef* kTable[] = {&kConstant, &kIota};
 
-// A double that rounds to the float nearest to x and has that float's shortest decimal, so that dumps read 0.1 and
-// equal floats are equal attributes.
+// A double that rounds to the float nearest to x and has that float's shortest decimal, so that
+// dumps read 0.1 and equal floats are equal attributes.
 double ShortestFloat(double x) {
   const auto narrow = static_cast<float>(x);
   if (!std::isfinite(narrow)) return static_cast<double>(narrow);
@@ -108,12 +117,15 @@ OpTable LeafOps() { return kTable; }
 Value constant(Function& f, const Type& type, double value, const std::source_location& where) {
   if (!IsFloat(type.dtype)) return constant_int(f, type, static_cast<int64_t>(value), where);
   const double kept = type.dtype == DType::kF32 ? ShortestFloat(value) : value;
-  return EmitLeaf(f, kConstant, {{"dtype", type.dtype}, {"shape", type.shape}, {"value", kept}}, where);
+  return EmitLeaf(f, kConstant, {{"dtype", type.dtype}, {"shape", type.shape}, {"value", kept}},
+                  where);
 }
 
-Value constant_int(Function& f, const Type& type, int64_t value, const std::source_location& where) {
+Value constant_int(Function& f, const Type& type, int64_t value,
+                   const std::source_location& where) {
   if (IsFloat(type.dtype)) return constant(f, type, static_cast<double>(value), where);
-  return EmitLeaf(f, kConstant, {{"dtype", type.dtype}, {"shape", type.shape}, {"integer", value}}, where);
+  return EmitLeaf(f, kConstant, {{"dtype", type.dtype}, {"shape", type.shape}, {"integer", value}},
+                  where);
 }
 
 Value full_like(Value x, double value) {
@@ -136,8 +148,10 @@ Value SplatLike(Value x, const Shape& shape) {
 }
 
 Value iota(Function& f, const Type& type, int64_t axis, const std::source_location& where) {
-  return EmitLeaf(f, kIota,
-                  {{"dtype", type.dtype}, {"shape", type.shape}, {"axis", NormalAxis(axis, type.rank())}}, where);
+  return EmitLeaf(
+      f, kIota,
+      {{"dtype", type.dtype}, {"shape", type.shape}, {"axis", NormalAxis(axis, type.rank())}},
+      where);
 }
 
 }  // namespace gradus::ir

@@ -1,7 +1,7 @@
 #pragma once
 
-// Lowering rules made from functions on scalars. Operands are asked for in order, one a statement: the order in which
-// scalars are made must not depend on the compiler.
+// Lowering rules made from functions on scalars. Operands are asked for in order, one a statement:
+// the order in which scalars are made must not depend on the compiler.
 
 #include "ir/loop/lowerer.h"
 
@@ -20,7 +20,8 @@ loop::Expr Pointwise2(const loop::At& at) {
 }
 
 // What a float and an integer version share a record with.
-template <loop::Expr (*OfFloats)(loop::Expr, loop::Expr), loop::Expr (*OfIntegers)(loop::Expr, loop::Expr)>
+template <loop::Expr (*OfFloats)(loop::Expr, loop::Expr),
+          loop::Expr (*OfIntegers)(loop::Expr, loop::Expr)>
 loop::Expr PointwiseByDType2(const loop::At& at) {
   const loop::Expr a = at.Operand(0);
   const loop::Expr b = at.Operand(1);

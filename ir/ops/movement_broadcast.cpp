@@ -23,9 +23,10 @@ absl::StatusOr<Types> InferBroadcast(const InferContext& c) {
   for (int i = 0; i < x.rank(); ++i) {
     const auto axis = static_cast<int>(axes[static_cast<size_t>(i)]);
     if (x.shape[i] == shape[axis] || x.shape[i] == Dim(1)) continue;
-    return TypeError(fmt::format("axis {} of {} does not stretch to axis {} of {}\nhelp: sizes must be "
-                                 "equal, or the operand's 1",
-                                 i, ToString(x.shape), axis, ToString(shape)));
+    return TypeError(
+        fmt::format("axis {} of {} does not stretch to axis {} of {}\nhelp: sizes must be "
+                    "equal, or the operand's 1",
+                    i, ToString(x.shape), axis, ToString(shape)));
   }
   return Types{Type{x.dtype, shape}};
 }
@@ -40,7 +41,8 @@ loop::Expr BroadcastAt(const loop::At& at) {
   Indices index;
   for (int i = 0; i < from.rank(); ++i) {
     const bool repeats = Stretches(from, i, at.type().shape, axes);
-    index.push_back(repeats ? loop::Index(0) : at.index()[static_cast<size_t>(axes[static_cast<size_t>(i)])]);
+    index.push_back(repeats ? loop::Index(0)
+                            : at.index()[static_cast<size_t>(axes[static_cast<size_t>(i)])]);
   }
   return at.Operand(0, index);
 }
@@ -127,7 +129,8 @@ constinit const OpDef kBroadcast{
     .attrs = {AttrSpec{.name = "axes",
                        .kind = AttrKind::kIntList,
                        .summary = "the result axis of each operand axis, in increasing order"},
-              AttrSpec{.name = "shape", .kind = AttrKind::kShape, .summary = "shape of the result"}},
+              AttrSpec{
+                  .name = "shape", .kind = AttrKind::kShape, .summary = "shape of the result"}},
     .traits = kMovement,
     .infer = InferBroadcast,
     .vjp = {BroadcastGradient},

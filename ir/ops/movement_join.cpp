@@ -24,12 +24,14 @@ absl::StatusOr<Types> InferConcat(const InferContext& c) {
     Shape others = x.shape;
     if (x.rank() == first.rank()) others[joined] = first.shape[joined];
     if (others != first.shape) {
-      return TypeError(fmt::format("part {} is {}, part 0 is {}\nhelp: parts may differ along axis {} only", i,
-                                   ToString(x.shape), ToString(first.shape), axis));
+      return TypeError(
+          fmt::format("part {} is {}, part 0 is {}\nhelp: parts may differ along axis {} only", i,
+                      ToString(x.shape), ToString(first.shape), axis));
     }
     if (x.shape[joined].is_symbol()) {
-      return TypeError(fmt::format("part {} has the symbolic size {} along the joined axis {}\nhelp: give it a number",
-                                   i, ToString(x.shape[joined]), axis));
+      return TypeError(fmt::format(
+          "part {} has the symbolic size {} along the joined axis {}\nhelp: give it a number", i,
+          ToString(x.shape[joined]), axis));
     }
     if (__builtin_add_overflow(size, x.shape[joined].size(), &size)) {
       return TypeError(fmt::format("axis {} becomes too large", axis));
@@ -39,7 +41,8 @@ absl::StatusOr<Types> InferConcat(const InferContext& c) {
   return Types{result};
 }
 
-// A chain of choices, from the last part to the first; each part is guarded by its own range of the joined axis.
+// A chain of choices, from the last part to the first; each part is guarded by its own range of the
+// joined axis.
 loop::Expr ConcatAt(const loop::At& at) {
   const auto axis = static_cast<size_t>(at.attr<int64_t>("axis"));
   Indices index(at.index().begin(), at.index().end());
@@ -85,7 +88,8 @@ constinit const OpDef kConcat{
     .summary = "operands one after another along an axis",
     .operands = {"parts"},
     .variadic = true,
-    .attrs = {AttrSpec{.name = "axis", .kind = AttrKind::kInt, .summary = "the axis along which they are joined"}},
+    .attrs = {AttrSpec{
+        .name = "axis", .kind = AttrKind::kInt, .summary = "the axis along which they are joined"}},
     .traits = kMovement,
     .infer = InferConcat,
     .vjp_all = ConcatGradients,

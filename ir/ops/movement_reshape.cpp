@@ -1,5 +1,6 @@
-// reshape: the same elements in row-major order. Symbols cut both shapes into segments of numbers; each segment keeps its
-// number of elements, so an index is taken apart within its segment and no symbol is ever divided by.
+// reshape: the same elements in row-major order. Symbols cut both shapes into segments of numbers;
+// each segment keeps its number of elements, so an index is taken apart within its segment and no
+// symbol is ever divided by.
 
 #include <algorithm>
 
@@ -36,7 +37,8 @@ Segments SegmentsOf(const Shape& shape) {
 
 // Saturates at INT64_MAX.
 int64_t Elements(const Shape& shape, const Segment& s) {
-  return Shape(shape.dims().subspan(static_cast<size_t>(s.begin), static_cast<size_t>(s.end - s.begin)))
+  return Shape(shape.dims().subspan(static_cast<size_t>(s.begin),
+                                    static_cast<size_t>(s.end - s.begin)))
       .num_elements()
       .value();
 }
@@ -46,7 +48,8 @@ absl::StatusOr<Types> InferReshape(const InferContext& c) {
   const Shape& shape = c.attr<Shape>("shape");
   if (absl::Status s = CheckSizes(shape); !s.ok()) return s;
   const auto refuse = [&](std::string_view why) {
-    return TypeError(fmt::format("{} does not reshape to {}: {}", ToString(x.shape), ToString(shape), why));
+    return TypeError(
+        fmt::format("{} does not reshape to {}: {}", ToString(x.shape), ToString(shape), why));
   };
   const Segments from = SegmentsOf(x.shape), to = SegmentsOf(shape);
   for (size_t i = 0; i < std::min(from.size(), to.size()); ++i) {
@@ -54,15 +57,17 @@ absl::StatusOr<Types> InferReshape(const InferContext& c) {
     const int64_t n = Elements(x.shape, from[i]), m = Elements(shape, to[i]);
     if (n != m && from.size() == 1) return refuse(fmt::format("{} elements, {} wanted", n, m));
     if (n != m && from.size() == to.size()) {
-      return refuse(fmt::format("{} elements {} {}, {} wanted\nhelp: a symbolic size may move, but neither "
-                                "split nor merge",
-                                n, from[i].symbol.empty() ? "after" : "before",
-                                (from[i].symbol.empty() ? from[i - 1] : from[i]).symbol.name(), m));
+      return refuse(
+          fmt::format("{} elements {} {}, {} wanted\nhelp: a symbolic size may move, but neither "
+                      "split nor merge",
+                      n, from[i].symbol.empty() ? "after" : "before",
+                      (from[i].symbol.empty() ? from[i - 1] : from[i]).symbol.name(), m));
     }
   }
   for (size_t i = 0; i < std::max(from.size(), to.size()); ++i) {
     if (i < from.size() && i < to.size() && from[i].symbol == to[i].symbol) continue;
-    return refuse("the symbolic sizes differ\nhelp: a symbolic size may move, but neither split nor merge");
+    return refuse(
+        "the symbolic sizes differ\nhelp: a symbolic size may move, but neither split nor merge");
   }
   return Types{Type{x.dtype, shape}};
 }
@@ -96,7 +101,8 @@ loop::Expr ReshapeAt(const loop::At& at) {
         flat = parts.quotient;
       }
     }
-    if (!a.symbol.empty()) index[static_cast<size_t>(a.end)] = at.index()[static_cast<size_t>(r.end)];
+    if (!a.symbol.empty())
+      index[static_cast<size_t>(a.end)] = at.index()[static_cast<size_t>(r.end)];
   }
   return at.Operand(0, index);
 }
@@ -115,7 +121,8 @@ constinit const OpDef kReshape{
     .name = "reshape",
     .summary = "the same elements, in row-major order, in another shape",
     .operands = {"x"},
-    .attrs = {AttrSpec{.name = "shape", .kind = AttrKind::kShape, .summary = "shape of the result"}},
+    .attrs = {AttrSpec{
+        .name = "shape", .kind = AttrKind::kShape, .summary = "shape of the result"}},
     .traits = kMovement,
     .infer = InferReshape,
     .vjp = {ReshapeGradient},
@@ -125,8 +132,8 @@ constinit const OpDef kReshape{
 
 constexpr const OpDef* kTable[] = {&kReshape};
 
-// Fills in the one size that is -1: the symbol of `from` that `to` lacks, or what the numbers leave over. Where neither
-// works the -1 stays, for the type rule to refuse.
+// Fills in the one size that is -1: the symbol of `from` that `to` lacks, or what the numbers leave
+// over. Where neither works the -1 stays, for the type rule to refuse.
 Shape InferMissingSize(const Shape& from, Shape to) {
   int missing = -1;
   for (int axis = 0; axis < to.rank(); ++axis) {

@@ -15,22 +15,27 @@ namespace {
 
 size_t At(int axis) { return static_cast<size_t>(axis); }
 
-// --- slice -----------------------------------------------------------------------------------------------------------
-// In the attributes begin is the first element's index, -1 for the last (of a symbolic axis too), and the result's
-// shape says how many are taken.
+// --- slice
+// -----------------------------------------------------------------------------------------------------------
+// In the attributes begin is the first element's index, -1 for the last (of a symbolic axis too),
+// and the result's shape says how many are taken.
 
-absl::Status CheckSlicedAxis(const Dim& size, int64_t begin, int64_t step, const Dim& taken, int axis) {
-  if (step == 0 || step == INT64_MIN) return TypeError(fmt::format("step {} along axis {}", step, axis));
+absl::Status CheckSlicedAxis(const Dim& size, int64_t begin, int64_t step, const Dim& taken,
+                             int axis) {
+  if (step == 0 || step == INT64_MIN)
+    return TypeError(fmt::format("step {} along axis {}", step, axis));
   if (size.is_symbol()) {
     const bool whole = begin == 0 && step == 1 && taken == size;
     const bool reversed = begin == -1 && step == -1 && taken == size;
     if (whole || reversed) return absl::OkStatus();
-    return TypeError(fmt::format("axis {} has the symbolic size {}, of which a part cannot be taken\nhelp: take it "
-                                 "whole or reversed, or give it a number",
-                                 axis, ToString(size)));
+    return TypeError(fmt::format(
+        "axis {} has the symbolic size {}, of which a part cannot be taken\nhelp: take it "
+        "whole or reversed, or give it a number",
+        axis, ToString(size)));
   }
   if (taken.is_symbol()) {
-    return TypeError(fmt::format("axis {} has {} elements, {} wanted", axis, size.size(), ToString(taken)));
+    return TypeError(
+        fmt::format("axis {} has {} elements, {} wanted", axis, size.size(), ToString(taken)));
   }
   if (taken.size() == 0) return absl::OkStatus();
   const int64_t first = begin == -1 ? size.size() - 1 : begin;
@@ -38,8 +43,8 @@ absl::Status CheckSlicedAxis(const Dim& size, int64_t begin, int64_t step, const
                        : step > 0                        ? (size.size() - 1 - first) / step + 1
                                                          : first / -step + 1;
   if (taken.size() <= room) return absl::OkStatus();
-  return TypeError(fmt::format("{} elements from {} in steps of {} do not fit axis {} of size {}", taken.size(),
-                               begin, step, axis, size.size()));
+  return TypeError(fmt::format("{} elements from {} in steps of {} do not fit axis {} of size {}",
+                               taken.size(), begin, step, axis, size.size()));
 }
 
 absl::StatusOr<Types> InferSlice(const InferContext& c) {
@@ -51,7 +56,8 @@ absl::StatusOr<Types> InferSlice(const InferContext& c) {
   if (absl::Status s = CheckLength("step", step.size(), x.rank()); !s.ok()) return s;
   if (absl::Status s = CheckLength("shape", At(shape.rank()), x.rank()); !s.ok()) return s;
   for (int axis = 0; axis < x.rank(); ++axis) {
-    absl::Status s = CheckSlicedAxis(x.shape[axis], begin[At(axis)], step[At(axis)], shape[axis], axis);
+    absl::Status s =
+        CheckSlicedAxis(x.shape[axis], begin[At(axis)], step[At(axis)], shape[axis], axis);
     if (!s.ok()) return s;
   }
   return Types{Type{x.dtype, shape}};
@@ -69,7 +75,8 @@ loop::Expr SliceAt(const loop::At& at) {
   return at.Operand(0, index);
 }
 
-// Puts the elements back where they came from, zeros between them: a pad, after reversing what ran backward.
+// Puts the elements back where they came from, zeros between them: a pad, after reversing what ran
+// backward.
 Value SliceGradient(const Vjp& c) {
   const Shape& from = c.operand(0).shape();
   const Shape& taken = c.grad.shape();
@@ -122,7 +129,9 @@ Taken TakenOf(const Range1& r, const Dim& size) {
   const int64_t n = size.size();
   if (r.step == 0) return {0, 0, Dim(0)};
   const int64_t low = r.step > 0 ? 0 : -1, high = r.step > 0 ? n : n - 1;  // of begin and end
-  const auto place = [&](int64_t i) { return std::clamp(i < 0 && i >= -n ? i + n : i < -n ? low : i, low, high); };
+  const auto place = [&](int64_t i) {
+    return std::clamp(i < 0 && i >= -n ? i + n : i < -n ? low : i, low, high);
+  };
   const int64_t begin = place(r.begin);
   const int64_t end = r.end == kEnd ? (r.step > 0 ? n : -1) : place(r.end);
   const int64_t distance = r.step > 0 ? end - begin : begin - end;
@@ -135,13 +144,16 @@ constinit const OpDef kSlice{
     .name = "slice",
     .summary = "elements at begin, begin + step, ... along each axis",
     .operands = {"x"},
-    .attrs = {AttrSpec{.name = "begin",
-                       .kind = AttrKind::kIntList,
-                       .summary = "index of the first element taken along each axis, -1 for the last"},
+    .attrs = {AttrSpec{
+                  .name = "begin",
+                  .kind = AttrKind::kIntList,
+                  .summary = "index of the first element taken along each axis, -1 for the last"},
               AttrSpec{.name = "shape",
                        .kind = AttrKind::kShape,
                        .summary = "shape of the result: how many are taken along each axis"},
-              AttrSpec{.name = "step", .kind = AttrKind::kIntList, .summary = "step along each axis, not 0"}},
+              AttrSpec{.name = "step",
+                       .kind = AttrKind::kIntList,
+                       .summary = "step along each axis, not 0"}},
     .traits = kMovement,
     .infer = InferSlice,
     .vjp = {SliceGradient},
@@ -149,7 +161,8 @@ constinit const OpDef kSlice{
     .simplify = SimplifySlice,
 };
 
-// --- pad -------------------------------------------------------------------------------------------------------------
+// --- pad
+// -------------------------------------------------------------------------------------------------------------
 
 // low + high + n + interior * (n - 1), or nullopt if that does not fit.
 std::optional<int64_t> PaddedSize(int64_t n, int64_t low, int64_t high, int64_t interior) {
@@ -177,13 +190,15 @@ absl::StatusOr<Types> InferPad(const InferContext& c) {
   for (int axis = 0; axis < x.rank(); ++axis) {
     const int64_t l = low[At(axis)], h = high[At(axis)], i = interior[At(axis)];
     if (l < 0 || h < 0 || i < 0) {
-      return TypeError(fmt::format("negative padding along axis {}\nhelp: slice takes elements away", axis));
+      return TypeError(
+          fmt::format("negative padding along axis {}\nhelp: slice takes elements away", axis));
     }
     if (l == 0 && h == 0 && i == 0) continue;
     if (x.shape[axis].is_symbol()) {
-      return TypeError(fmt::format("axis {} has the symbolic size {}, which padding would change\nhelp: give it a "
-                                   "number",
-                                   axis, ToString(x.shape[axis])));
+      return TypeError(fmt::format(
+          "axis {} has the symbolic size {}, which padding would change\nhelp: give it a "
+          "number",
+          axis, ToString(x.shape[axis])));
     }
     const std::optional<int64_t> size = PaddedSize(x.shape[axis].size(), l, h, i);
     if (!size) return TypeError(fmt::format("axis {} becomes too large", axis));
@@ -192,8 +207,8 @@ absl::StatusOr<Types> InferPad(const InferContext& c) {
   return Types{result};
 }
 
-// x where the index, less `low`, is a multiple of interior + 1 and inside x; else the value. A guard gives 0 elsewhere,
-// so for another value a guarded `true` says where x is.
+// x where the index, less `low`, is a multiple of interior + 1 and inside x; else the value. A
+// guard gives 0 elsewhere, so for another value a guarded `true` says where x is.
 loop::Expr PadAt(const loop::At& at) {
   const IntList &low = at.attr<IntList>("low"), &interior = at.attr<IntList>("interior");
   const Shape& shape = at.operand_type(0).shape;
@@ -244,12 +259,19 @@ constinit const OpDef kPad{
     .name = "pad",
     .summary = "x with a constant before, after and between its elements",
     .operands = {"x"},
-    .attrs = {AttrSpec{.name = "low", .kind = AttrKind::kIntList, .summary = "how many before, along each axis"},
-              AttrSpec{.name = "high", .kind = AttrKind::kIntList, .summary = "how many after, along each axis"},
+    .attrs = {AttrSpec{.name = "low",
+                       .kind = AttrKind::kIntList,
+                       .summary = "how many before, along each axis"},
+              AttrSpec{.name = "high",
+                       .kind = AttrKind::kIntList,
+                       .summary = "how many after, along each axis"},
               AttrSpec{.name = "interior",
                        .kind = AttrKind::kIntList,
                        .summary = "how many between neighbours, along each axis"},
-              AttrSpec{.name = "value", .kind = AttrKind::kFloat, .summary = "the constant", .required = false}},
+              AttrSpec{.name = "value",
+                       .kind = AttrKind::kFloat,
+                       .summary = "the constant",
+                       .required = false}},
     .traits = kMovement,
     .infer = InferPad,
     .vjp = {PadGradient},
@@ -276,15 +298,20 @@ Value slice(Operand x, std::vector<Range1> ranges) {
     step.push_back(taken.step);
     shape.push_back(taken.count);
   }
-  return Emit(kSlice, {x}, {{"begin", std::move(begin)}, {"shape", std::move(shape)}, {"step", std::move(step)}});
+  return Emit(
+      kSlice, {x},
+      {{"begin", std::move(begin)}, {"shape", std::move(shape)}, {"step", std::move(step)}});
 }
 
 Value pad(Operand x, std::vector<int64_t> low, std::vector<int64_t> high, double value,
           std::vector<int64_t> interior) {
   if (std::optional<Value> stop = Stopped({x})) return *stop;
   if (interior.empty()) interior.resize(low.size());
-  return Emit(kPad, {x}, {{"low", std::move(low)}, {"high", std::move(high)},
-                          {"interior", std::move(interior)}, {"value", value}});
+  return Emit(kPad, {x},
+              {{"low", std::move(low)},
+               {"high", std::move(high)},
+               {"interior", std::move(interior)},
+               {"value", value}});
 }
 
 }  // namespace gradus::ir

@@ -25,8 +25,8 @@ absl::StatusOr<Types> InferRandom(const InferContext& c) {
   return Types{Type{dtype, c.attr<Shape>("shape")}};
 }
 
-// The four words of element e are Philox's block number e. (Four elements a block would save nothing: vector code
-// computes a block a lane.)
+// The four words of element e are Philox's block number e. (Four elements a block would save
+// nothing: vector code computes a block a lane.)
 std::array<loop::Expr, 4> WordsAt(const loop::At& at) {
   const loop::Expr seed = at.Operand(0, {});
   const loop::Expr stream = at.Operand(1, {});
@@ -36,10 +36,12 @@ std::array<loop::Expr, 4> WordsAt(const loop::At& at) {
 
 loop::Expr UniformAt(const loop::At& at) {
   const std::array<loop::Expr, 4> words = WordsAt(at);
-  return at.type().dtype == DType::kF32 ? UniformFloat32(words[0]) : UniformFloat64(words[0], words[1]);
+  return at.type().dtype == DType::kF32 ? UniformFloat32(words[0])
+                                        : UniformFloat64(words[0], words[1]);
 }
 
-// G. E. P. Box and M. E. Muller, "A note on the generation of random normal deviates", 1958: of the pair, the cosine.
+// G. E. P. Box and M. E. Muller, "A note on the generation of random normal deviates", 1958: of the
+// pair, the cosine.
 loop::Expr NormalAt(const loop::At& at) {
   const std::array<loop::Expr, 4> words = WordsAt(at);
   const bool single = at.type().dtype == DType::kF32;

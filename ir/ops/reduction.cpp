@@ -55,9 +55,7 @@ loop::Expr ReduceAt(const loop::At& at) {
   return variables.empty() ? x : at.Reduce(kKind, variables, x);
 }
 
-Value SimplifyReduce(Node& n) {
-  return n.attr<IntList>("axes").empty() ? n.operand(0) : Value();
-}
+Value SimplifyReduce(Node& n) { return n.attr<IntList>("axes").empty() ? n.operand(0) : Value(); }
 
 // A value of the reduction's result type, repeated along the axes that it reduced.
 Value Spread(Value v, const Node& reduction) {
@@ -70,7 +68,8 @@ Value Spread(Value v, const Node& reduction) {
   return broadcast(v, shape, axes);
 }
 
-// The reduction of v, of x's shape, by `op` over the axes that this one reduces. (A builder takes no axes for all.)
+// The reduction of v, of x's shape, by `op` over the axes that this one reduces. (A builder takes
+// no axes for all.)
 Value ReduceAlike(const OpDef& op, Value v, const Node& reduction) {
   return Emit(op, {v}, reduction.attrs());
 }
@@ -90,9 +89,9 @@ Value ExtremumGradient(const Vjp& c) {
   return select(hit, Spread(share, *c.node), 0);
 }
 
-// The product of the others: with no zero among them all, result / x; with one zero, for that one the product of the
-// others, for these 0; with more, 0. So the first derivative is right at zeros; at a zero the second is that of this
-// formula, which takes the number of zeros as given.
+// The product of the others: with no zero among them all, result / x; with one zero, for that one
+// the product of the others, for these 0; with more, 0. So the first derivative is right at zeros;
+// at a zero the second is that of this formula, which takes the number of zeros as given.
 Value ProductGradient(const Vjp& c) {
   const Value x = c.operand(0);
   const Value is_zero = equal(x, 0);
@@ -108,7 +107,8 @@ Value ProductGradient(const Vjp& c) {
 }
 
 constexpr FixedList<AttrSpec, 6> kAttrs{
-    AttrSpec{.name = "axes", .kind = AttrKind::kIntList, .summary = "reduced axes, in increasing order"},
+    AttrSpec{
+        .name = "axes", .kind = AttrKind::kIntList, .summary = "reduced axes, in increasing order"},
     AttrSpec{.name = "keep_dims",
              .kind = AttrKind::kBool,
              .summary = "whether reduced axes stay, with size 1",
@@ -129,8 +129,9 @@ constinit const OpDef kReduceSum{
 
 constinit const OpDef kReduceMax{
     .name = "reduce_max",
-    .summary = "maximum over axes, NaN if one is; -inf (of integers the least) over no elements; "
-               "gradient at a tie: equal shares",
+    .summary =
+        "maximum over axes, NaN if one is; -inf (of integers the least) over no elements; "
+        "gradient at a tie: equal shares",
     .operands = {"x"},
     .attrs = kAttrs,
     .traits = kReduction,
@@ -142,8 +143,9 @@ constinit const OpDef kReduceMax{
 
 constinit const OpDef kReduceMin{
     .name = "reduce_min",
-    .summary = "minimum over axes, NaN if one is; inf (of integers the greatest) over no elements; "
-               "gradient at a tie: equal shares",
+    .summary =
+        "minimum over axes, NaN if one is; inf (of integers the greatest) over no elements; "
+        "gradient at a tie: equal shares",
     .operands = {"x"},
     .attrs = kAttrs,
     .traits = kReduction,

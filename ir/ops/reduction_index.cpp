@@ -33,7 +33,8 @@ Value SimplifyCount(Node& n) {
   }
   const std::optional<int64_t> elements = counted.num_elements();
   if (!elements) return {};
-  if (IsFloat(n.type().dtype)) return constant(n.function(), n.type(), static_cast<double>(*elements));
+  if (IsFloat(n.type().dtype))
+    return constant(n.function(), n.type(), static_cast<double>(*elements));
   return constant_int(n.function(), n.type(), *elements);
 }
 
@@ -43,8 +44,8 @@ absl::StatusOr<Types> InferArgmax(const InferContext& c) {
   if (absl::Status s = CheckDType(x.dtype, DTypes::kNumeric); !s.ok()) return s;
   if (absl::Status s = CheckAxes({axis}, x.shape); !s.ok()) return s;
   if (x.shape[static_cast<int>(axis)] == Dim(0)) {
-    return TypeError(fmt::format("there is no maximum along axis {} of {}, which has no elements", axis,
-                                 ToString(x.shape)));
+    return TypeError(fmt::format("there is no maximum along axis {} of {}, which has no elements",
+                                 axis, ToString(x.shape)));
   }
   Type result{DType::kI64, {}};
   for (int i = 0; i < x.rank(); ++i) {
@@ -62,7 +63,8 @@ loop::Expr ArgmaxAt(const loop::At& at) {
   const auto axis = static_cast<int>(at.attr<int64_t>("axis"));
   const Shape& shape = at.operand_type(0).shape;
   const loop::Extent extent(shape[axis]);
-  // The search is a second loop over the axis, inside of which the maximum is a fixed number: two variables.
+  // The search is a second loop over the axis, inside of which the maximum is a fixed number: two
+  // variables.
   const loop::Variable* over = at.ReductionVariable(2 * axis, extent);
   const loop::Variable* search = at.ReductionVariable(2 * axis + 1, extent);
   Indices index;
@@ -88,10 +90,15 @@ loop::Expr ArgmaxAt(const loop::At& at) {
 
 constinit const OpDef kCount{
     .name = "count",
-    .summary = "the number of elements along axes, as a scalar: known at run time where sizes are symbols",
+    .summary =
+        "the number of elements along axes, as a scalar: known at run time where sizes are symbols",
     .operands = {"x"},
-    .attrs = {AttrSpec{.name = "axes", .kind = AttrKind::kIntList, .summary = "counted axes, in increasing order"},
-              AttrSpec{.name = "dtype", .kind = AttrKind::kDType, .summary = "element type of the result"}},
+    .attrs = {AttrSpec{.name = "axes",
+                       .kind = AttrKind::kIntList,
+                       .summary = "counted axes, in increasing order"},
+              AttrSpec{.name = "dtype",
+                       .kind = AttrKind::kDType,
+                       .summary = "element type of the result"}},
     // It depends on x's shape alone: any consumer may repeat it, and no gradient passes.
     .traits = kMovement | kStopsGradient | kTypeOnly,
     .infer = InferCount,
@@ -121,13 +128,15 @@ OpTable IndexReductionOps() { return kTable; }
 
 Value count(Operand x, Axes axes) {
   if (std::optional<Value> stop = Stopped({x})) return *stop;
-  return Emit(kCount, {x}, {{"axes", NormalAxes(std::move(axes), x.value().rank())},
-                            {"dtype", x.value().dtype()}});
+  return Emit(
+      kCount, {x},
+      {{"axes", NormalAxes(std::move(axes), x.value().rank())}, {"dtype", x.value().dtype()}});
 }
 
 Value argmax(Operand x, int64_t axis, bool keep_dims) {
   if (std::optional<Value> stop = Stopped({x})) return *stop;
-  return Emit(kArgmax, {x}, {{"axis", NormalAxis(axis, x.value().rank())}, {"keep_dims", keep_dims}});
+  return Emit(kArgmax, {x},
+              {{"axis", NormalAxis(axis, x.value().rank())}, {"keep_dims", keep_dims}});
 }
 
 }  // namespace gradus::ir

@@ -1,6 +1,7 @@
 #pragma once
 
-// The op records, one table a source file. all.cpp joins them; a new file adds one line here and one there.
+// The op records, one table a source file. all.cpp joins them; a new file adds one line here and
+// one there.
 
 #include <span>
 

@@ -41,15 +41,15 @@ absl::Status TypeError(std::string_view message) {
 
 absl::Status CheckDType(DType dtype, DTypes accepted) {
   switch (accepted) {
-    case DTypes::kAny:
-      return absl::OkStatus();
+    case DTypes::kAny: return absl::OkStatus();
     case DTypes::kFloat:
       if (IsFloat(dtype)) return absl::OkStatus();
-      return TypeError(fmt::format("takes f32 or f64, got {}\nhelp: cast it to a float first", Name(dtype)));
+      return TypeError(
+          fmt::format("takes f32 or f64, got {}\nhelp: cast it to a float first", Name(dtype)));
     case DTypes::kNumeric:
       if (IsFloat(dtype) || IsInteger(dtype)) return absl::OkStatus();
-      return TypeError(
-          fmt::format("takes f32, f64, i32 or i64, got {}\nhelp: cast it to a number first", Name(dtype)));
+      return TypeError(fmt::format(
+          "takes f32, f64, i32 or i64, got {}\nhelp: cast it to a number first", Name(dtype)));
     case DTypes::kBoolean:
       if (dtype == DType::kI1) return absl::OkStatus();
       return TypeError(fmt::format(
@@ -76,10 +76,11 @@ absl::Status CheckSameShape(const Shape& a, const Shape& b) {
   }
   const std::optional<Shape> joined = BroadcastShapes(a, b);
   const std::string help =
-      joined ? fmt::format("broadcast to {} first", ToString(*joined))
-             : std::string("shapes line up from the right, where sizes are equal or one of them is 1");
-  return TypeError(
-      fmt::format("{} and {} do not line up ({})\nhelp: {}", ToString(a), ToString(b), where, help));
+      joined
+          ? fmt::format("broadcast to {} first", ToString(*joined))
+          : std::string("shapes line up from the right, where sizes are equal or one of them is 1");
+  return TypeError(fmt::format("{} and {} do not line up ({})\nhelp: {}", ToString(a), ToString(b),
+                               where, help));
 }
 
 absl::Status CheckAxes(const IntList& axes, const Shape& shape) {
@@ -91,7 +92,8 @@ absl::Status CheckAxes(const IntList& axes, const Shape& shape) {
     }
     if (axis == last) return TypeError(fmt::format("axis {} is given twice", axis));
     if (axis < last) {
-      return TypeError(fmt::format("axes must be in increasing order, got {} after {}", axis, last));
+      return TypeError(
+          fmt::format("axes must be in increasing order, got {} after {}", axis, last));
     }
     last = axis;
   }
@@ -114,13 +116,23 @@ absl::Status CheckLength(std::string_view attr, size_t length, int rank) {
 
 absl::StatusOr<Types> SameAsFirst(const InferContext& c) { return First(c, DTypes::kAny); }
 absl::StatusOr<Types> SameAsFirstFloat(const InferContext& c) { return First(c, DTypes::kFloat); }
-absl::StatusOr<Types> SameAsFirstNumeric(const InferContext& c) { return First(c, DTypes::kNumeric); }
-absl::StatusOr<Types> SameAsFirstBoolean(const InferContext& c) { return First(c, DTypes::kBoolean); }
+absl::StatusOr<Types> SameAsFirstNumeric(const InferContext& c) {
+  return First(c, DTypes::kNumeric);
+}
+absl::StatusOr<Types> SameAsFirstBoolean(const InferContext& c) {
+  return First(c, DTypes::kBoolean);
+}
 absl::StatusOr<Types> TwoAlikeFloat(const InferContext& c) { return TwoAlike(c, DTypes::kFloat); }
-absl::StatusOr<Types> TwoAlikeNumeric(const InferContext& c) { return TwoAlike(c, DTypes::kNumeric); }
-absl::StatusOr<Types> TwoAlikeBoolean(const InferContext& c) { return TwoAlike(c, DTypes::kBoolean); }
+absl::StatusOr<Types> TwoAlikeNumeric(const InferContext& c) {
+  return TwoAlike(c, DTypes::kNumeric);
+}
+absl::StatusOr<Types> TwoAlikeBoolean(const InferContext& c) {
+  return TwoAlike(c, DTypes::kBoolean);
+}
 absl::StatusOr<Types> CompareTwo(const InferContext& c) { return Compare(c, DTypes::kAny); }
-absl::StatusOr<Types> CompareTwoNumeric(const InferContext& c) { return Compare(c, DTypes::kNumeric); }
+absl::StatusOr<Types> CompareTwoNumeric(const InferContext& c) {
+  return Compare(c, DTypes::kNumeric);
+}
 
 std::optional<Shape> BroadcastShapes(const Shape& a, const Shape& b) {
   const int rank = std::max(a.rank(), b.rank());

@@ -1,7 +1,7 @@
 #pragma once
 
-// Type rules that several ops share, and the checks that the others are made of. Messages say what stands after
-// "add: "; a second line "help: ..." is the next step.
+// Type rules that several ops share, and the checks that the others are made of. Messages say what
+// stands after "add: "; a second line "help: ..." is the next step.
 
 #include <string>
 #include <string_view>

@@ -40,7 +40,8 @@ bool Near(double got, double want, DType dtype, const Tolerance& tolerance) {
     return got == want && (!ir::IsFloat(dtype) || std::signbit(got) == std::signbit(want));
   }
   if (std::isinf(want)) return got == want;
-  return std::fabs(got - want) <= tolerance.ulps * UnitInLastPlace(want, dtype) + tolerance.absolute;
+  return std::fabs(got - want) <=
+         tolerance.ulps * UnitInLastPlace(want, dtype) + tolerance.absolute;
 }
 
 }  // namespace
@@ -68,8 +69,12 @@ void ForEachIndex(const Sizes& shape, const std::function<void(const Sizes&)>& v
   }
 }
 
-double& Array::at(const Sizes& index) { return values[static_cast<size_t>(FlatIndex(index, shape))]; }
-double Array::at(const Sizes& index) const { return values[static_cast<size_t>(FlatIndex(index, shape))]; }
+double& Array::at(const Sizes& index) {
+  return values[static_cast<size_t>(FlatIndex(index, shape))];
+}
+double Array::at(const Sizes& index) const {
+  return values[static_cast<size_t>(FlatIndex(index, shape))];
+}
 
 Array Filled(DType dtype, const Sizes& shape, const std::function<double(const Sizes&)>& element) {
   Array a{dtype, shape, {}};
@@ -102,18 +107,21 @@ Array FromTensor(const runtime::Tensor& t) {
 
 std::string Difference(const Array& got, const Array& want, const Tolerance& tolerance) {
   if (got.dtype != want.dtype || got.shape != want.shape) {
-    return fmt::format("got {}{}, want {}{}", ir::Name(got.dtype), got.shape, ir::Name(want.dtype), want.shape);
+    return fmt::format("got {}{}, want {}{}", ir::Name(got.dtype), got.shape, ir::Name(want.dtype),
+                       want.shape);
   }
   double worst = -1;
   std::string text;
   for (size_t i = 0; i < want.values.size(); ++i) {
     const double g = got.values[i], w = want.values[i];
     if (Near(g, w, want.dtype, tolerance)) continue;
-    const double off = std::isfinite(g - w) ? std::fabs(g - w) : std::numeric_limits<double>::infinity();
+    const double off =
+        std::isfinite(g - w) ? std::fabs(g - w) : std::numeric_limits<double>::infinity();
     if (off < worst) continue;
     worst = off;
-    text = fmt::format("element {} of {}{}: got {:.17g}, want {:.17g} ({:.3g} ulp)", i, ir::Name(want.dtype),
-                       want.shape, g, w, off / UnitInLastPlace(w, want.dtype));
+    text =
+        fmt::format("element {} of {}{}: got {:.17g}, want {:.17g} ({:.3g} ulp)", i,
+                    ir::Name(want.dtype), want.shape, g, w, off / UnitInLastPlace(w, want.dtype));
   }
   return text;
 }

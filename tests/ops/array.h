@@ -1,7 +1,7 @@
 #pragma once
 
-// Arrays of numbers for references: every element type is held as double, so references are plain C++ and know nothing
-// of what they check.
+// Arrays of numbers for references: every element type is held as double, so references are plain
+// C++ and know nothing of what they check.
 
 #include <cstdint>
 #include <functional>
@@ -35,8 +35,8 @@ Array Filled(DType dtype, const Sizes& shape, const std::function<double(const S
 runtime::Tensor ToTensor(const Array& a);
 Array FromTensor(const runtime::Tensor& t);
 
-// How near a result must be: within `ulps` units in the last place of the wanted number, plus `absolute`.
-// Both 0: the same bits, the sign of zero included.
+// How near a result must be: within `ulps` units in the last place of the wanted number, plus
+// `absolute`. Both 0: the same bits, the sign of zero included.
 struct Tolerance {
   double ulps = 0;
   double absolute = 0;

@@ -23,8 +23,10 @@ OpCase Comparison(std::string_view name, double (*f)(double, double), bool besid
           .gradient = Gradient::kNone,
           .refused = {{{F32({2}), F32({3})}, {}, "[2] and [3] do not line up (axis 0: 2, 3)"},
                       {{F32({2}), I32({2})}, {}, "f32 and i32 are different element types"}},
-          .specials = {{{kNan, 1}, beside_nan ? 1.0 : 0.0}, {{1, kNan}, beside_nan ? 1.0 : 0.0},
-                       {{0.0, -0.0}, f(0, 0)}, {{-kInf, kInf}, f(-1, 1)}}};
+          .specials = {{{kNan, 1}, beside_nan ? 1.0 : 0.0},
+                       {{1, kNan}, beside_nan ? 1.0 : 0.0},
+                       {{0.0, -0.0}, f(0, 0)},
+                       {{-kInf, kInf}, f(-1, 1)}}};
 }
 
 OpCase Logic(std::string_view name, double (*f)(double, double)) {
@@ -48,7 +50,8 @@ Array SelectReference(const Given& g) {
 double CastTo(DType to, double x) {
   switch (to) {
     case DType::kI1: return x != 0 ? 1 : 0;
-    case DType::kI32: return std::isnan(x) ? 0 : std::trunc(std::fmin(std::fmax(x, -0x1p31), 0x1p31 - 1));
+    case DType::kI32:
+      return std::isnan(x) ? 0 : std::trunc(std::fmin(std::fmax(x, -0x1p31), 0x1p31 - 1));
     case DType::kI64: return std::isnan(x) ? 0 : std::trunc(x);
     case DType::kF32: return static_cast<double>(static_cast<float>(x));
     case DType::kF64: return x;
@@ -70,12 +73,17 @@ std::vector<Sample> CastSamples(DType to) {
 
 std::vector<OpCase> ComparisonCases() {
   std::vector<OpCase> cases;
-  cases.push_back(Comparison("equal", [](double a, double b) { return a == b ? 1.0 : 0.0; }, false));
-  cases.push_back(Comparison("not_equal", [](double a, double b) { return a != b ? 1.0 : 0.0; }, true));
+  cases.push_back(
+      Comparison("equal", [](double a, double b) { return a == b ? 1.0 : 0.0; }, false));
+  cases.push_back(
+      Comparison("not_equal", [](double a, double b) { return a != b ? 1.0 : 0.0; }, true));
   cases.push_back(Comparison("less", [](double a, double b) { return a < b ? 1.0 : 0.0; }, false));
-  cases.push_back(Comparison("less_equal", [](double a, double b) { return a <= b ? 1.0 : 0.0; }, false));
-  cases.push_back(Comparison("greater", [](double a, double b) { return a > b ? 1.0 : 0.0; }, false));
-  cases.push_back(Comparison("greater_equal", [](double a, double b) { return a >= b ? 1.0 : 0.0; }, false));
+  cases.push_back(
+      Comparison("less_equal", [](double a, double b) { return a <= b ? 1.0 : 0.0; }, false));
+  cases.push_back(
+      Comparison("greater", [](double a, double b) { return a > b ? 1.0 : 0.0; }, false));
+  cases.push_back(
+      Comparison("greater_equal", [](double a, double b) { return a >= b ? 1.0 : 0.0; }, false));
   for (OpCase& c : cases) {  // equality is for i1, too; order is not
     const bool any = c.name == "equal" || c.name == "not_equal";
     if (!any) c.refused.push_back({{I1({2}), I1({2})}, {}, "takes f32, f64, i32 or i64, got i1"});
@@ -93,25 +101,33 @@ std::vector<OpCase> ComparisonCases() {
                    .refused = {{{I32({2})}, {}, "takes i1, got i32"}},
                    .specials = {},
                    .floats = false});
-  cases.push_back({.name = "select",
-                   .samples = [](DType d) { return Elementwise({DType::kI1, d, d}); },
-                   .domains = {kBits, {}, {}},
-                   .reference = SelectReference,
-                   .refused = {{{F32({2}), F32({2}), F32({2})}, {}, "takes i1, got f32"},
-                               {{I1({2}), F32({2}), F64({2})}, {}, "f32 and f64 are different element types"},
-                               {{I1({3}), F32({2}), F32({2})}, {}, "[3] and [2] do not line up (axis 0: 3, 2)"}},
-                   .specials = {}});
+  cases.push_back(
+      {.name = "select",
+       .samples = [](DType d) { return Elementwise({DType::kI1, d, d}); },
+       .domains = {kBits, {}, {}},
+       .reference = SelectReference,
+       .refused = {{{F32({2}), F32({2}), F32({2})}, {}, "takes i1, got f32"},
+                   {{I1({2}), F32({2}), F64({2})}, {}, "f32 and f64 are different element types"},
+                   {{I1({3}), F32({2}), F32({2})},
+                    {},
+                    "[3] and [2] do not line up (axis 0: 3, 2)"}},
+       .specials = {}});
   cases.push_back({.name = "cast",
                    .samples = CastSamples,
                    .domains = {{.low = 0, .high = 6, .grid = 0.25}},
-                   .reference = [](const Given& g) {
-                     const DType to = g.attr<DType>("dtype");
-                     return Filled(to, g.operands[0].shape,
-                                   [&](const Sizes& i) { return CastTo(to, g.operands[0].at(i)); });
-                   },
+                   .reference =
+                       [](const Given& g) {
+                         const DType to = g.attr<DType>("dtype");
+                         return Filled(to, g.operands[0].shape, [&](const Sizes& i) {
+                           return CastTo(to, g.operands[0].at(i));
+                         });
+                       },
                    .refused = {{{F32({2})}, {}, "attribute dtype is missing"},
-                               {{F32({2})}, {{"dtype", int64_t{1}}}, "attribute dtype has the wrong kind of value"}},
-                   .specials = {}});
+                               {{F32({2})},
+                                {{"dtype", int64_t{1}}},
+                                "attribute dtype has the wrong kind of value"}},
+                   .specials = {},
+                   .second_order = false});
   cases.push_back({.name = "stop_gradient",
                    .samples = Floats(1),
                    .domains = {{}},

@@ -21,7 +21,8 @@ Sizes Numbers(const Shape& shape) {
 
 Array ConstantReference(const Given& g) {
   const auto dtype = g.attr<DType>("dtype");
-  double x = ir::IsFloat(dtype) ? g.attr<double>("value") : static_cast<double>(g.attr<int64_t>("integer"));
+  double x = ir::IsFloat(dtype) ? g.attr<double>("value")
+                                : static_cast<double>(g.attr<int64_t>("integer"));
   if (dtype == DType::kF32) x = static_cast<double>(static_cast<float>(x));
   return Filled(dtype, Numbers(g.attr<Shape>("shape")), [&](const Sizes&) { return x; });
 }
@@ -71,20 +72,30 @@ std::function<Array(const Given&)> Random(bool normal) {
 
 std::vector<Sample> RandomSamples(DType d) {
   const auto draw = [&](Shape shape, Sizes batch = {}) {
-    return Sample{{I64({}), I64({})}, {{"dtype", d}, {"shape", std::move(shape)}}, std::move(batch)};
+    return Sample{
+        {I64({}), I64({})}, {{"dtype", d}, {"shape", std::move(shape)}}, std::move(batch)};
   };
   return {draw({}), draw({0}), draw({37}), draw({3, 17}), draw({ir::Dim(kB), 3}, {0, 1, 16, 17})};
 }
 
 const std::vector<Refused> kRefusedRandom = {
-    {{I32({}), I64({})}, {{"dtype", DType::kF32}, {"shape", Shape{2}}}, "seed and stream are i64[], got i32[]"},
-    {{I64({}), I64({1})}, {{"dtype", DType::kF32}, {"shape", Shape{2}}}, "seed and stream are i64[], got i64[1]"},
-    {{I64({}), I64({})}, {{"dtype", DType::kI32}, {"shape", Shape{2}}}, "takes f32 or f64, got i32"},
-    {{I64({}), I64({})}, {{"dtype", DType::kF32}, {"shape", Shape{-2}}}, "size -2 in [-2] is negative"},
+    {{I32({}), I64({})},
+     {{"dtype", DType::kF32}, {"shape", Shape{2}}},
+     "seed and stream are i64[], got i32[]"},
+    {{I64({}), I64({1})},
+     {{"dtype", DType::kF32}, {"shape", Shape{2}}},
+     "seed and stream are i64[], got i64[1]"},
+    {{I64({}), I64({})},
+     {{"dtype", DType::kI32}, {"shape", Shape{2}}},
+     "takes f32 or f64, got i32"},
+    {{I64({}), I64({})},
+     {{"dtype", DType::kF32}, {"shape", Shape{-2}}},
+     "size -2 in [-2] is negative"},
 };
 
 // Calls @twice(a, b) = a + a * b of the same module.
-ir::Value BuildCall(ir::Module& m, ir::Function& f, const std::vector<ir::Value>& operands, const Sample&) {
+ir::Value BuildCall(ir::Module& m, ir::Function& f, const std::vector<ir::Value>& operands,
+                    const Sample&) {
   ir::Function& callee = m.AddFunction(m.UniqueName("shared"));
   const ir::Value a = callee.AddArgument("a", operands[0].type());
   const ir::Value b = callee.AddArgument("b", operands[1].type());
@@ -98,47 +109,75 @@ ir::Value BuildCall(ir::Module& m, ir::Function& f, const std::vector<ir::Value>
 std::vector<OpCase> LeafCases() {
   const ir::Dim b(kB);
   std::vector<OpCase> cases;
-  cases.push_back({.name = "constant",
-                   .samples =
-                       [=](DType d) {
-                         const auto splat = [&](Shape shape, double value, Sizes batch = {}) {
-                           return Sample{{}, {{"dtype", d}, {"shape", std::move(shape)}, {"value", value}, {"integer", int64_t{0}}}, std::move(batch)};
-                         };
-                         const auto whole = [&](DType integers, int64_t value) {
-                           return Sample{{}, {{"dtype", integers}, {"shape", Shape{3}}, {"value", 0.0}, {"integer", value}}};
-                         };
-                         return std::vector<Sample>{
-                             splat({}, 0.1), splat({17}, -0.0), splat({2, 3}, 1e300), splat({0}, 1), splat({4}, std::nan("")),
-                             whole(DType::kI1, 1), whole(DType::kI32, -7), whole(DType::kI64, int64_t{1} << 40),
-                         };
-                       },
-                   .domains = {},
-                   .reference = ConstantReference,
-                   .gradient = Gradient::kNone,
-                   .refused = {{{}, {{"dtype", DType::kF32}, {"shape", Shape{2}}, {"integer", int64_t{3}}}, "a constant of f32 has no integer"},
-                               {{}, {{"dtype", DType::kI32}, {"shape", Shape{2}}, {"value", 0.5}}, "a constant of i32 has no value"},
-                               {{}, {{"dtype", DType::kI32}, {"shape", Shape{2}}, {"integer", int64_t{1} << 31}}, "the integer 2147483648 is not one of i32"},
-                               {{}, {{"dtype", DType::kI1}, {"shape", Shape{2}}, {"integer", int64_t{2}}}, "the integer 2 is not one of i1"},
-                               {{}, {{"dtype", DType::kF32}, {"shape", Shape{-2}}}, "size -2 in [-2] is negative"},
-                               {{}, {{"dtype", DType::kF32}}, "attribute shape is missing"}},
-                   .specials = {}});
-  cases.push_back({.name = "iota",
-                   .samples =
-                       [=](DType d) {
-                         std::vector<Sample> samples;
-                         for (const DType any : {d, DType::kI32, DType::kI64}) {
-                           samples.push_back({{}, {{"dtype", any}, {"shape", Shape{37}}, {"axis", int64_t{0}}}});
-                           samples.push_back({{}, {{"dtype", any}, {"shape", Shape{3, 5}}, {"axis", int64_t{0}}}});
-                           samples.push_back({{}, {{"dtype", any}, {"shape", Shape{3, 5}}, {"axis", int64_t{1}}}});
-                         }
-                         return samples;
-                       },
-                   .domains = {},
-                   .reference = IotaReference,
-                   .gradient = Gradient::kNone,
-                   .refused = {{{}, {{"dtype", DType::kF32}, {"shape", Shape{2}}, {"axis", int64_t{1}}}, "axis 1 is out of range for [2] (1 axis)"},
-                               {{}, {{"dtype", DType::kI1}, {"shape", Shape{2}}, {"axis", int64_t{0}}}, "takes f32, f64, i32 or i64, got i1"}},
-                   .specials = {}});
+  cases.push_back(
+      {.name = "constant",
+       .samples =
+           [=](DType d) {
+             const auto splat = [&](Shape shape, double value, Sizes batch = {}) {
+               return Sample{{},
+                             {{"dtype", d},
+                              {"shape", std::move(shape)},
+                              {"value", value},
+                              {"integer", int64_t{0}}},
+                             std::move(batch)};
+             };
+             const auto whole = [&](DType integers, int64_t value) {
+               return Sample{
+                   {},
+                   {{"dtype", integers}, {"shape", Shape{3}}, {"value", 0.0}, {"integer", value}}};
+             };
+             return std::vector<Sample>{
+                 splat({}, 0.1),           splat({17}, -0.0),
+                 splat({2, 3}, 1e300),     splat({0}, 1),
+                 splat({4}, std::nan("")), whole(DType::kI1, 1),
+                 whole(DType::kI32, -7),   whole(DType::kI64, int64_t{1} << 40),
+             };
+           },
+       .domains = {},
+       .reference = ConstantReference,
+       .gradient = Gradient::kNone,
+       .refused = {{{},
+                    {{"dtype", DType::kF32}, {"shape", Shape{2}}, {"integer", int64_t{3}}},
+                    "a constant of f32 has no integer"},
+                   {{},
+                    {{"dtype", DType::kI32}, {"shape", Shape{2}}, {"value", 0.5}},
+                    "a constant of i32 has no value"},
+                   {{},
+                    {{"dtype", DType::kI32}, {"shape", Shape{2}}, {"integer", int64_t{1} << 31}},
+                    "the integer 2147483648 is not one of i32"},
+                   {{},
+                    {{"dtype", DType::kI1}, {"shape", Shape{2}}, {"integer", int64_t{2}}},
+                    "the integer 2 is not one of i1"},
+                   {{},
+                    {{"dtype", DType::kF32}, {"shape", Shape{-2}}},
+                    "size -2 in [-2] is negative"},
+                   {{}, {{"dtype", DType::kF32}}, "attribute shape is missing"}},
+       .specials = {}});
+  cases.push_back(
+      {.name = "iota",
+       .samples =
+           [=](DType d) {
+             std::vector<Sample> samples;
+             for (const DType any : {d, DType::kI32, DType::kI64}) {
+               samples.push_back(
+                   {{}, {{"dtype", any}, {"shape", Shape{37}}, {"axis", int64_t{0}}}});
+               samples.push_back(
+                   {{}, {{"dtype", any}, {"shape", Shape{3, 5}}, {"axis", int64_t{0}}}});
+               samples.push_back(
+                   {{}, {{"dtype", any}, {"shape", Shape{3, 5}}, {"axis", int64_t{1}}}});
+             }
+             return samples;
+           },
+       .domains = {},
+       .reference = IotaReference,
+       .gradient = Gradient::kNone,
+       .refused = {{{},
+                    {{"dtype", DType::kF32}, {"shape", Shape{2}}, {"axis", int64_t{1}}},
+                    "axis 1 is out of range for [2] (1 axis)"},
+                   {{},
+                    {{"dtype", DType::kI1}, {"shape", Shape{2}}, {"axis", int64_t{0}}},
+                    "takes f32, f64, i32 or i64, got i1"}},
+       .specials = {}});
   cases.push_back({.name = "random_uniform",
                    .samples = RandomSamples,
                    .domains = {{.low = -1e9, .high = 1e9}, {.low = 0, .high = 100}},
@@ -150,7 +189,8 @@ std::vector<OpCase> LeafCases() {
                    .samples = RandomSamples,
                    .domains = {{.low = -1e9, .high = 1e9}, {.low = 0, .high = 100}},
                    .reference = Random(true),
-                   // The angle is rounded before its cosine is taken: up to 2 pi * 2^-24 off, times a radius below 6.
+                   // The angle is rounded before its cosine is taken: up to 2 pi * 2^-24 off, times
+                   // a radius below 6.
                    .f32 = {.ulps = 6, .absolute = 6 * 6.3 * 0x1p-24},
                    .f64 = {.ulps = 6, .absolute = 9 * 6.3 * 0x1p-53},
                    .gradient = Gradient::kNone,
@@ -165,7 +205,9 @@ std::vector<OpCase> LeafCases() {
                    .domains = {{.low = -4, .high = 4, .grid = 0.125}},
                    .reference = Each([](double x, double y) { return x + x * y; }),
                    .gradient = Gradient::kRefused,  // calls are inlined before differentiation
-                   .refused = {{{F32({2})}, {{"callee", ir::FunctionRef{"nobody"}}}, "there is no function @nobody"},
+                   .refused = {{{F32({2})},
+                                {{"callee", ir::FunctionRef{"nobody"}}},
+                                "there is no function @nobody"},
                                {{F32({2})}, {}, "attribute callee is missing"}},
                    .specials = {},
                    .build = BuildCall});

@@ -26,8 +26,10 @@ std::function<Array(const Given&)> Fold(double start, double (*f)(double, double
     const auto reduced = [&](const Sizes& full, bool of_shape) {
       Sizes kept;
       for (size_t i = 0; i < full.size(); ++i) {
-        if (!Has(axes, i)) kept.push_back(full[i]);
-        else if (keep) kept.push_back(of_shape ? 1 : 0);
+        if (!Has(axes, i))
+          kept.push_back(full[i]);
+        else if (keep)
+          kept.push_back(of_shape ? 1 : 0);
       }
       return kept;
     };
@@ -102,7 +104,8 @@ Array ArgmaxReference(const Given& g) {
     }
     return static_cast<double>(best[axis]);
   });
-  if (!g.attr<bool>("keep_dims")) result.shape.erase(result.shape.begin() + static_cast<int64_t>(axis));
+  if (!g.attr<bool>("keep_dims"))
+    result.shape.erase(result.shape.begin() + static_cast<int64_t>(axis));
   return result;
 }
 
@@ -140,43 +143,51 @@ std::vector<OpCase> ReductionCases() {
                    .f64 = {.ulps = 108 / 2},
                    .refused = kRefused,
                    .specials = {}});
-  cases.push_back({.name = "count",
-                   .samples =
-                       [=](DType d) {
-                         return std::vector<Sample>{
-                             {{{d, {b, 3}}}, {{"axes", IntList{0}}, {"dtype", d}}, {0, 1, 17}},
-                             {{{d, {b, 3}}}, {{"axes", IntList{0, 1}}, {"dtype", DType::kI64}}, {0, 1, 17}},
-                             {{{d, {4, 3}}}, {{"axes", IntList{0, 1}}, {"dtype", d}}},
-                             {{{d, {4, 3}}}, {{"axes", IntList{}}, {"dtype", DType::kI32}}},
-                             {{{d, {0, 3}}}, {{"axes", IntList{0}}, {"dtype", d}}},
-                         };
-                       },
-                   .domains = {{}},
-                   .reference = CountReference,
-                   .gradient = Gradient::kZero,
-                   .refused = {{{F32({2})}, {{"axes", IntList{1}}, {"dtype", DType::kF32}}, "axis 1 is out of range for [2] (1 axis)"},
-                               {{F32({2})}, {{"axes", IntList{0}}, {"dtype", DType::kI1}}, "takes f32, f64, i32 or i64, got i1"}},
-                   .specials = {}});
-  cases.push_back({.name = "argmax",
-                   .samples =
-                       [=](DType d) {
-                         std::vector<Sample> samples = {
-                             {{{d, {1}}}, {{"axis", int64_t{0}}, {"keep_dims", false}}},
-                             {{{d, {37}}}, {{"axis", int64_t{0}}, {"keep_dims", true}}},
-                             {{{d, {4, 17}}}, {{"axis", int64_t{1}}, {"keep_dims", false}}},
-                             {{{d, {17, 4}}}, {{"axis", int64_t{0}}, {"keep_dims", true}}},
-                             {{{d, {b, 10}}}, {{"axis", int64_t{1}}, {"keep_dims", false}}, SweptBatches()},
-                             {{{d, {b, 3}}}, {{"axis", int64_t{0}}, {"keep_dims", false}}, {1, 2, 17}},
-                         };
-                         samples.push_back({{I32({4, 17})}, {{"axis", int64_t{1}}, {"keep_dims", false}}});
-                         return samples;
-                       },
-                   .domains = {{.low = -2, .high = 2, .grid = 0.5}},  // with ties: the first counts
-                   .reference = ArgmaxReference,
-                   .gradient = Gradient::kNone,
-                   .refused = {{{F32({2, 0})}, {{"axis", int64_t{1}}}, "there is no maximum along axis 1 of [2, 0], which has no elements"},
-                               {{F32({2})}, {{"axis", int64_t{1}}}, "axis 1 is out of range for [2] (1 axis)"}},
-                   .specials = {}});
+  cases.push_back(
+      {.name = "count",
+       .samples =
+           [=](DType d) {
+             return std::vector<Sample>{
+                 {{{d, {b, 3}}}, {{"axes", IntList{0}}, {"dtype", d}}, {0, 1, 17}},
+                 {{{d, {b, 3}}}, {{"axes", IntList{0, 1}}, {"dtype", DType::kI64}}, {0, 1, 17}},
+                 {{{d, {4, 3}}}, {{"axes", IntList{0, 1}}, {"dtype", d}}},
+                 {{{d, {4, 3}}}, {{"axes", IntList{}}, {"dtype", DType::kI32}}},
+                 {{{d, {0, 3}}}, {{"axes", IntList{0}}, {"dtype", d}}},
+             };
+           },
+       .domains = {{}},
+       .reference = CountReference,
+       .gradient = Gradient::kZero,
+       .refused = {{{F32({2})},
+                    {{"axes", IntList{1}}, {"dtype", DType::kF32}},
+                    "axis 1 is out of range for [2] (1 axis)"},
+                   {{F32({2})},
+                    {{"axes", IntList{0}}, {"dtype", DType::kI1}},
+                    "takes f32, f64, i32 or i64, got i1"}},
+       .specials = {}});
+  cases.push_back(
+      {.name = "argmax",
+       .samples =
+           [=](DType d) {
+             std::vector<Sample> samples = {
+                 {{{d, {1}}}, {{"axis", int64_t{0}}, {"keep_dims", false}}},
+                 {{{d, {37}}}, {{"axis", int64_t{0}}, {"keep_dims", true}}},
+                 {{{d, {4, 17}}}, {{"axis", int64_t{1}}, {"keep_dims", false}}},
+                 {{{d, {17, 4}}}, {{"axis", int64_t{0}}, {"keep_dims", true}}},
+                 {{{d, {b, 10}}}, {{"axis", int64_t{1}}, {"keep_dims", false}}, SweptBatches()},
+                 {{{d, {b, 3}}}, {{"axis", int64_t{0}}, {"keep_dims", false}}, {1, 2, 17}},
+             };
+             samples.push_back({{I32({4, 17})}, {{"axis", int64_t{1}}, {"keep_dims", false}}});
+             return samples;
+           },
+       .domains = {{.low = -2, .high = 2, .grid = 0.5}},  // with ties: the first counts
+       .reference = ArgmaxReference,
+       .gradient = Gradient::kNone,
+       .refused = {{{F32({2, 0})},
+                    {{"axis", int64_t{1}}},
+                    "there is no maximum along axis 1 of [2, 0], which has no elements"},
+                   {{F32({2})}, {{"axis", int64_t{1}}}, "axis 1 is out of range for [2] (1 axis)"}},
+       .specials = {}});
   return cases;
 }
 

@@ -18,11 +18,13 @@ absl::StatusOr<Executor> Executor::Create(const ir::Module& module, std::string_
   if (absl::Status s = passes::RunPipeline(*copy, way, {options.target}); !s.ok()) return s;
   auto entries = codegen::CompileAndLoad(*copy, options);
   if (!entries.ok()) return entries.status();
-  for (codegen::LoadedEntry& e : *entries) executor.compiled_.emplace(e.name, std::move(e.executable));
+  for (codegen::LoadedEntry& e : *entries)
+    executor.compiled_.emplace(e.name, std::move(e.executable));
   return executor;
 }
 
-absl::StatusOr<std::vector<Array>> Executor::Run(std::string_view function, const std::vector<Array>& operands) const {
+absl::StatusOr<std::vector<Array>> Executor::Run(std::string_view function,
+                                                 const std::vector<Array>& operands) const {
   if (interpreted_) return Interpret(*interpreted_->Find(function), operands);
   const auto found = compiled_.find(function);
   if (found == compiled_.end()) return absl::NotFoundError(fmt::format("no entry {}", function));

@@ -19,7 +19,8 @@ namespace gradus::test {
 class Executor {
  public:
   static absl::StatusOr<Executor> Create(const ir::Module& module, std::string_view way);
-  absl::StatusOr<std::vector<Array>> Run(std::string_view function, const std::vector<Array>& operands) const;
+  absl::StatusOr<std::vector<Array>> Run(std::string_view function,
+                                         const std::vector<Array>& operands) const;
 
  private:
   std::unique_ptr<ir::Module> interpreted_;

@@ -24,7 +24,9 @@ struct Number {
   int64_t i = 0;
 };
 
-double Round(DType d, double x) { return d == DType::kF32 ? static_cast<double>(static_cast<float>(x)) : x; }
+double Round(DType d, double x) {
+  return d == DType::kF32 ? static_cast<double>(static_cast<float>(x)) : x;
+}
 int64_t Wrap(DType d, uint64_t x) {
   if (d == DType::kI1) return static_cast<int64_t>(x & 1);
   if (d == DType::kI32) return static_cast<int32_t>(static_cast<uint32_t>(x));
@@ -33,12 +35,17 @@ int64_t Wrap(DType d, uint64_t x) {
 Number OfFloat(DType d, double x) { return {Round(d, x), 0}; }
 Number OfInteger(DType d, uint64_t x) { return {0, Wrap(d, x)}; }
 
-double MaxOf(double a, double b) { return std::isnan(a) || std::isnan(b) ? std::nan("") : a > b ? a : b; }
-double MinOf(double a, double b) { return std::isnan(a) || std::isnan(b) ? std::nan("") : a < b ? a : b; }
+double MaxOf(double a, double b) {
+  return std::isnan(a) || std::isnan(b) ? std::nan("") : a > b ? a : b;
+}
+double MinOf(double a, double b) {
+  return std::isnan(a) || std::isnan(b) ? std::nan("") : a < b ? a : b;
+}
 
 class Interpreter {
  public:
-  Interpreter(const loop::Kernel& kernel, std::vector<Array>& buffers, std::map<ir::Symbol, int64_t> symbols)
+  Interpreter(const loop::Kernel& kernel, std::vector<Array>& buffers,
+              std::map<ir::Symbol, int64_t> symbols)
       : kernel_(kernel), buffers_(buffers), symbols_(std::move(symbols)) {}
 
   void Process() {
@@ -130,9 +137,13 @@ class Interpreter {
     const bool is_float = ir::IsFloat(s.dtype);
     switch (s.reduce) {
       case loop::ReduceKind::kSum:
-        return is_float ? OfFloat(s.dtype, sum.f + x.f) : OfInteger(s.dtype, static_cast<uint64_t>(sum.i) + static_cast<uint64_t>(x.i));
+        return is_float
+                   ? OfFloat(s.dtype, sum.f + x.f)
+                   : OfInteger(s.dtype, static_cast<uint64_t>(sum.i) + static_cast<uint64_t>(x.i));
       case loop::ReduceKind::kProd:
-        return is_float ? OfFloat(s.dtype, sum.f * x.f) : OfInteger(s.dtype, static_cast<uint64_t>(sum.i) * static_cast<uint64_t>(x.i));
+        return is_float
+                   ? OfFloat(s.dtype, sum.f * x.f)
+                   : OfInteger(s.dtype, static_cast<uint64_t>(sum.i) * static_cast<uint64_t>(x.i));
       case loop::ReduceKind::kMax: return {MaxOf(sum.f, x.f), std::max(sum.i, x.i)};
       case loop::ReduceKind::kMin: return {MinOf(sum.f, x.f), std::min(sum.i, x.i)};
     }
@@ -162,7 +173,8 @@ class Interpreter {
       }
       case ScalarKind::kGuard: return Holds(s) ? Evaluate(s.operands[0]) : Number{};
       case ScalarKind::kReduce: return Reduce(s, 0, Start(s));
-      case ScalarKind::kSelect: return Evaluate(s.operands[0]).i != 0 ? Evaluate(s.operands[1]) : Evaluate(s.operands[2]);
+      case ScalarKind::kSelect:
+        return Evaluate(s.operands[0]).i != 0 ? Evaluate(s.operands[1]) : Evaluate(s.operands[2]);
       default: break;
     }
     std::array<Number, 3> x;
@@ -182,7 +194,9 @@ class Interpreter {
       case ScalarKind::kMax: return {MaxOf(a, b), 0};
       case ScalarKind::kFma:
         if (from == DType::kF64) return {std::fma(a, b, c), 0};
-        return {static_cast<double>(std::fma(static_cast<float>(a), static_cast<float>(b), static_cast<float>(c))), 0};
+        return {static_cast<double>(
+                    std::fma(static_cast<float>(a), static_cast<float>(b), static_cast<float>(c))),
+                0};
       case ScalarKind::kNeg: return {-a, 0};
       case ScalarKind::kAbs: return {std::fabs(a), 0};
       case ScalarKind::kFloor: return {std::floor(a), 0};
@@ -192,7 +206,8 @@ class Interpreter {
       case ScalarKind::kNe: return {0, a != b};
       case ScalarKind::kLt: return {0, a < b};
       case ScalarKind::kLe: return {0, a <= b};
-      case ScalarKind::kCast: return ir::IsFloat(s.dtype) ? OfFloat(s.dtype, a) : Number{0, Saturated(s.dtype, a)};
+      case ScalarKind::kCast:
+        return ir::IsFloat(s.dtype) ? OfFloat(s.dtype, a) : Number{0, Saturated(s.dtype, a)};
       case ScalarKind::kBitcast:
         if (from == DType::kF64) return {0, std::bit_cast<int64_t>(a)};
         return {0, std::bit_cast<int32_t>(static_cast<float>(a))};
@@ -211,7 +226,9 @@ class Interpreter {
   static Number OnIntegers(const Scalar& s, DType from, const std::array<Number, 3>& x) {
     const int64_t p = x[0].i, q = x[1].i;
     const auto a = static_cast<uint64_t>(p), b = static_cast<uint64_t>(q);
-    const uint64_t mask = from == DType::kI64 ? ~uint64_t{0} : from == DType::kI32 ? 0xffffffffu : 1u;
+    const uint64_t mask = from == DType::kI64   ? ~uint64_t{0}
+                          : from == DType::kI32 ? 0xffffffffu
+                                                : 1u;
     switch (s.kind) {
       case ScalarKind::kAdd: return OfInteger(from, a + b);
       case ScalarKind::kSub: return OfInteger(from, a - b);
@@ -230,7 +247,9 @@ class Interpreter {
       case ScalarKind::kXor: return OfInteger(from, a ^ b);
       case ScalarKind::kShl: return OfInteger(from, a << b);
       case ScalarKind::kShr: return OfInteger(from, (a & mask) >> b);
-      case ScalarKind::kCast: return ir::IsFloat(s.dtype) ? OfFloat(s.dtype, static_cast<double>(p)) : OfInteger(s.dtype, a);
+      case ScalarKind::kCast:
+        return ir::IsFloat(s.dtype) ? OfFloat(s.dtype, static_cast<double>(p))
+                                    : OfInteger(s.dtype, a);
       case ScalarKind::kBitcast:
         if (from == DType::kI64) return {std::bit_cast<double>(p), 0};
         return {static_cast<double>(std::bit_cast<float>(static_cast<int32_t>(p))), 0};
@@ -247,21 +266,24 @@ class Interpreter {
 
 }  // namespace
 
-absl::StatusOr<std::vector<Array>> Interpret(const ir::Function& f, const std::vector<Array>& operands) {
+absl::StatusOr<std::vector<Array>> Interpret(const ir::Function& f,
+                                             const std::vector<Array>& operands) {
   absl::StatusOr<std::unique_ptr<loop::Kernel>> kernel = loop::Lower(f);
   if (!kernel.ok()) return kernel.status();
   std::map<ir::Symbol, int64_t> symbols;
   for (size_t k = 0; k < operands.size(); ++k) {
     const ir::Shape& shape = f.arg(static_cast<int>(k)).shape();
     for (int axis = 0; axis < shape.rank(); ++axis) {
-      if (shape[axis].is_symbol()) symbols[shape[axis].symbol()] = operands[k].shape[static_cast<size_t>(axis)];
+      if (shape[axis].is_symbol())
+        symbols[shape[axis].symbol()] = operands[k].shape[static_cast<size_t>(axis)];
     }
   }
   std::vector<Array> buffers = operands;
   for (size_t k = operands.size(); k < (*kernel)->buffers.size(); ++k) {
     const ir::Type& type = (*kernel)->buffers[k].type;
     Sizes shape;
-    for (const ir::Dim& d : type.shape) shape.push_back(d.is_symbol() ? symbols.at(d.symbol()) : d.size());
+    for (const ir::Dim& d : type.shape)
+      shape.push_back(d.is_symbol() ? symbols.at(d.symbol()) : d.size());
     buffers.push_back(Filled(type.dtype, shape, [](const Sizes&) { return std::nan(""); }));
   }
   Interpreter(**kernel, buffers, std::move(symbols)).Process();

@@ -1,7 +1,7 @@
 #pragma once
 
-// Runs loop IR by reading it: slow, and with nothing between the lowering rules and the numbers, so that a wrong number
-// tells a wrong rule from wrong code.
+// Runs loop IR by reading it: slow, and with nothing between the lowering rules and the numbers, so
+// that a wrong number tells a wrong rule from wrong code.
 
 #include <vector>
 
@@ -11,7 +11,9 @@
 
 namespace gradus::test {
 
-// Lowers the whole function to one kernel and evaluates its stores. Symbols are bound by the operands' shapes.
-absl::StatusOr<std::vector<Array>> Interpret(const ir::Function& f, const std::vector<Array>& operands);
+// Lowers the whole function to one kernel and evaluates its stores. Symbols are bound by the
+// operands' shapes.
+absl::StatusOr<std::vector<Array>> Interpret(const ir::Function& f,
+                                             const std::vector<Array>& operands);
 
 }  // namespace gradus::test

@@ -1,7 +1,7 @@
 #pragma once
 
-// The op table: one row an op, from which op_table_test.cpp makes all of that op's tests. A registered op without a row
-// fails. Rows of composites, which have no record, stand beside them.
+// The op table: one row an op, from which op_table_test.cpp makes all of that op's tests. A
+// registered op without a row fails. Rows of composites, which have no record, stand beside them.
 
 #include <functional>
 #include <optional>
@@ -22,7 +22,8 @@ inline constexpr ir::Symbol kB{"B"};
 // How an operand is filled, for each of its elements alone.
 struct Domain {
   double low = -2, high = 2;
-  double grid = 0;        // > 0: multiples of it (plus `phase`), so that sums and products are exact in any order
+  double grid =
+      0;  // > 0: multiples of it (plus `phase`), so that sums and products are exact in any order
   double phase = 0;
   bool distinct = false;  // no two elements equal, nor near each other: for what has joints at ties
   double zeros = 0;       // this share of the elements is exactly 0
@@ -81,8 +82,12 @@ struct OpCase {
   std::vector<Refused> refused;
   std::vector<Special> specials;
   bool floats = true;  // whether samples differ by dtype
-  // For composites, and for ops that need more than operands and attributes. Default: emit the op of that name.
-  std::function<ir::Value(ir::Module&, ir::Function&, const std::vector<ir::Value>&, const Sample&)> build;
+  // For composites, and for ops that need more than operands and attributes. Default: emit the op
+  // of that name.
+  std::function<ir::Value(ir::Module&, ir::Function&, const std::vector<ir::Value>&, const Sample&)>
+      build;
+  // Off where central differences of the squared gradients are mostly rounding, or nothing moves.
+  bool second_order = true;
   double gradient_tolerance = 1e-6;  // relative to the largest of the operand's gradient
 };
 
@@ -98,8 +103,8 @@ std::vector<OpCase> CompositeCases();
 // The rows of registered ops, and those of composites.
 const std::vector<OpCase>& OpCases();
 
-// Shapes that sweep the sizes at which code changes: none, one, odd, and each side of a vector's width; a symbolic
-// batch, alone and over a row.
+// Shapes that sweep the sizes at which code changes: none, one, odd, and each side of a vector's
+// width; a symbolic batch, alone and over a row.
 std::vector<ir::Shape> SweptShapes();
 Sizes SweptBatches();
 // Samples of an elementwise op: `operands` of the dtype, all of one swept shape.

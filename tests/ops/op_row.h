@@ -1,0 +1,38 @@
+#pragma once
+
+// What the generic tests do with a row: build its samples, fill their operands, name them in
+// messages.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ir/module.h"
+#include "tests/ops/op_cases.h"
+
+namespace gradus::test {
+
+// A function of a sample's operands, and, if they do not hold B, of one more argument that does. It
+// has no results yet.
+struct Built {
+  ir::Function* function = nullptr;
+  std::vector<ir::Value> operands;
+  ir::Value result;
+  std::vector<ir::Type> argument_types;
+};
+absl::StatusOr<Built> Build(const OpCase& c, const Sample& s, ir::Module& m, std::string name);
+
+// One array an argument, from the row's domains.
+std::vector<Array> FillAll(const OpCase& c, const Built& b, int64_t batch);
+// What the row's reference sees of them.
+Given GivenOf(const Sample& s, const std::vector<Array>& operands, int64_t batch);
+
+Sizes BatchesOf(const Sample& s);  // one entry, unused, where there is no symbol
+std::vector<DType> DTypesOf(const OpCase& c);
+std::string Label(const OpCase& c, const Sample& s, int64_t batch);
+
+// The ways to run that are compared (see executors.h).
+inline constexpr std::string_view kWays[] = {"interpreted", "none", "default"};
+
+}  // namespace gradus::test
