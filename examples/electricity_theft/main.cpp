@@ -1,6 +1,7 @@
 // Finds electricity thieves in monthly meter readings. See README.md beside this file.
 
 #include <cstdio>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,9 @@ int Run(int argc, char** argv) {
   app.add_option("--train_rows", data_options.train_rows, "npy file: row numbers to train on");
   app.add_option("--test_rows", data_options.test_rows, "npy file: row numbers to test on");
   app.add_option("--model", model, "mlp, or all");
-  app.add_option("--seed", options.seed, "of split, weights and order of samples");
+  int64_t seed = 0;
+  app.add_option("--seed", seed, "of split, weights and order of samples; default 0")
+      ->check(CLI::Range(int64_t{0}, std::numeric_limits<int64_t>::max()));
   app.add_option("--epochs", options.epochs, "default: the model's own")
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}));
   app.add_option("--batch_size", options.batch_size, "default: the model's own")
@@ -54,6 +57,7 @@ int Run(int argc, char** argv) {
     fmt::print(stderr, "error: --model={}: there is no such model; expected {}\n", model, names);
     return kBadFlags;
   }
+  options.seed = static_cast<uint64_t>(seed);
   data_options.seed = options.seed;
   auto data = LoadMeters(data_options);
   if (!data.ok()) return Fail(data.status());

@@ -19,6 +19,10 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+std::string Duration(double seconds) {
+  return seconds < 1 ? fmt::format("{:.1f} ms", seconds * 1e3) : fmt::format("{:.2f} s", seconds);
+}
+
 std::string Bar(double fraction) {
   const int filled = std::clamp(static_cast<int>(fraction * kBarWidth), 0, kBarWidth);
   std::string bar(static_cast<size_t>(filled), '=');
@@ -74,8 +78,8 @@ void Progress::Step(int64_t step, const Evaluation& running) {
 void Progress::EndEpoch(const EpochRecord& record) {
   if (!lines_) return;
   std::string line =
-      fmt::format("epoch {}/{}  {} steps  {:.2f} s  {}", record.epoch, epochs_, steps_,
-                  record.seconds, FormatEvaluation(record.training, metric_names_));
+      fmt::format("epoch {}/{}  {} steps  {}  {}", record.epoch, epochs_, steps_,
+                  Duration(record.seconds), FormatEvaluation(record.training, metric_names_));
   if (record.validation) {
     line += "  " + FormatEvaluation(*record.validation, metric_names_, "val_");
   }

@@ -41,6 +41,15 @@ TEST(Progress, OnePlainLineAnEpochWhereThereIsNoTerminal) {
   EXPECT_EQ(Written([](std::FILE* f) { TwoEpochs(f, ProgressMode::kLines); }), lines);
 }
 
+TEST(Progress, ShortEpochsAreInMilliseconds) {
+  const std::string text = Written([](std::FILE* f) {
+    Progress progress(f, ProgressMode::kLines, 1, 4, {});
+    progress.StartEpoch(1);
+    progress.EndEpoch({1, {0.5, {}}, std::nullopt, 0.00123});
+  });
+  EXPECT_EQ(text, "epoch 1/1  4 steps  1.2 ms  loss 0.5000\n");
+}
+
 TEST(Progress, NothingWhenOff) {
   EXPECT_EQ(Written([](std::FILE* f) { TwoEpochs(f, ProgressMode::kOff); }), "");
 }

@@ -1,0 +1,379 @@
+// random_graphs [--graphs=N] [--seed=S] [--per_module=N] [--verbose]
+//
+// Seeded random graphs of tensors, forward and gradients, compiled with all passes and with none: both must give the
+// same numbers. Graph i of a seed is the same on every machine. On a difference the graph's IR is printed.
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <string_view>
+
+#include "fmt/format.h"
+#include "frontend/compile.h"
+#include "frontend/data/philox.h"
+#include "ir/printer.h"
+#include "ir/verifier.h"
+
+namespace gradus {
+namespace {
+
+using data::PhiloxStream;
+
+struct Options {
+  int64_t graphs = 500, seed = 1, per_module = 20;
+  bool verbose = false;
+};
+
+// Grows one graph function. Values stay of moderate size: what could blow up is taken of a tanh.
+class Grower {
+ public:
+  Grower(ir::Function& function, DType dtype, uint64_t seed, uint64_t index)
+      : f_(function), dtype_(dtype), random_(seed, index) {}
+
+  void Grow() {
+    const std::array<int64_t, 7> sizes = {1, 2, 3, 4, 5, 8, 17};
+    n_ = sizes[random_.Below(sizes.size())];
+    m_ = sizes[random_.Below(sizes.size())];
+    AddInput("x", {kBatch, n_});
+    AddInput("y", {kBatch, n_});
+    AddInput("w", {n_, m_});
+    AddInput("v", {m_});
+    if (Chance(0.3)) AddInput("z", {kBatch, 3, n_});
+    const uint64_t ops = 3 + random_.Below(7);
+    for (uint64_t i = 0; i < ops; ++i) {
+      const Tensor made = Step();
+      if (made && !made.is_poison()) pool_.push_back(made);
+    }
+    Tensor loss;
+    for (size_t i = pool_.size() - std::min<size_t>(pool_.size(), 3); i < pool_.size(); ++i) {
+      f_.AddResult(pool_[i], fmt::format("value{}", i));
+      const Tensor part = reduce_mean(pool_[i] * tanh(pool_[i] + 0.3));
+      loss = loss ? loss + part : part;
+    }
+    f_.AddResult(loss, "loss");
+    const std::vector<Tensor> gradients = Grad(loss, inputs_);
+    for (size_t i = 0; i < gradients.size(); ++i) {
+      f_.AddResult(gradients[i], "d" + inputs_[i].node()->name());
+    }
+  }
+
+ private:
+  void AddInput(const char* name, const Shape& shape) {
+    inputs_.push_back(f_.AddArgument(name, {dtype_, shape}));
+    pool_.push_back(inputs_.back());
+  }
+  bool Chance(double p) { return random_.Uniform() < p; }
+  int64_t Below(int64_t n) { return static_cast<int64_t>(random_.Below(static_cast<uint64_t>(n))); }
+  // Later values more often, so that graphs grow deep.
+  Tensor Any() {
+    const auto n = static_cast<int64_t>(pool_.size());
+    return pool_[static_cast<size_t>(std::max(Below(n), Below(n)))];
+  }
+  Tensor AnyWith(bool (*accept)(Tensor)) {
+    for (int i = 0; i < 8; ++i) {
+      if (const Tensor t = Any(); accept(t)) return t;
+    }
+    return pool_[0];
+  }
+
+  Tensor Unary(Tensor x) {
+    switch (Below(18)) {
+      case 0: return tanh(x);
+      case 1: return sigmoid(x);
+      case 2: return exp(tanh(x));
+      case 3: return log(square(x) + 0.5);
+      case 4: return sqrt(square(x) + 0.25);
+      case 5: return rsqrt(square(x) + 1);
+      case 6: return sin(x);
+      case 7: return cos(x * 0.5 - 1);
+      case 8: return erf(x);
+      case 9: return relu(x - 0.1);
+      case 10: return abs(x + 0.2);
+      case 11: return gelu(x);
+      case 12: return softplus(x);
+      case 13: return log1p(square(x));
+      case 14: return expm1(tanh(x));
+      case 15: return pow(square(x) + 0.1, 0.7);
+      case 16: return leaky_relu(x, 0.1);
+      default: return -x * 1.25 + 0.5;
+    }
+  }
+
+  // A partner that broadcasts against x: another value if the shapes line up, else one that was reduced.
+  Tensor Partner(Tensor x) {
+    for (int i = 0; i < 6; ++i) {
+      const Tensor other = Any();
+      if (LineUp(x.shape(), other.shape())) return other;
+    }
+    return x.rank() > 0 ? reduce_mean(x, {Below(x.rank())}, true) : x;
+  }
+  static bool LineUp(const Shape& a, const Shape& b) {
+    for (int i = 1; i <= std::min(a.rank(), b.rank()); ++i) {
+      const Dim x = a[a.rank() - i], y = b[b.rank() - i];
+      if (!(x == y || x == Dim(1) || y == Dim(1))) return false;
+    }
+    return true;
+  }
+
+  Tensor Binary(Tensor x) {
+    const Tensor y = Partner(x);
+    switch (Below(8)) {
+      case 0: return x + y;
+      case 1: return x - y * 0.5;
+      case 2: return tanh(x) * y;
+      case 3: return x / (square(y) + 0.5);
+      case 4: return maximum(x, y + 0.1);
+      case 5: return minimum(x * 0.9, y);
+      case 6: return select(greater(x, y + 0.05), x * 2, y);
+      default: return Chance(0.5) ? add(x, x) : mul(sigmoid(x), sigmoid(x));
+    }
+  }
+
+  Tensor Product() {
+    const Tensor x = AnyWith([](Tensor t) { return t.rank() >= 2; });
+    const Dim last = x.shape()[x.rank() - 1];
+    const Tensor w = inputs_[2];
+    if (last == w.shape()[0]) return tanh(matmul(x, w, MatmulOptions{}));
+    if (last == w.shape()[1]) return tanh(matmul(x, w, {.transpose_b = true}));
+    if (x.rank() == 2) return matmul(x, tanh(x), {.transpose_a = true}) * 0.1;
+    return Unary(x);
+  }
+
+  Tensor Reduction(Tensor x) {
+    if (x.rank() == 0) return Unary(x);
+    Axes axes = {Below(x.rank())};
+    if (x.rank() > 1 && Chance(0.25)) axes = {};
+    const bool keep = Chance(0.4);
+    switch (Below(7)) {
+      case 0: return reduce_sum(x, axes, keep) * 0.25;
+      case 1: return reduce_mean(x, axes, keep);
+      case 2: return reduce_max(x, axes, keep);
+      case 3: return reduce_min(x, axes, keep);
+      case 4: return reduce_prod(tanh(x) + 1.0, axes, keep) * 0.1;
+      case 5: return variance(x, axes, keep);
+      default: return logsumexp(x, axes, keep);
+    }
+  }
+
+  // An axis of fixed size, or -1.
+  int64_t FixedAxis(Tensor x) {
+    for (int i = 0; i < 4 && x.rank() > 0; ++i) {
+      const int64_t axis = Below(x.rank());
+      if (!x.shape()[static_cast<int>(axis)].is_symbol()) return axis;
+    }
+    return -1;
+  }
+
+  Tensor Movement(Tensor x) {
+    const int64_t axis = FixedAxis(x);
+    if (axis < 0) return Unary(x);
+    const auto position = static_cast<size_t>(axis);
+    const int64_t size = x.shape()[static_cast<int>(axis)].size();
+    switch (Below(7)) {
+      case 0: {
+        Axes order;
+        for (int64_t i = 0; i < x.rank(); ++i) order.push_back(i);
+        std::swap(order[position], order[static_cast<size_t>(Below(x.rank()))]);
+        return transpose(x, order);
+      }
+      case 1: {
+        std::vector<ir::Range1> ranges(position + 1);
+        ranges[position].begin = Below(size);
+        ranges[position].step = 1 + Below(2);
+        return slice(x, ranges);
+      }
+      case 2: {
+        std::vector<ir::Range1> ranges(position + 1);
+        ranges[position] = {size - 1, ir::kEnd, -1};
+        return slice(x, ranges);
+      }
+      case 3: return concat({x, Unary(x)}, axis);
+      case 4: {
+        const auto rank = static_cast<size_t>(x.rank());
+        std::vector<int64_t> low(rank), high(rank), interior(rank);
+        low[position] = Below(3);
+        high[position] = Below(3);
+        interior[position] = Below(2);
+        return pad(x, low, high, 0.5, interior);
+      }
+      case 5: return expand_dims(x, Below(x.rank() + 1));
+      default: {
+        if (x.rank() < 2 || position + 1 >= static_cast<size_t>(x.rank())) return softmax(x, axis);
+        Shape merged;
+        for (int i = 0; i < x.rank(); ++i) {
+          if (i == static_cast<int>(axis) + 1) continue;
+          const bool here = i == static_cast<int>(axis);
+          const Dim next = here ? x.shape()[i + 1] : Dim(1);
+          if (next.is_symbol()) return log_softmax(x, axis);
+          merged.push_back(here ? Dim(size * next.size()) : x.shape()[i]);
+        }
+        return reshape(x, merged);
+      }
+    }
+  }
+
+  Tensor Step() {
+    const double kind = random_.Uniform();
+    if (kind < 0.30) return Unary(Any());
+    if (kind < 0.55) return Binary(Any());
+    if (kind < 0.70) return Product();
+    if (kind < 0.85) return Reduction(Any());
+    return Movement(Any());
+  }
+
+  ir::Function& f_;
+  DType dtype_;
+  PhiloxStream random_;
+  int64_t n_ = 0, m_ = 0;
+  std::vector<Tensor> inputs_, pool_;
+};
+
+std::vector<runtime::Tensor> Inputs(const runtime::Executable& e, uint64_t seed, int64_t batch) {
+  PhiloxStream random(seed, 1U << 30U);
+  std::vector<runtime::Tensor> in;
+  for (int i = 0; i < e.info().argument_count; ++i) {
+    const gradus_tensor_info& info = e.info().arguments[i];
+    std::vector<int64_t> shape;
+    for (int k = 0; k < info.rank; ++k) shape.push_back(info.dims[k].symbol >= 0 ? batch : info.dims[k].size);
+    auto t = runtime::Tensor::Create(static_cast<runtime::DType>(info.dtype), shape).value();
+    if (t.dtype() == runtime::DType::kF64) {
+      for (double& v : t.data<double>()) v = random.Normal();
+    } else {
+      for (float& v : t.data<float>()) v = static_cast<float>(random.Normal());
+    }
+    in.push_back(std::move(t));
+  }
+  return in;
+}
+
+double At(const runtime::Tensor& t, int64_t i) {
+  return t.dtype() == runtime::DType::kF64 ? t.data<double>()[static_cast<size_t>(i)]
+                                           : t.data<float>()[static_cast<size_t>(i)];
+}
+
+// The largest difference relative to the tensor's largest element (1 at least); infinite where one is finite and the
+// other is not.
+double Difference(const runtime::Tensor& a, const runtime::Tensor& b) {
+  double scale = 1, worst = 0;
+  for (int64_t i = 0; i < a.num_elements(); ++i) {
+    if (std::isfinite(At(a, i))) scale = std::max(scale, std::abs(At(a, i)));
+  }
+  for (int64_t i = 0; i < a.num_elements(); ++i) {
+    const double x = At(a, i), y = At(b, i);
+    if (std::isnan(x) && std::isnan(y)) continue;
+    if (x == y) continue;
+    const double d = std::abs(x - y);
+    worst = std::isfinite(d) ? std::max(worst, d / scale) : INFINITY;
+  }
+  return worst;
+}
+
+class Fuzzer {
+ public:
+  explicit Fuzzer(const Options& options) : options_(options) {}
+
+  int Run() {
+    for (int64_t first = 0; first < options_.graphs; first += options_.per_module) {
+      if (absl::Status s = RunModule(first, std::min(first + options_.per_module, options_.graphs)); !s.ok()) {
+        fmt::print(stderr, "error: graphs {} and on: {}\n", first, std::string(s.message()));
+        return 1;
+      }
+    }
+    fmt::print("{} graphs, {} results compared, {} nodes; largest difference {:.2g} in f64, {:.2g} in f32; "
+               "{} failed\n",
+               graphs_, results_, nodes_, worst_[1], worst_[0], failed_);
+    return failed_ == 0 && graphs_ > 0 ? 0 : 1;
+  }
+
+ private:
+  // One graph in four is of f32.
+  static DType TypeOf(int64_t index) { return index % 4 == 3 ? DType::kF32 : DType::kF64; }
+  // A few hundred roundings, through functions that may magnify them.
+  static double Tolerance(DType dtype) { return dtype == DType::kF64 ? 1e-10 : 1e-3; }
+
+  absl::Status RunModule(int64_t first, int64_t last) {
+    ir::Module module("random_graphs");
+    for (int64_t i = first; i < last; ++i) {
+      ir::Function& f = module.AddFunction(fmt::format("graph{}", i));
+      Grower(f, TypeOf(i), static_cast<uint64_t>(options_.seed), static_cast<uint64_t>(i)).Grow();
+      if (f.error()) return f.error()->ToStatus();
+      nodes_ += static_cast<int64_t>(f.nodes().size());
+    }
+    if (absl::Status s = ir::Verify(module); !s.ok()) return s;
+    const std::unique_ptr<ir::Module> optimised = module.Clone(), plain = module.Clone();
+    auto fast = CompileModule(*optimised, {.pipeline = "default", .cache_dir = ""});
+    if (!fast.ok()) return fast.status();
+    auto slow = CompileModule(*plain, {.pipeline = "none", .cache_dir = ""});
+    if (!slow.ok()) return slow.status();
+    for (int64_t i = first; i < last; ++i) {
+      const std::string name = fmt::format("graph{}", i);
+      const auto find = [&](const auto& entries) -> const runtime::Executable& {
+        return std::find_if(entries.begin(), entries.end(), [&](const auto& e) { return e.name == name; })->executable;
+      };
+      if (absl::Status s = Compare(i, *module.Find(name), find(*fast), find(*slow)); !s.ok()) return s;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Compare(int64_t index, const ir::Function& f, const runtime::Executable& fast,
+                       const runtime::Executable& slow) {
+    ++graphs_;
+    bool good = true;
+    const std::array<int64_t, 3> batches = {1, 3, 17};
+    for (const int64_t batch : {batches[static_cast<size_t>(index % 3)], int64_t{8}}) {
+      const auto seed = static_cast<uint64_t>(options_.seed * 1'000'003 + index);
+      auto a = fast.Run(Inputs(fast, seed, batch));
+      auto b = slow.Run(Inputs(slow, seed, batch));
+      if (!a.ok()) return a.status();
+      if (!b.ok()) return b.status();
+      for (size_t i = 0; i < a->size(); ++i) {
+        ++results_;
+        const double d = Difference((*a)[i], (*b)[i]);
+        double& worst = worst_[TypeOf(index) == DType::kF64 ? 1 : 0];
+        worst = std::max(worst, d);
+        if (d <= Tolerance(TypeOf(index))) continue;
+        good = false;
+        fmt::print(stderr, "graph {}, batch {}: {} differs by {:.3g}\n", index, batch, f.results()[i].name, d);
+      }
+    }
+    if (options_.verbose || !good) fmt::print(stderr, "{}\n", ir::Print(f, {.locations = false}));
+    failed_ += good ? 0 : 1;
+    return absl::OkStatus();
+  }
+
+  Options options_;
+  int64_t graphs_ = 0, results_ = 0, nodes_ = 0, failed_ = 0;
+  std::array<double, 2> worst_{};
+};
+
+bool ReadFlag(std::string_view argument, std::string_view name, int64_t& value) {
+  if (!argument.starts_with(name)) return false;
+  argument.remove_prefix(name.size());
+  const auto [end, error] = std::from_chars(argument.data(), argument.data() + argument.size(), value);
+  return error == std::errc() && end == argument.data() + argument.size() && value > 0;
+}
+
+int Main(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view a = argv[i];
+    if (ReadFlag(a, "--graphs=", options.graphs) || ReadFlag(a, "--seed=", options.seed) ||
+        ReadFlag(a, "--per_module=", options.per_module)) {
+      continue;
+    }
+    if (a == "--verbose") {
+      options.verbose = true;
+      continue;
+    }
+    fmt::print(stderr, "unknown option {}\nusage: random_graphs [--graphs=N] [--seed=S] [--per_module=N] [--verbose]\n", a);
+    return 2;
+  }
+  return Fuzzer(options).Run();
+}
+
+}  // namespace
+}  // namespace gradus
+
+int main(int argc, char** argv) { return gradus::Main(argc, argv); }
