@@ -68,12 +68,7 @@ absl::StatusOr<Trainer> Compile(const Model& model, const TrainingOptions& train
 
 absl::StatusOr<runtime::Executable> Compile(Graph& graph, const CompileOptions& options,
                                             CompileReport* report) {
-  if (graph.function().error()) return graph.function().error()->ToStatus();
-  if (graph.function().results().empty()) {
-    return ir::Diagnostic{.message = fmt::format("graph {} has no output", graph.module().name()),
-                          .help = "call Output(name, tensor) before Compile"}
-        .ToStatus();
-  }
+  if (absl::Status s = graph.model_.Check(); !s.ok()) return s;
   auto entries = CompileModule(graph.module(), options, report);
   if (!entries.ok()) return entries.status();
   for (codegen::LoadedEntry& e : *entries) {

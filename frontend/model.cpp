@@ -1,6 +1,11 @@
 #include "frontend/model.h"
 
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
 #include "fmt/format.h"
+#include "ir/op_def.h"
 
 namespace gradus {
 namespace {
@@ -166,6 +171,42 @@ Tensor Model::Parameter(const std::string& name, const Shape& shape, const Initi
   const Type type{dtype_, shape};
   module_->parameters().push_back({name, type, initializer, true});
   return forward_->AddArgument(name, type, location);
+}
+
+absl::Status Model::Check() const {
+  if (forward_->error()) return forward_->error()->ToStatus();
+  if (forward_->results().empty()) {
+    return ir::Diagnostic{.message = fmt::format("{} has no output", name()),
+                          .help = "call Output(name, tensor) before Compile"}
+        .ToStatus();
+  }
+  absl::flat_hash_set<std::string_view> known;
+  const auto first_unknown = [&](const Type& type) -> std::string_view {
+    for (const Dim& d : type.shape) {
+      if (d.is_symbol() && !known.contains(d.symbol().name())) return d.symbol().name();
+    }
+    return {};
+  };
+  std::vector<Type> arguments;  // keeps the names that `known` points to
+  for (int i = 0; i < forward_->num_args(); ++i) arguments.push_back(forward_->arg(i).type());
+  for (const Type& type : arguments) {
+    for (const Dim& d : type.shape) {
+      if (d.is_symbol()) known.insert(d.symbol().name());
+    }
+  }
+  for (const auto& node : forward_->nodes()) {
+    for (const Type& type : node->types()) {
+      const std::string_view unknown = first_unknown(type);
+      if (unknown.empty()) continue;
+      return ir::Diagnostic{
+          .location = node->location(),
+          .message = fmt::format("{} gives {}, but no input has the symbol {} in its shape",
+                                 node->op().name, ir::ToString(type), unknown),
+          .help = "a call takes the sizes of symbols from its inputs: add an input with that axis"}
+          .ToStatus();
+    }
+  }
+  return absl::OkStatus();
 }
 
 int64_t Model::num_parameters() const {

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "frontend/activations.h"
 #include "frontend/initializers.h"
 #include "frontend/tensor.h"
@@ -99,6 +100,8 @@ class Model {
   const ir::Function& forward() const { return *forward_; }
   const std::vector<LayerInfo>& layers() const { return layers_; }
   int64_t num_parameters() const;
+  // The first error of building; else what can be seen only of the whole: an output, sizes that every call knows.
+  absl::Status Check() const;
   bool IsParameter(std::string_view name) const;
 
  private:

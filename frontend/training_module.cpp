@@ -112,15 +112,10 @@ class EntryBuilder {
 };
 
 absl::Status CheckModel(const Model& model) {
-  if (model.forward().error()) return model.forward().error()->ToStatus();
+  if (absl::Status s = model.Check(); !s.ok()) return s;
   if (static_cast<size_t>(model.forward().num_args()) == model.module().parameters().size()) {
     return ir::Diagnostic{.message = fmt::format("model {} has no input", model.name()),
                           .help = "call Input(name, shape) and build the outputs from it"}
-        .ToStatus();
-  }
-  if (model.forward().results().empty()) {
-    return ir::Diagnostic{.message = fmt::format("model {} has no output", model.name()),
-                          .help = "call Output(name, tensor) before Compile"}
         .ToStatus();
   }
   return absl::OkStatus();

@@ -31,6 +31,13 @@ std::vector<int64_t> WithFirst(std::vector<int64_t> shape, int64_t first) {
 
 }  // namespace
 
+absl::StatusOr<Dataset> Dataset::Of(NamedTensor input, NamedTensor target) {
+  std::vector<NamedTensor> inputs, targets;
+  inputs.push_back(std::move(input));
+  targets.push_back(std::move(target));
+  return Create(std::move(inputs), std::move(targets));
+}
+
 absl::StatusOr<Dataset> Dataset::Create(std::vector<NamedTensor> inputs,
                                         std::vector<NamedTensor> targets) {
   if (inputs.empty()) return absl::InvalidArgumentError("a dataset needs at least one input");

@@ -23,6 +23,8 @@ class Dataset {
   // Errors: no input, no samples, an array without axes, unequal numbers of samples, a name twice.
   static absl::StatusOr<Dataset> Create(std::vector<NamedTensor> inputs,
                                         std::vector<NamedTensor> targets);
+  // The usual case: one input, one target.
+  static absl::StatusOr<Dataset> Of(NamedTensor input, NamedTensor target);
 
   int64_t samples() const { return samples_; }
   std::span<const NamedTensor> inputs() const { return inputs_; }

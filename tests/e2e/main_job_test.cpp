@@ -24,7 +24,7 @@ struct Ran {
   std::string output;  // of both streams
 };
 
-Ran Run(const std::string& flags) {
+Ran RunProgram(const std::string& flags) {
   Ran ran;
   const std::string command = fmt::format("'{}' {} 2>&1", GRADUS_ELECTRICITY_THEFT, flags);
   std::FILE* pipe = popen(command.c_str(), "r");
@@ -43,7 +43,7 @@ nlohmann::ordered_json LastLine(const Ran& ran) {
 }
 
 TEST(MainJob, LearnsOnSyntheticCustomers) {
-  const Ran ran = Run("--epochs=40 --json");
+  const Ran ran = RunProgram("--epochs=40 --json");
   ASSERT_EQ(ran.code, 0) << ran.output;
   const auto json = LastLine(ran);
   ASSERT_TRUE(json.is_object()) << ran.output;
@@ -73,7 +73,7 @@ TEST(MainJob, LearnsOnSyntheticCustomers) {
 
 TEST(MainJob, TheSameSeedGivesTheSameNumbersWithAnyNumberOfThreads) {
   const auto run = [](const char* flags) {
-    auto json = LastLine(Run(std::string("--epochs=5 --json ") + flags));
+    auto json = LastLine(RunProgram(std::string("--epochs=5 --json ") + flags));
     json.erase("seconds");
     json.erase("compile_ms");
     return json.dump();
@@ -97,7 +97,7 @@ TEST(MainJob, TakesAnyCsvOfItsForm) {
   std::string csv = "CUSTOMER,FLAG,q1,q2,q3\r\n";
   for (int i = 0; i < 60; ++i) csv += fmt::format("C{},{},{},{},{}\r\n", i, i % 4 == 0 ? 1 : 0, i % 4 == 0 ? 0 : 90 + i, i == 7 ? "" : "12", i == 9 ? "n/k" : "3");
   const std::string path = WriteFile("own.csv", csv);
-  const Ran ran = Run(fmt::format("--data='{}' --epochs=60 --batch_size=8 --json", path));
+  const Ran ran = RunProgram(fmt::format("--data='{}' --epochs=60 --batch_size=8 --json", path));
   ASSERT_EQ(ran.code, 0) << ran.output;
   EXPECT_THAT(ran.output, HasSubstr("own.csv: 60 customers, 15 thieves, 3 months; 42 to train, 18 to test\n"));
   EXPECT_EQ(LastLine(ran)["test_accuracy"], 1.0);
@@ -111,11 +111,11 @@ TEST(MainJob, BadFlagsEndWithTwo) {
            {"--threads=x", "--threads"},
            {"--batch_size=1.5", "--batch_size"},
            {"--model=lstmm", "--model=lstmm: there is no such model; expected all, mlp"}}) {
-    const Ran ran = Run(flags);
+    const Ran ran = RunProgram(flags);
     EXPECT_EQ(ran.code, 2) << flags << "\n" << ran.output;
     EXPECT_THAT(ran.output, HasSubstr(message));
   }
-  EXPECT_EQ(Run("--help").code, 0);
+  EXPECT_EQ(RunProgram("--help").code, 0);
 }
 
 TEST(MainJob, WrongDataEndWithOne) {
@@ -130,7 +130,7 @@ TEST(MainJob, WrongDataEndWithOne) {
            {"--data='" + ragged + "'", "ragged.csv:3: expected 3 cells as in line 1, got 2"},
            {"--train_rows='" + rows + "'", "--train_rows and --test_rows belong together"},
            {"--train_rows='" + rows + "' --test_rows='" + rows + "'", "rows.npy"}}) {
-    const Ran ran = Run(flags);
+    const Ran ran = RunProgram(flags);
     EXPECT_EQ(ran.code, 1) << flags << "\n" << ran.output;
     EXPECT_THAT(ran.output, HasSubstr("error: "));
     EXPECT_THAT(ran.output, HasSubstr(message));

@@ -1,4 +1,4 @@
-// random_graphs [--graphs=N] [--seed=S] [--per_module=N] [--verbose]
+// random_graphs [--graphs=N] [--first=N] [--seed=S] [--per_module=N] [--verbose]
 //
 // Seeded random graphs of tensors, forward and gradients, compiled with all passes and with none: both must give the
 // same numbers. Graph i of a seed is the same on every machine. On a difference the graph's IR is printed.
@@ -22,7 +22,7 @@ namespace {
 using data::PhiloxStream;
 
 struct Options {
-  int64_t graphs = 500, seed = 1, per_module = 20;
+  int64_t graphs = 500, first = 0, seed = 1, per_module = 20;
   bool verbose = false;
 };
 
@@ -275,8 +275,9 @@ class Fuzzer {
   explicit Fuzzer(const Options& options) : options_(options) {}
 
   int Run() {
-    for (int64_t first = 0; first < options_.graphs; first += options_.per_module) {
-      if (absl::Status s = RunModule(first, std::min(first + options_.per_module, options_.graphs)); !s.ok()) {
+    const int64_t last = options_.first + options_.graphs;
+    for (int64_t first = options_.first; first < last; first += options_.per_module) {
+      if (absl::Status s = RunModule(first, std::min(first + options_.per_module, last)); !s.ok()) {
         fmt::print(stderr, "error: graphs {} and on: {}\n", first, std::string(s.message()));
         return 1;
       }
@@ -359,7 +360,7 @@ int Main(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string_view a = argv[i];
-    if (ReadFlag(a, "--graphs=", options.graphs) || ReadFlag(a, "--seed=", options.seed) ||
+    if (ReadFlag(a, "--graphs=", options.graphs) || ReadFlag(a, "--first=", options.first) || ReadFlag(a, "--seed=", options.seed) ||
         ReadFlag(a, "--per_module=", options.per_module)) {
       continue;
     }
@@ -367,7 +368,7 @@ int Main(int argc, char** argv) {
       options.verbose = true;
       continue;
     }
-    fmt::print(stderr, "unknown option {}\nusage: random_graphs [--graphs=N] [--seed=S] [--per_module=N] [--verbose]\n", a);
+    fmt::print(stderr, "unknown option {}\nusage: random_graphs [--graphs=N] [--first=N] [--seed=S] [--per_module=N] [--verbose]\n", a);
     return 2;
   }
   return Fuzzer(options).Run();
