@@ -14,24 +14,26 @@ using ir::Function;
 using ir::Node;
 using ir::Value;
 
-// Rules shrink or keep the graph, so few rounds are needed; a bound keeps two rules that undo each other from hanging.
+// Rules shrink or keep the graph, so few rounds are needed; a bound keeps two rules that undo each
+// other from hanging.
 constexpr int kMaxRounds = 16;
 
-// The one number that all elements of an op on splat constants equal: lowers the op with its operands and looks
-// whether the arena folded its scalar to a constant.
+// The one number that all elements of an op on splat constants equal: lowers the op with its
+// operands and looks whether the arena folded its scalar to a constant.
 const loop::Scalar* FoldedScalar(const Node& node, std::unique_ptr<loop::Kernel>& keep_alive) {
   if (!node.op().has(ir::kPointwise) && !node.op().has(ir::kMovement)) return nullptr;
-  if (node.op().at == nullptr || node.num_results() != 1 || node.num_operands() == 0) return nullptr;
+  if (node.op().at == nullptr || node.num_results() != 1 || node.num_operands() == 0)
+    return nullptr;
   for (const Value v : node.operands()) {
     if (!v.node()->op().has(ir::kSplat)) return nullptr;
   }
   Function alone("fold", ir::FunctionKind::kKernel);
   std::vector<Value> operands;
   for (const Value v : node.operands()) {
-    operands.push_back(alone
-                           .Append(v.node()->op(), {}, v.node()->attrs(), v.node()->types(),
-                                   v.node()->location())
-                           ->result());
+    operands.push_back(
+        alone
+            .Append(v.node()->op(), {}, v.node()->attrs(), v.node()->types(), v.node()->location())
+            ->result());
   }
   alone.AddResult(
       alone.Append(node.op(), operands, node.attrs(), node.types(), node.location())->result());
@@ -50,8 +52,21 @@ Value Fold(Function& f, const Node& node) {
                                         : ir::constant_int(f, node.type(), value->integer);
 }
 
+// By node id: whether a result depends on it. What an earlier round replaced is dead and must not
+// be replaced again: it would count as a change, round after round.
+std::vector<bool> LiveNodes(const Function& f) {
+  std::vector<bool> live(static_cast<size_t>(f.id_bound()), false);
+  for (const ir::Result& r : f.results()) live[static_cast<size_t>(r.value.node()->id())] = true;
+  for (auto node = f.nodes().rbegin(); node != f.nodes().rend(); ++node) {
+    if (!live[static_cast<size_t>((*node)->id())]) continue;
+    for (const Value v : (*node)->operands()) live[static_cast<size_t>(v.node()->id())] = true;
+  }
+  return live;
+}
+
 // One round over the nodes. New nodes go right before the node that they replace.
 bool Round(Function& f) {
+  const std::vector<bool> live = LiveNodes(f);
   const int count = static_cast<int>(f.nodes().size());
   std::vector<absl::InlinedVector<Value, 1>> replacement(static_cast<size_t>(f.id_bound()));
   std::vector<int> order;
@@ -59,10 +74,15 @@ bool Round(Function& f) {
   bool changed = false;
   for (int i = 0; i < count; ++i) {
     Node& node = *f.nodes()[static_cast<size_t>(i)];
+    if (!live[static_cast<size_t>(node.id())]) {
+      order.push_back(i);
+      continue;
+    }
     for (int k = 0; k < node.num_operands(); ++k) {
       const Value v = node.operand(k);
       const auto id = static_cast<size_t>(v.node()->id());
-      if (id < replacement.size() && !replacement[id].empty()) node.set_operand(k, replacement[id][0]);
+      if (id < replacement.size() && !replacement[id].empty())
+        node.set_operand(k, replacement[id][0]);
     }
     const int first = static_cast<int>(f.nodes().size());
     f.set_location_override(node.location());
