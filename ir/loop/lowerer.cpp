@@ -220,7 +220,17 @@ absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
     }
     if (keep) {
       lowerer.SetStored(v, store.buffer, home);
-      loads.try_emplace(own, kernel->arena->Load(store.buffer, v.dtype(), home));
+      // A value that is the same along an axis may be wanted where that axis has no loop: it is read at 0 there,
+      // which an axis of open extent might not have.
+      std::vector<Index> everywhere(home.begin(), home.end());
+      bool readable = true;
+      for (size_t axis = 0; axis < everywhere.size(); ++axis) {
+        const Variable* variable = store.variables[axis];
+        if (own->depends_on(variable)) continue;
+        everywhere[axis] = Index(0);
+        readable = readable && variable->extent().is_number() && variable->extent().number() > 0;
+      }
+      if (readable) loads.try_emplace(own, kernel->arena->Load(store.buffer, v.dtype(), everywhere));
     }
     stores.push_back(std::move(store));
   }

@@ -303,6 +303,8 @@ class Fuzzer {
       nodes_ += static_cast<int64_t>(f.nodes().size());
     }
     if (absl::Status s = ir::Verify(module); !s.ok()) return s;
+    if (options_.verbose) fmt::print("{}\n", ir::Print(module, {.locations = false}));
+    std::fflush(stdout);
     const std::unique_ptr<ir::Module> optimised = module.Clone(), plain = module.Clone();
     auto fast = CompileModule(*optimised, {.pipeline = "default", .cache_dir = ""});
     if (!fast.ok()) return fast.status();
@@ -339,7 +341,7 @@ class Fuzzer {
         fmt::print(stderr, "graph {}, batch {}: {} differs by {:.3g}\n", index, batch, f.results()[i].name, d);
       }
     }
-    if (options_.verbose || !good) fmt::print(stderr, "{}\n", ir::Print(f, {.locations = false}));
+    if (!good) fmt::print(stderr, "{}\n", ir::Print(f, {.locations = false}));
     failed_ += good ? 0 : 1;
     return absl::OkStatus();
   }

@@ -6,6 +6,7 @@
 #include "ir/ops/contraction.h"
 #include "ir/ops/elementwise.h"
 #include "ir/ops/leaf.h"
+#include "ir/ops/movement.h"
 #include "ir/ops/reduction.h"
 
 namespace gradus::loop {
@@ -73,6 +74,21 @@ TEST_F(LowererTest, WhatWaitsForAStoreSharesNoSumWithIt) {
   store %shifted[i, j] = %z[i, j] - %maximum  for i in 0..B, j in 0..4
 }
 )");
+}
+
+TEST_F(LowererTest, WhatIsStoredAlongOtherLoopsIsReadAtZeroThere) {
+  const Value v = Arg("v", {2});
+  const Value largest = reduce_max(v, {0}, true);
+  const Value square = reshape(largest, {1, 1});
+  f_.AddResult(square, "largest");
+  f_.AddResult(v * largest + reshape(square, {1}), "y");
+  const std::string text = Lowered();
+  ASSERT_EQ(kernel_->stores.size(), 2U);
+  const Store& y = kernel_->stores[1];
+  ASSERT_EQ(y.variables.size(), 1U);
+  ASSERT_EQ(y.value->free.size(), 1U) << text;
+  EXPECT_EQ(y.value->free[0], y.variables[0]);
+  EXPECT_THAT(text, testing::HasSubstr("%largest[0, 0]"));
 }
 
 TEST_F(LowererTest, TheSameSumAtAnotherIndexHasTheSameVariable) {
