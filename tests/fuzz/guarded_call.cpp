@@ -8,7 +8,7 @@
 namespace gradus::fuzz {
 namespace {
 
-constexpr size_t kGuard = 256;               // bytes on each side
+constexpr size_t kGuard = 1 << 16;           // bytes on each side: rows too many are reported, too
 constexpr unsigned char kCanary = 0xA5;
 constexpr unsigned char kGarbage = 0xFF;     // NaN in both dtypes: what is read before it is written shows
 

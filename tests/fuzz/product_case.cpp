@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "fmt/format.h"
 #include "ir/ops/composite.h"
@@ -61,13 +62,17 @@ ProductCase ProductCase::Random(std::mt19937_64& random) {
   if (Chance(random, 30)) c.prologue_a = Chance(random, 70) ? Prologue::kMask : Prologue::kScale;
   if (Chance(random, 15)) c.prologue_b = Chance(random, 70) ? Prologue::kMask : Prologue::kScale;
   c.epilogue = static_cast<Epilogue>(random() % 10);
+  if (c.batch == 0 && !c.by_op && !c.slice_a && !c.reshape_a && !(c.transpose_a && c.transpose_b) && Chance(random, 25)) {
+    c.t = static_cast<int64_t>(random() % 4) + 1;
+    c.t_symbolic = Chance(random, 40);
+  }
   return c;
 }
 
 std::string ProductCase::ToString() const {
   return fmt::format(
-      "{}, batch {}, m {}{}, n {}, k {}{}{}{}{}{}{}, prologues {} {}, epilogue {}", ir::Name(dtype), batch, m,
-      m_symbolic ? " (symbol)" : "", n, k, k_symbolic ? " (symbol)" : "", transpose_a ? ", transpose a" : "",
+      "{}, batch {}, m {}{}, t {}{}, n {}, k {}{}{}{}{}{}{}, prologues {} {}, epilogue {}", ir::Name(dtype), batch, m,
+      m_symbolic ? " (symbol)" : "", t, t_symbolic ? " (symbol)" : "", n, k, k_symbolic ? " (symbol)" : "", transpose_a ? ", transpose a" : "",
       transpose_b ? ", transpose b" : "", by_op ? " by op" : "", slice_a ? ", slice a" : "",
       reshape_a ? ", reshape a" : "", static_cast<int>(prologue_a), static_cast<int>(prologue_b),
       static_cast<int>(epilogue));
@@ -75,10 +80,12 @@ std::string ProductCase::ToString() const {
 
 namespace {
 
-ir::Shape With(int64_t batch, ir::Dim x, ir::Dim y) {
+// [batch], x, [t], y: without the axes that are not there.
+ir::Shape With(int64_t batch, ir::Dim x, ir::Dim y, std::optional<ir::Dim> t = std::nullopt) {
   ir::Shape shape;
   if (batch > 0) shape.push_back(ir::Dim(batch));
   shape.push_back(x);
+  if (t) shape.push_back(*t);
   shape.push_back(y);
   return shape;
 }
@@ -102,10 +109,12 @@ ir::Value Prepare(ir::Function& f, Prologue prologue, ir::Value x, const char* n
 void ProductCase::Build(ir::Function& f) const {
   const ir::Dim dm = Size(m, m_symbolic, "M"), dk = Size(k, k_symbolic, "K"), dn(n);
   const int leading = batch > 0 ? 1 : 0;
+  const std::optional<ir::Dim> dt = t > 0 ? std::optional(Size(t, t_symbolic, "T")) : std::nullopt;
+  const std::optional<ir::Dim> row_t = transpose_a ? std::nullopt : dt, sum_t = transpose_a ? dt : std::nullopt;
   const ir::Dim a0 = transpose_a ? dk : dm, a1 = transpose_a ? dm : dk;
   const ir::Dim b0 = transpose_b ? dn : dk, b1 = transpose_b ? dk : dn;
 
-  ir::Shape a_shape = With(batch, a0, a1);
+  ir::Shape a_shape = With(batch, a0, a1, dt);
   if (slice_a) a_shape = With(batch, ir::Dim(a0.size() + 3), ir::Dim(a1.size() + 2));
   if (reshape_a) {
     a_shape = ir::Shape();
@@ -121,7 +130,7 @@ void ProductCase::Build(ir::Function& f) const {
   }
   if (reshape_a) a = ir::reshape(a, With(batch, a0, a1));
   a = Prepare(f, prologue_a, a, "a");
-  ir::Value b = f.AddArgument("b", {dtype, With(batch, b0, b1)});
+  ir::Value b = f.AddArgument("b", {dtype, With(batch, b0, b1, sum_t)});
   b = Prepare(f, prologue_b, b, "b");
 
   ir::MatmulOptions options{leading, transpose_a, transpose_b};
@@ -149,9 +158,11 @@ void ProductCase::Build(ir::Function& f) const {
       f.AddResult(ir::add(z, f.AddArgument("r", z.type())), "z");
       break;
     case Epilogue::kRowScale: {
-      const ir::Value scale = f.AddArgument("s", {dtype, {dm}});
-      ir::Shape shape = With(batch, dm, dn);
-      f.AddResult(ir::mul(z, ir::broadcast(scale, shape, {int64_t{leading}})), "z");
+      ir::Shape shape{dm};
+      if (row_t) shape.push_back(*row_t);
+      const ir::Value scale = f.AddArgument("s", {dtype, shape});
+      const std::vector<int64_t> axes = row_t ? std::vector<int64_t>{0, 1} : std::vector<int64_t>{leading};
+      f.AddResult(ir::mul(z, ir::broadcast(scale, z.shape(), axes)), "z");
       break;
     }
     case Epilogue::kUpdate: {
@@ -176,7 +187,7 @@ void ProductCase::Build(ir::Function& f) const {
     case Epilogue::kColumnSums: {
       f.AddResult(z, "z");
       std::vector<int64_t> axes;
-      for (int64_t axis = 0; axis <= leading; ++axis) axes.push_back(axis);
+      for (int64_t axis = 0; axis + 1 < z.rank(); ++axis) axes.push_back(axis);
       f.AddResult(ir::reduce_sum(z, axes), "sums");
       break;
     }
@@ -205,10 +216,13 @@ Array Empty(std::vector<int64_t> shape) {
   return array;
 }
 
-std::vector<int64_t> Leading(int64_t batch, std::initializer_list<int64_t> rest) {
+// [batch], x, [t], y: without the axes that are not there.
+std::vector<int64_t> Leading(int64_t batch, int64_t x, int64_t y, std::optional<int64_t> t = std::nullopt) {
   std::vector<int64_t> shape;
   if (batch > 0) shape.push_back(batch);
-  shape.insert(shape.end(), rest);
+  shape.push_back(x);
+  if (t) shape.push_back(*t);
+  shape.push_back(y);
   return shape;
 }
 
@@ -220,16 +234,26 @@ double Prologued(Prologue prologue, double x, double h) {
 
 }  // namespace
 
-ProductCall ProductCall::Random(const ProductCase& c, int64_t m, int64_t k, std::mt19937_64& random) {
+ProductCall ProductCall::Random(const ProductCase& c, int64_t m, int64_t k, int64_t t, std::mt19937_64& random) {
   ProductCall call;
+  // In memory the axis t is part of the rows, or of the sum.
+  const std::optional<int64_t> second = c.t > 0 ? std::optional(t) : std::nullopt;
+  const std::optional<int64_t> row_t = c.transpose_a ? std::nullopt : second;
+  const std::optional<int64_t> sum_t = c.transpose_a ? second : std::nullopt;
+  const int64_t m0 = m, k0 = k;
+  if (row_t) m *= t;
+  if (sum_t) k *= t;
   const int64_t n = c.n, batches = std::max<int64_t>(c.batch, 1);
   const int64_t a0 = c.transpose_a ? k : m, a1 = c.transpose_a ? m : k;
   const int64_t b0 = c.transpose_b ? n : k, b1 = c.transpose_b ? k : n;
   // A with its prologue as [batch][a0][a1], B likewise.
   std::vector<double> a(static_cast<size_t>(batches * a0 * a1)), b(static_cast<size_t>(batches * b0 * b1));
-  Array a_in = RandomArray(c.slice_a ? Leading(c.batch, {a0 + 3, a1 + 2})
-                           : c.reshape_a ? Leading(c.batch, {a0 * a1})
-                                         : Leading(c.batch, {a0, a1}),
+  const std::vector<int64_t> a_shape = c.transpose_a ? Leading(c.batch, k0, m, second) : Leading(c.batch, m0, k, second);
+  std::vector<int64_t> flat_shape = Leading(c.batch, 1, a0 * a1);
+  flat_shape.erase(flat_shape.end() - 2);
+  Array a_in = RandomArray(c.slice_a     ? Leading(c.batch, a0 + 3, a1 + 2)
+                           : c.reshape_a ? flat_shape
+                                         : a_shape,
                            random);
   for (int64_t g = 0; g < batches; ++g) {
     for (int64_t i = 0; i < a0; ++i) {
@@ -240,23 +264,24 @@ ProductCall ProductCall::Random(const ProductCase& c, int64_t m, int64_t k, std:
     }
   }
   call.arguments.push_back(std::move(a_in));
-  const auto prologue = [&](Prologue p, std::vector<double>& x, int64_t x0, int64_t x1) {
-    Array h = p == Prologue::kMask ? RandomArray(Leading(c.batch, {x0, x1}), random) : Array{};
+  const std::vector<int64_t> b_shape = c.transpose_b ? Leading(c.batch, n, k) : Leading(c.batch, k0, n, sum_t);
+  const auto prologue = [&](Prologue p, std::vector<double>& x, const std::vector<int64_t>& shape) {
+    Array h = p == Prologue::kMask ? RandomArray(shape, random) : Array{};
     for (size_t i = 0; i < x.size(); ++i) x[i] = Prologued(p, x[i], h.values.empty() ? 0 : h.values[i]);
     if (p == Prologue::kMask) call.arguments.push_back(std::move(h));
   };
-  prologue(c.prologue_a, a, a0, a1);
-  call.arguments.push_back(RandomArray(Leading(c.batch, {b0, b1}), random));
+  prologue(c.prologue_a, a, a_shape);
+  call.arguments.push_back(RandomArray(b_shape, random));
   b = call.arguments.back().values;
-  prologue(c.prologue_b, b, b0, b1);
+  prologue(c.prologue_b, b, b_shape);
 
   Array extra;
-  const std::vector<int64_t> shape = Leading(c.batch, {m, n});
+  const std::vector<int64_t> shape = Leading(c.batch, m0, n, row_t);
   switch (c.epilogue) {
     case Epilogue::kBias:
     case Epilogue::kBiasRelu:
     case Epilogue::kTwoResults: extra = RandomArray({n}, random); break;
-    case Epilogue::kRowScale: extra = RandomArray({m}, random); break;
+    case Epilogue::kRowScale: extra = RandomArray(row_t ? std::vector<int64_t>{m0, *row_t} : std::vector<int64_t>{m}, random); break;
     case Epilogue::kResidual:
     case Epilogue::kMask:
     case Epilogue::kUpdate: extra = RandomArray(shape, random); break;

@@ -20,6 +20,10 @@ struct ProductCase {
   int64_t batch = 0;  // 0: no batch axis
   int64_t m = 1, n = 1, k = 1;
   bool m_symbolic = false, k_symbolic = false;
+  // > 0: a second leading axis of A: of its rows, or, if it is transposed, of the sum (as in the gradient of a weight
+  // that is used at each step of a sequence).
+  int64_t t = 0;
+  bool t_symbolic = false;
   bool transpose_a = false, transpose_b = false;
   bool by_op = false;       // transposed by an op of its own rather than by matmul's flags
   bool slice_a = false;     // A is a part of something larger, its last axis reversed
@@ -46,8 +50,8 @@ struct ProductCall {
   std::vector<Array> arguments, results;
   std::vector<std::vector<double>> bounds;
 
-  // For the sizes of a call: m and k where they are symbolic.
-  static ProductCall Random(const ProductCase& c, int64_t m, int64_t k, std::mt19937_64& random);
+  // For the sizes of a call: m, k and t where they are symbolic.
+  static ProductCall Random(const ProductCase& c, int64_t m, int64_t k, int64_t t, std::mt19937_64& random);
 };
 
 }  // namespace gradus::fuzz

@@ -63,14 +63,15 @@ std::string RunOne(const ProductCase& c, const Way& way, const char* target, uin
 
   std::mt19937_64 random(seed);
   constexpr int64_t kCallSizes[] = {0, 1, 2, 5, 6, 7, 15, 16, 17, 31, 32, 33, 48, 64, 65, 100};
-  const int calls = c.m_symbolic || c.k_symbolic ? 4 : 1;
+  const int calls = c.m_symbolic || c.k_symbolic || c.t_symbolic ? 4 : 1;
   std::string error;
   for (int i = 0; i < calls && error.empty(); ++i) {
     const int64_t m = c.m_symbolic ? kCallSizes[random() % std::size(kCallSizes)] : c.m;
     const int64_t k = c.k_symbolic ? kCallSizes[random() % std::size(kCallSizes)] : c.k;
-    const ProductCall call = ProductCall::Random(c, m, k, random);
+    const int64_t t = c.t_symbolic ? static_cast<int64_t>(random() % 5) : c.t;
+    const ProductCall call = ProductCall::Random(c, m, k, t, random);
     error = CallAndCompare(loaded->front().executable, c.dtype, call);
-    if (!error.empty()) error = fmt::format("called with m {}, k {}: {}", m, k, error);
+    if (!error.empty()) error = fmt::format("called with m {}, k {}, t {}: {}", m, k, t, error);
   }
   if (!error.empty()) {
     for (const auto& f : module.functions()) {
