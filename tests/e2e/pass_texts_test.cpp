@@ -21,8 +21,7 @@ std::unique_ptr<ir::Module> TrainingModule() {
   Tensor x = m.Input("x", {kBatch, 12});
   x = m.Add<Dense>("hidden", 64, relu)(x);
   m.Output("p", m.Add<Dense>("out", 1, sigmoid)(x));
-  auto module = BuildTrainingModule(
-      m, {.optimizer = SGD{}, .loss = binary_crossentropy, .metrics = {binary_accuracy}});
+  auto module = BuildTrainingModule(m, {.optimizer = SGD{}, .loss = binary_crossentropy});
   EXPECT_TRUE(module.ok()) << module.status().message();
   return *std::move(module);
 }
