@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "ir/ops/building.h"
 #include "ir/ops/composite.h"
@@ -59,7 +60,7 @@ Value variance(Operand x, Axes axes, bool keep_dims) {
   const CallerScope scope({x});
   const Value mean = reduce_mean(x, axes, /*keep_dims=*/true);
   const Value deviation = sub(x, mean);
-  return reduce_mean(mul(deviation, deviation), axes, keep_dims);
+  return reduce_mean(mul(deviation, deviation), std::move(axes), keep_dims);
 }
 
 Value one_hot(Operand indices, int64_t depth, DType dtype) {

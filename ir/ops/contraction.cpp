@@ -112,10 +112,11 @@ loop::Expr MatmulAt(const loop::At& at) {
   }
   b_index[static_cast<size_t>(form.b_column)] = at.index()[next];
   for (int k = 0; k < form.a_k.size(); ++k) {
-    const int axis = form.a_k.begin + k;
-    variables.push_back(at.ReductionVariable(k, loop::Extent(a_shape[axis])));
-    a_index[static_cast<size_t>(axis)] = variables.back();
-    b_index[static_cast<size_t>(form.b_k.begin + k)] = variables.back();
+    const int a_axis = form.a_k.begin + k;
+    const int b_axis = form.b_k.begin + k;
+    variables.push_back(at.ReductionVariable(k, loop::Extent(a_shape[a_axis])));
+    a_index[static_cast<size_t>(a_axis)] = variables.back();
+    b_index[static_cast<size_t>(b_axis)] = variables.back();
   }
   const loop::Expr a = at.Operand(0, a_index);
   const loop::Expr b = at.Operand(1, b_index);

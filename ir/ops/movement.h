@@ -25,7 +25,7 @@ struct Range1 {
   int64_t begin = 0, end = kEnd, step = 1;
 };
 Value slice(Operand x, std::vector<Range1> ranges);  // axes beyond the list are kept whole
-Value concat(std::vector<Operand> parts, int64_t axis);
+Value concat(const std::vector<Operand>& parts, int64_t axis);
 // low[i] elements before and high[i] after along axis i, of `value`; `interior[i]` between neighbours.
 Value pad(Operand x, std::vector<int64_t> low, std::vector<int64_t> high, double value = 0,
           std::vector<int64_t> interior = {});

@@ -103,7 +103,7 @@ constexpr const OpDef* kTable[] = {&kConcat};
 
 OpTable JoinOps() { return kTable; }
 
-Value concat(std::vector<Operand> parts, int64_t axis) {
+Value concat(const std::vector<Operand>& parts, int64_t axis) {
   if (std::optional<Value> stop = Stopped(parts)) return *stop;
   for (const Operand& part : parts) {
     if (!part.is_number()) continue;

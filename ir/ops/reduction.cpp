@@ -3,6 +3,7 @@
 #include "ir/ops/reduction.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "ir/ops/building.h"
 #include "ir/ops/elementwise.h"
@@ -195,7 +196,7 @@ Value reduce_prod(Operand x, Axes axes, bool keep_dims) {
 Value reduce_mean(Operand x, Axes axes, bool keep_dims) {
   const CallerScope scope({x});
   const Value sum = reduce_sum(x, axes, keep_dims);
-  const Value elements = count(x, axes);
+  const Value elements = count(x, std::move(axes));
   return sum / elements;
 }
 
