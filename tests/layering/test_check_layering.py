@@ -79,6 +79,7 @@ class Layering(unittest.TestCase):
     def test_path_relative_to_the_including_file(self):
         self.expect({"ir/a.cpp": '#include "type.h"\n'}, ["ir/a.cpp:1: path:", "type.h"])
         self.expect({"ir/a.cpp": '#include "../ir/type.h"\n'}, ["path:"])
+        self.expect({"codegen/a.cpp": '#include "gradus_source_hash.h"\n'})
 
     def test_third_party_libraries(self):
         self.expect({"ir/a.cpp": '#include "fmt/format.h"\n#include <absl/status/status.h>\n',
