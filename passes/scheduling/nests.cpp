@@ -53,14 +53,16 @@ bool ReductionsWin(std::span<const Scalar* const> scalars, const Variable* v) {
   return along_own < along_v;
 }
 
-// A loop along which all loads that `vector` would gather have stride 1, if there are such loads.
+// A loop along which all loads that `vector` would gather, of the type given, have stride 1, if there are such loads.
 const Variable* CrossVariable(const Block& block, std::span<const Scalar* const> scalars,
-                              const Variable* vector) {
+                              const Variable* vector, ir::DType dtype) {
   std::vector<const Scalar*> gathered;
   for (const Scalar* s : scalars) {
     if (s->kind == ScalarKind::kReduce) return nullptr;
     const Scalar* const self[] = {s};
-    if (s->kind == ScalarKind::kLoad && Gathers(self, vector) > 0) gathered.push_back(s);
+    if (s->kind != ScalarKind::kLoad || Gathers(self, vector) == 0) continue;
+    if (s->dtype != dtype) return nullptr;
+    gathered.push_back(s);
   }
   if (gathered.empty()) return nullptr;
   for (const Variable* v : block.loops) {
@@ -98,11 +100,8 @@ loop::Nest MakeNest(Arena& arena, Block block, const ir::Target& target, std::st
   }
   if (nest.vector != nullptr) {
     const ir::DType dtype = block.stores.front().value->dtype;
-    const bool plain_floats = std::ranges::all_of(scalars, [&](const Scalar* s) {
-      return s->kind != ScalarKind::kLoad || s->dtype == dtype;
-    });
-    if (ir::IsFloat(dtype) && plain_floats && target.lanes(static_cast<int>(ir::ByteSize(dtype))) > 1) {
-      nest.cross = CrossVariable(block, scalars, nest.vector);
+    if (ir::IsFloat(dtype) && target.lanes(static_cast<int>(ir::ByteSize(dtype))) > 1) {
+      nest.cross = CrossVariable(block, scalars, nest.vector, dtype);
       if (nest.cross != nullptr) nest.mode = loop::Nest::Mode::kTranspose;
     }
   }
