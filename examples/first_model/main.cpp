@@ -23,7 +23,9 @@ int main() {
   m.Output("inside", m.Add<Dense>("out", 1, sigmoid)(h));
 
   const data::Dataset train = Points(2000, 1), test = Points(1000, 2);
-  Trainer trainer = Compile(m, {.optimizer = Adam{}, .loss = binary_crossentropy, .metrics = {accuracy}}).value();
+  Trainer trainer = Compile(m, {.optimizer = Adam({.learning_rate = 0.01}),
+                                .loss = binary_crossentropy,
+                                .metrics = {accuracy}}).value();
   trainer.Summary();
   trainer.Fit(train, {.epochs = 30, .batch_size = 32, .validation = &test}).value();
   fmt::print("accuracy {:.3f} on points that it never saw\n", trainer.Evaluate(test)->metrics[0]);
