@@ -19,8 +19,8 @@ double Milliseconds() {
 
 enum class Output { kLlvm, kAssembly, kObject };
 
-absl::StatusOr<std::string> Compile(const ir::Module& module, const CodegenOptions& options, Output output,
-                                    CompileTimes* times) {
+absl::StatusOr<std::string> Compile(const ir::Module& module, const CodegenOptions& options,
+                                    Output output, CompileTimes* times) {
   std::string result;
   absl::Status status = CatchFatalErrors([&]() -> absl::Status {
     double start = Milliseconds();
@@ -69,7 +69,8 @@ absl::StatusOr<std::string> EmitObject(const ir::Module& module, const CodegenOp
   return Compile(module, options, Output::kObject, times);
 }
 
-std::optional<std::vector<LoadedEntry>> LoadCached(const ir::Module& module, const CodegenOptions& options,
+std::optional<std::vector<LoadedEntry>> LoadCached(const ir::Module& module,
+                                                   const CodegenOptions& options,
                                                    CompileTimes* times) {
   if (options.cache_dir.empty() || options.cache_key.empty()) return std::nullopt;
   const double start = Milliseconds();
@@ -85,7 +86,8 @@ std::optional<std::vector<LoadedEntry>> LoadCached(const ir::Module& module, con
   return *std::move(entries);
 }
 
-absl::StatusOr<std::vector<LoadedEntry>> CompileAndLoad(const ir::Module& module, const CodegenOptions& options,
+absl::StatusOr<std::vector<LoadedEntry>> CompileAndLoad(const ir::Module& module,
+                                                        const CodegenOptions& options,
                                                         CompileTimes* times) {
   CompileTimes local;
   if (times == nullptr) times = &local;

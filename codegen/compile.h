@@ -1,6 +1,7 @@
 #pragma once
 
-// From a lowered module (see passes/pipelines.h) to native code: LLVM IR, object bytes, and, in memory, executables.
+// From a lowered module (see passes/pipelines.h) to native code: LLVM IR, object bytes, and, in
+// memory, executables.
 
 #include <memory>
 #include <optional>
@@ -14,20 +15,22 @@
 
 namespace gradus::codegen {
 
-// This machine, from cpuid (never from a CPU's name). Vector width is the widest that features allow.
+// This machine, from cpuid (never from a CPU's name). Vector width is the widest that features
+// allow.
 ir::Target HostTarget();
 // "host", or an x86-64 level: "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4".
 absl::StatusOr<ir::Target> NamedTarget(std::string_view name);
 
 struct CodegenOptions {
   ir::Target target = HostTarget();
-  std::string prefix = "gradus";     // symbols: <prefix>_<entry>, <prefix>_<entry>_info
-  std::string cache_dir;             // object cache; empty: off. See DefaultCacheDir
-  // What decides the code, where the caller knows it before lowering: the graph's text and the pipeline's name. Empty:
-  // the lowered module's text.
+  std::string prefix = "gradus";  // symbols: <prefix>_<entry>, <prefix>_<entry>_info
+  std::string cache_dir;          // object cache; empty: off. See DefaultCacheDir
+  // What decides the code, where the caller knows it before lowering: the graph's text and the
+  // pipeline's name. Empty: the lowered module's text.
   std::string cache_key;
 };
-// $GRADUS_CACHE_DIR ("" or "off" turns it off), else $XDG_CACHE_HOME/gradus, else ~/.cache/gradus, else off.
+// $GRADUS_CACHE_DIR ("" or "off" turns it off), else $XDG_CACHE_HOME/gradus, else ~/.cache/gradus,
+// else off.
 std::string DefaultCacheDir();
 
 struct CompileTimes {
@@ -49,8 +52,8 @@ struct LoadedEntry {
 // Links object bytes into this process. The code lives as long as any of the executables.
 absl::StatusOr<std::vector<LoadedEntry>> Load(std::string_view object, const ir::Module& module,
                                               const CodegenOptions& options);
-// What the cache holds for options.cache_key: every graph function of the module, which need not be lowered. Nothing if
-// there is no whole entry.
+// What the cache holds for options.cache_key: every graph function of the module, which need not be
+// lowered. Nothing if there is no whole entry.
 std::optional<std::vector<LoadedEntry>> LoadCached(const ir::Module& module,
                                                    const CodegenOptions& options,
                                                    CompileTimes* times = nullptr);

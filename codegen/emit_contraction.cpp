@@ -1,7 +1,8 @@
 // Contractions: a function for each size of register tile, and loops that call it.
 //
-// A tile function holds rows x vectors accumulators in registers over all of K, then evaluates the epilogue on them, and
-// touches the result nowhere else. Strides are constants, so that its addresses are one pointer and displacements.
+// A tile function holds rows x vectors accumulators in registers over all of K, then evaluates the
+// epilogue on them, and touches the result nowhere else. Strides are constants, so that its
+// addresses are one pointer and displacements.
 
 #include <algorithm>
 
@@ -31,7 +32,8 @@ Index Part(const Index& form, const std::vector<const Variable*>& variables) {
   return part;
 }
 
-llvm::Value* MultiplyAdd(Frame& frame, DType dtype, llvm::Value* a, llvm::Value* b, llvm::Value* c) {
+llvm::Value* MultiplyAdd(Frame& frame, DType dtype, llvm::Value* a, llvm::Value* b,
+                         llvm::Value* c) {
   auto& builder = frame.builder();
   if (!ir::IsFloat(dtype)) return builder.CreateAdd(builder.CreateMul(a, b), c);
   if (!frame.emitter().target().has_fma) return builder.CreateFAdd(builder.CreateFMul(a, b), c);
@@ -68,7 +70,9 @@ class ContractionEmitter {
   bool FetchesAhead() const {
     if (c_.b_panel_buffer >= 0 || c_.order != Contraction::Order::kColumnsOuter) return false;
     // With many rows the panel's first use is a small part of all.
-    if (row_->extent().is_number() && (row_->extent().number() > 128 || row_->extent().number() <= c_.tile_rows)) return false;
+    if (row_->extent().is_number() &&
+        (row_->extent().number() > 128 || row_->extent().number() <= c_.tile_rows))
+      return false;
     int64_t bytes = c_.n->extent().number() * ir::ByteSize(c_.dtype);
     for (const Variable* k : c_.k) {
       if (!k->extent().is_number()) return false;
@@ -112,40 +116,48 @@ class ContractionEmitter {
       length = Number((n + blocks - 1) / blocks);
     } else {
       llvm::Value* n = b_.CreateSelect(b_.CreateICmpSLT(k, Number(1)), Number(1), k);
-      llvm::Value* blocks = b_.CreateUDiv(b_.CreateAdd(n, Number(c_.k_block - 1)), Number(c_.k_block));
+      llvm::Value* blocks =
+          b_.CreateUDiv(b_.CreateAdd(n, Number(c_.k_block - 1)), Number(c_.k_block));
       length = b_.CreateUDiv(b_.CreateAdd(n, b_.CreateSub(blocks, Number(1))), blocks);
     }
     // At least one block runs, so that an empty sum is stored.
     llvm::Value* end = b_.CreateSelect(b_.CreateICmpSLT(k, Number(1)), Number(1), k);
-    llvm::Value* counter_end = b_.CreateUDiv(b_.CreateAdd(end, b_.CreateSub(length, Number(1))), length);
-    frame_.Loop(Number(0), counter_end, 1, false, {}, nullptr, [&](llvm::Value* block, const Values&) -> Values {
-      k_begin_ = b_.CreateMul(block, length);
-      llvm::Value* rest = b_.CreateSub(k, k_begin_);
-      k_count_ = b_.CreateSelect(b_.CreateICmpSLT(rest, length), rest, length);
-      first_ = b_.CreateICmpEQ(block, Number(0));
-      last_ = b_.CreateICmpEQ(b_.CreateAdd(block, Number(1)), counter_end);
-      block_length_ = length;
-      if (c_.b_panel_buffer >= 0) CopyPanels();
-      Tiles();
-      return {};
-    });
+    llvm::Value* counter_end =
+        b_.CreateUDiv(b_.CreateAdd(end, b_.CreateSub(length, Number(1))), length);
+    frame_.Loop(Number(0), counter_end, 1, false, {}, nullptr,
+                [&](llvm::Value* block, const Values&) -> Values {
+                  k_begin_ = b_.CreateMul(block, length);
+                  llvm::Value* rest = b_.CreateSub(k, k_begin_);
+                  k_count_ = b_.CreateSelect(b_.CreateICmpSLT(rest, length), rest, length);
+                  first_ = b_.CreateICmpEQ(block, Number(0));
+                  last_ = b_.CreateICmpEQ(b_.CreateAdd(block, Number(1)), counter_end);
+                  block_length_ = length;
+                  if (c_.b_panel_buffer >= 0) CopyPanels();
+                  Tiles();
+                  return {};
+                });
   }
 
   // This block of B, a panel [k][columns] for each tile of columns; columns past the end are 0.
   void CopyPanels() {
     Columns([&](llvm::Value* n_base, llvm::Value* tile, int vectors, int tail) {
-      frame_.Loop(Number(0), k_count_, 1, true, {}, nullptr, [&](llvm::Value* iv, const Values&) -> Values {
-        frame_.Bind(c_.n, n_base);
-        frame_.Bind(c_.k[0], b_.CreateAdd(k_begin_, iv));
-        llvm::Value* source = frame_.Address(frame_.pointer(c_.b.buffer), element_, c_.b.offset);
-        llvm::Value* target = b_.CreateGEP(element_, PanelAddress(tile), b_.CreateMul(iv, Number(columns_)));
-        for (int v = 0; v < vectors; ++v) {
-          llvm::Value* x = LoadVector(b_, b_.CreateGEP(element_, source, Number(int64_t{v} * lanes_)),
-                                      v + 1 == vectors ? tail : 0);
-          b_.CreateAlignedStore(x, b_.CreateGEP(element_, target, Number(int64_t{v} * lanes_)), Align());
-        }
-        return {};
-      });
+      frame_.Loop(
+          Number(0), k_count_, 1, true, {}, nullptr, [&](llvm::Value* iv, const Values&) -> Values {
+            frame_.Bind(c_.n, n_base);
+            frame_.Bind(c_.k[0], b_.CreateAdd(k_begin_, iv));
+            llvm::Value* source =
+                frame_.Address(frame_.pointer(c_.b.buffer), element_, c_.b.offset);
+            llvm::Value* target =
+                b_.CreateGEP(element_, PanelAddress(tile), b_.CreateMul(iv, Number(columns_)));
+            for (int v = 0; v < vectors; ++v) {
+              llvm::Value* x =
+                  LoadVector(b_, b_.CreateGEP(element_, source, Number(int64_t{v} * lanes_)),
+                             v + 1 == vectors ? tail : 0);
+              b_.CreateAlignedStore(x, b_.CreateGEP(element_, target, Number(int64_t{v} * lanes_)),
+                                    Align());
+            }
+            return {};
+          });
     });
   }
 
@@ -161,10 +173,11 @@ class ContractionEmitter {
     if (full == 1) {
       body(Number(0), Number(0), c_.tile_vectors, 0);
     } else if (full > 1) {
-      frame_.Loop(Number(0), Number(full), 1, false, {}, nullptr, [&](llvm::Value* tile, const Values&) -> Values {
-        body(b_.CreateMul(tile, Number(columns_)), tile, c_.tile_vectors, 0);
-        return {};
-      });
+      frame_.Loop(Number(0), Number(full), 1, false, {}, nullptr,
+                  [&](llvm::Value* tile, const Values&) -> Values {
+                    body(b_.CreateMul(tile, Number(columns_)), tile, c_.tile_vectors, 0);
+                    return {};
+                  });
     }
     if (rest > 0) {
       body(Number(full * columns_), Number(full), static_cast<int>((rest + lanes_ - 1) / lanes_),
@@ -179,10 +192,12 @@ class ContractionEmitter {
     auto loop = [&](int64_t begin, int64_t count, int64_t rows) {
       if (count == 0 || rows == 0) return;
       if (count == 1) return body(Number(begin), static_cast<int>(rows));
-      frame_.Loop(Number(0), Number(count), 1, false, {}, nullptr, [&](llvm::Value* t, const Values&) -> Values {
-        body(b_.CreateAdd(b_.CreateMul(t, Number(rows)), Number(begin)), static_cast<int>(rows));
-        return {};
-      });
+      frame_.Loop(Number(0), Number(count), 1, false, {}, nullptr,
+                  [&](llvm::Value* t, const Values&) -> Values {
+                    body(b_.CreateAdd(b_.CreateMul(t, Number(rows)), Number(begin)),
+                         static_cast<int>(rows));
+                    return {};
+                  });
     };
     if (extent.is_number()) {
       int64_t m = extent.number();
@@ -200,10 +215,11 @@ class ContractionEmitter {
     llvm::Value* m = frame_.Extent(extent);
     if (!c_.rows_balanced) {
       llvm::Value* main = b_.CreateSub(m, b_.CreateURem(m, Number(most)));
-      frame_.Loop(Number(0), main, most, true, {}, nullptr, [&](llvm::Value* row, const Values&) -> Values {
-        body(row, static_cast<int>(most));
-        return {};
-      });
+      frame_.Loop(Number(0), main, most, true, {}, nullptr,
+                  [&](llvm::Value* row, const Values&) -> Values {
+                    body(row, static_cast<int>(most));
+                    return {};
+                  });
       Choose(b_.CreateSub(m, main), most - 1, [&](int rows) { body(main, rows); });
       return;
     }
@@ -211,14 +227,15 @@ class ContractionEmitter {
     llvm::Value* divisor = b_.CreateSelect(b_.CreateICmpEQ(tiles, Number(0)), Number(1), tiles);
     llvm::Value* base = b_.CreateUDiv(m, divisor);
     llvm::Value* larger = b_.CreateURem(m, divisor);
-    frame_.Loop(Number(0), tiles, 1, true, {}, nullptr, [&](llvm::Value* t, const Values&) -> Values {
-      llvm::Value* is_larger = b_.CreateICmpSLT(t, larger);
-      llvm::Value* rows = b_.CreateAdd(base, b_.CreateZExt(is_larger, e_.i64()));
-      llvm::Value* before = b_.CreateSelect(is_larger, t, larger);
-      llvm::Value* first = b_.CreateAdd(b_.CreateMul(t, base), before);
-      Choose(rows, most, [&](int n) { body(first, n); });
-      return {};
-    });
+    frame_.Loop(Number(0), tiles, 1, true, {}, nullptr,
+                [&](llvm::Value* t, const Values&) -> Values {
+                  llvm::Value* is_larger = b_.CreateICmpSLT(t, larger);
+                  llvm::Value* rows = b_.CreateAdd(base, b_.CreateZExt(is_larger, e_.i64()));
+                  llvm::Value* before = b_.CreateSelect(is_larger, t, larger);
+                  llvm::Value* first = b_.CreateAdd(b_.CreateMul(t, base), before);
+                  Choose(rows, most, [&](int n) { body(first, n); });
+                  return {};
+                });
   }
 
   void Choose(llvm::Value* value, int64_t most, const std::function<void(int)>& body) {
@@ -228,7 +245,8 @@ class ContractionEmitter {
   }
 
   void Tiles() {
-    auto call = [&](llvm::Value* row, int rows, llvm::Value* column, llvm::Value* tile, int vectors, int tail) {
+    auto call = [&](llvm::Value* row, int rows, llvm::Value* column, llvm::Value* tile, int vectors,
+                    int tail) {
       frame_.InScope([&] { Call({rows, vectors, tail}, row, column, tile); });
     };
     size_t outer = c_.m.size() - 1;
@@ -258,8 +276,9 @@ class ContractionEmitter {
     bind(c_.n, column);
     for (const Variable* k : c_.k) bind(k, blocked_ ? k_begin_ : Number(0));
     Values args{frame_.Address(frame_.pointer(c_.a.buffer), element_, c_.a.offset),
-                c_.b_panel_buffer >= 0 ? PanelAddress(tile)
-                                       : frame_.Address(frame_.pointer(c_.b.buffer), element_, c_.b.offset)};
+                c_.b_panel_buffer >= 0
+                    ? PanelAddress(tile)
+                    : frame_.Address(frame_.pointer(c_.b.buffer), element_, c_.b.offset)};
     for (int buffer : used_buffers_) args.push_back(frame_.pointer(buffer));
     for (const Variable* v : used_variables_) args.push_back(frame_.Evaluate64(Index(v)));
     for (ir::Symbol s : symbols_) args.push_back(frame_.symbol(s));
@@ -269,7 +288,8 @@ class ContractionEmitter {
       args.push_back(last_);
     }
     if (fetches_ahead_) {
-      llvm::Value* vector = b_.CreateURem(b_.CreateUDiv(row, Number(size.rows)), Number(c_.tile_vectors));
+      llvm::Value* vector =
+          b_.CreateURem(b_.CreateUDiv(row, Number(size.rows)), Number(c_.tile_vectors));
       args.push_back(b_.CreateAdd(b_.CreateMul(vector, Number(lanes_)), Number(columns_)));
     }
     b_.CreateCall(TileFunction(size), args);
@@ -323,17 +343,20 @@ class ContractionEmitter {
   llvm::Value* LoadVector(llvm::IRBuilder<>& b, llvm::Value* address, int tail) {
     auto* type = llvm::FixedVectorType::get(element_, static_cast<unsigned>(lanes_));
     if (tail == 0) return b.CreateAlignedLoad(type, address, Align());
-    return b.CreateMaskedLoad(type, address, Align(), TailMask(tail), llvm::Constant::getNullValue(type));
+    return b.CreateMaskedLoad(type, address, Align(), TailMask(tail),
+                              llvm::Constant::getNullValue(type));
   }
 
   llvm::Constant* TailMask(int tail) {
     llvm::SmallVector<llvm::Constant*, 16> bits;
-    for (int l = 0; l < lanes_; ++l) bits.push_back(llvm::ConstantInt::getBool(e_.context(), l < tail));
+    for (int l = 0; l < lanes_; ++l)
+      bits.push_back(llvm::ConstantInt::getBool(e_.context(), l < tail));
     return llvm::ConstantVector::get(bits);
   }
 
   llvm::Function* TileFunction(TileSize size) {
-    auto it = std::find_if(tiles_.begin(), tiles_.end(), [&](const auto& t) { return t.first == size; });
+    auto it =
+        std::find_if(tiles_.begin(), tiles_.end(), [&](const auto& t) { return t.first == size; });
     if (it != tiles_.end()) return it->second;
     std::vector<llvm::Type*> types(2 + used_buffers_.size(), e_.pointer());
     types.resize(types.size() + used_variables_.size() + symbols_.size(), e_.i64());
@@ -342,7 +365,8 @@ class ContractionEmitter {
       types.resize(types.size() + 2, llvm::Type::getInt1Ty(e_.context()));
     }
     if (fetches_ahead_) types.push_back(e_.i64());
-    std::string name = frame_.function()->getName().str() + ".tile" + std::to_string(size.rows) + "x" +
+    std::string name = frame_.function()->getName().str() + ".tile" + std::to_string(size.rows) +
+                       "x" +
                        std::to_string(size.tail == 0 ? size.vectors * lanes_
                                                      : (size.vectors - 1) * lanes_ + size.tail);
     llvm::Function* f = e_.AddFunction(
@@ -365,14 +389,15 @@ class ContractionEmitter {
   int64_t columns_ = 0, row_stride_ = 0;
   const Variable* row_ = nullptr;
   bool blocked_ = false;
-  // B does not fit the second-level cache: while one panel of its columns is used by all rows, each tile of rows fetches
-  // a vector of the next panel, which would otherwise arrive at the latency of the third level (32x512x784 on Zen 5:
-  // 215 GFLOP/s instead of 190).
+  // B does not fit the second-level cache: while one panel of its columns is used by all rows, each
+  // tile of rows fetches a vector of the next panel, which would otherwise arrive at the latency of
+  // the third level (32x512x784 on Zen 5: 215 GFLOP/s instead of 190).
   bool fetches_ahead_ = false;
   std::vector<int> used_buffers_;
   std::vector<const Variable*> used_variables_;
   std::vector<std::pair<TileSize, llvm::Function*>> tiles_;
-  llvm::Value *k_begin_ = nullptr, *k_count_ = nullptr, *first_ = nullptr, *last_ = nullptr, *block_length_ = nullptr;
+  llvm::Value *k_begin_ = nullptr, *k_count_ = nullptr, *first_ = nullptr, *last_ = nullptr,
+              *block_length_ = nullptr;
 };
 
 // One tile function while it is written.
@@ -417,10 +442,12 @@ struct ContractionEmitter::Tile {
   // With the variable of columns vectorised.
   void InColumns(const std::function<void()>& body) {
     llvm::Value* column = frame.Evaluate64(Index(c.n));
-    frame.InScope([&] {
-      frame.BindAt(c.n, column, 0, 0);
-      body();
-    }, &context);
+    frame.InScope(
+        [&] {
+          frame.BindAt(c.n, column, 0, 0);
+          body();
+        },
+        &context);
   }
 
   llvm::Value* Row() { return frame.Evaluate64(Index(outer.row_)); }
@@ -441,9 +468,11 @@ struct ContractionEmitter::Tile {
       }
       return s;
     };
-    auto loop = [&](llvm::Value* begin, llvm::Value* end, int64_t step, bool may_be_empty, const Values& s) {
-      return frame.Loop(begin, end, step, may_be_empty, s, nullptr,
-                        [&](llvm::Value* iv, const Values& inner) { return steps(iv, 0, step, inner); });
+    auto loop = [&](llvm::Value* begin, llvm::Value* end, int64_t step, bool may_be_empty,
+                    const Values& s) {
+      return frame.Loop(
+          begin, end, step, may_be_empty, s, nullptr,
+          [&](llvm::Value* iv, const Values& inner) { return steps(iv, 0, step, inner); });
     };
     const loop::Extent& extent = k->extent();
     if (extent.is_number() && !outer.blocked_) {
@@ -477,7 +506,8 @@ struct ContractionEmitter::Tile {
     };
     if (ahead != nullptr) {
       b.CreateIntrinsic(llvm::Intrinsic::prefetch, {b.getPtrTy()},
-                        {b.CreateGEP(outer.element_, b_address, ahead), b.getInt32(0), b.getInt32(3), b.getInt32(1)});
+                        {b.CreateGEP(outer.element_, b_address, ahead), b.getInt32(0),
+                         b.getInt32(3), b.getInt32(1)});
     }
     Values columns;
     for (int g = 0; g < groups; ++g) {
@@ -493,7 +523,8 @@ struct ContractionEmitter::Tile {
       for (int g = 0; g < groups; ++g) {
         for (int v = 0; v < size.vectors; ++v) {
           llvm::Value*& sum = sums[At(g, row, v)];
-          sum = MultiplyAdd(frame, c.dtype, x, columns[static_cast<size_t>(g * size.vectors + v)], sum);
+          sum = MultiplyAdd(frame, c.dtype, x, columns[static_cast<size_t>(g * size.vectors + v)],
+                            sum);
         }
       }
     }
@@ -509,15 +540,16 @@ struct ContractionEmitter::Tile {
         frame.InScope([&] {
           frame.BindAt(outer.row_, row_base, row, 0);
           for (int v = 0; v < size.vectors; ++v) {
-            llvm::Value* address =
-                frame.Address(frame.pointer(c.partial_buffer), outer.element_, c.partial_offset, int64_t{v} * lanes);
+            llvm::Value* address = frame.Address(frame.pointer(c.partial_buffer), outer.element_,
+                                                 c.partial_offset, int64_t{v} * lanes);
             int tail = v + 1 == size.vectors ? size.tail : 0;
             if (store == nullptr) {
               sums.push_back(outer.LoadVector(b, address, tail));
             } else if (tail == 0) {
               b.CreateAlignedStore((*store)[At(0, row, v)], address, outer.Align());
             } else {
-              b.CreateMaskedStore((*store)[At(0, row, v)], address, outer.Align(), outer.TailMask(tail));
+              b.CreateMaskedStore((*store)[At(0, row, v)], address, outer.Align(),
+                                  outer.TailMask(tail));
             }
           }
         });
@@ -528,13 +560,15 @@ struct ContractionEmitter::Tile {
 
   void Prefetch() {
     for (const loop::FlatStore& s : c.epilogue) {
-      llvm::Type* type = outer.e_.MemoryType(frame.buffers()[static_cast<size_t>(s.buffer)].type.dtype);
+      llvm::Type* type =
+          outer.e_.MemoryType(frame.buffers()[static_cast<size_t>(s.buffer)].type.dtype);
       for (int row = 0; row < size.rows; ++row) {
         llvm::Value* row_base = Row();
         InColumns([&] {
           frame.BindAt(outer.row_, row_base, row, 0);
           for (int v = 0; v < size.vectors; ++v) {
-            llvm::Value* address = frame.Address(frame.pointer(s.buffer), type, s.offset, int64_t{v} * lanes);
+            llvm::Value* address =
+                frame.Address(frame.pointer(s.buffer), type, s.offset, int64_t{v} * lanes);
             b.CreateIntrinsic(llvm::Intrinsic::prefetch, {address->getType()},
                               {address, b.getInt32(1), b.getInt32(3), b.getInt32(1)});
           }
@@ -556,7 +590,9 @@ struct ContractionEmitter::Tile {
       Values v = frame.EvaluateVector(s.value, nullptr);
       for (llvm::Value* x : v) {
         size_t i = sums.size();
-        sums.push_back(so_far.empty() ? x : frame.Combine(loop::ReduceKind::kSum, s.value->dtype, so_far[i], x));
+        sums.push_back(so_far.empty()
+                           ? x
+                           : frame.Combine(loop::ReduceKind::kSum, s.value->dtype, so_far[i], x));
       }
     }
     return sums;
@@ -594,20 +630,26 @@ struct ContractionEmitter::Tile {
     llvm::Value* tile = frame.Alloca(outer.element_, elements);
     auto* vector = llvm::FixedVectorType::get(outer.element_, static_cast<unsigned>(lanes));
     for (size_t i = 0; i < sums.size(); ++i) {
-      llvm::Value* address = b.CreateGEP(outer.element_, tile, outer.Number(static_cast<int64_t>(i) * lanes));
-      b.CreateAlignedStore(sums[i], address, llvm::Align(static_cast<uint64_t>(lanes) * static_cast<uint64_t>(ir::ByteSize(c.dtype))));
+      llvm::Value* address =
+          b.CreateGEP(outer.element_, tile, outer.Number(static_cast<int64_t>(i) * lanes));
+      b.CreateAlignedStore(
+          sums[i], address,
+          llvm::Align(static_cast<uint64_t>(lanes) * static_cast<uint64_t>(ir::ByteSize(c.dtype))));
     }
     llvm::Value* row_base = Row();
     InColumns([&] {
       Values zeros;
       for (const loop::FlatStore& s : c.column_sums) {
-        auto* type = llvm::FixedVectorType::get(outer.e_.RegisterType(s.value->dtype), static_cast<unsigned>(lanes));
+        auto* type = llvm::FixedVectorType::get(outer.e_.RegisterType(s.value->dtype),
+                                                static_cast<unsigned>(lanes));
         for (int v = 0; v < size.vectors; ++v) zeros.push_back(llvm::Constant::getNullValue(type));
       }
       Values column_sums = frame.Loop(
-          outer.Number(0), outer.Number(size.rows), 1, false, zeros, nullptr, [&](llvm::Value* iv, const Values& so_far) {
+          outer.Number(0), outer.Number(size.rows), 1, false, zeros, nullptr,
+          [&](llvm::Value* iv, const Values& so_far) {
             frame.Bind(outer.row_, b.CreateAdd(row_base, iv));
-            llvm::Value* row = b.CreateGEP(outer.element_, tile, b.CreateMul(iv, outer.Number(width)));
+            llvm::Value* row =
+                b.CreateGEP(outer.element_, tile, b.CreateMul(iv, outer.Number(width)));
             frame.accumulator = [&](int group) {
               Packet p{{}, true};
               for (int v = 0; v < size.vectors; ++v) {
@@ -626,9 +668,11 @@ struct ContractionEmitter::Tile {
 
   void Emit() {
     auto* vector = llvm::FixedVectorType::get(outer.element_, static_cast<unsigned>(lanes));
-    Values zeros(static_cast<size_t>(groups * size.rows * size.vectors), llvm::Constant::getNullValue(vector));
+    Values zeros(static_cast<size_t>(groups * size.rows * size.vectors),
+                 llvm::Constant::getNullValue(vector));
     frame.written = 0;
-    for (const loop::FlatStore& s : c.epilogue) frame.written |= uint64_t{1} << std::min(s.buffer, 63);
+    for (const loop::FlatStore& s : c.epilogue)
+      frame.written |= uint64_t{1} << std::min(s.buffer, 63);
     if (c.prefetch_c) Prefetch();
     Values sums = zeros;
     if (outer.blocked_) {
@@ -636,7 +680,9 @@ struct ContractionEmitter::Tile {
       sums = frame.Choose(first, [&] { return zeros; }, [&] { return Partial(nullptr); });
     }
     sums = KLoops(0, sums);
-    auto epilogue = [&] { c.epilogue_in_registers ? EpilogueInRegisters(sums) : EpilogueRolled(sums); };
+    auto epilogue = [&] {
+      c.epilogue_in_registers ? EpilogueInRegisters(sums) : EpilogueRolled(sums);
+    };
     if (!outer.blocked_) return epilogue();
     frame.If(last, epilogue);
     frame.If(b.CreateNot(last), [&] { Partial(&sums); });
@@ -647,7 +693,8 @@ void ContractionEmitter::EmitTile(llvm::Function* f, TileSize size) { Tile(*this
 
 }  // namespace
 
-void EmitContraction(Frame& frame, const Contraction& contraction, const std::vector<ir::Symbol>& symbols) {
+void EmitContraction(Frame& frame, const Contraction& contraction,
+                     const std::vector<ir::Symbol>& symbols) {
   ContractionEmitter(frame, contraction, symbols).Emit();
 }
 

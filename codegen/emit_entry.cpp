@@ -19,13 +19,15 @@ using loop::EntryPlan;
 // Constants in the layout of runtime/abi.h.
 class InfoEmitter {
  public:
-  InfoEmitter(ModuleEmitter& emitter, const std::string& symbol, const std::vector<ir::Symbol>& symbols)
+  InfoEmitter(ModuleEmitter& emitter, const std::string& symbol,
+              const std::vector<ir::Symbol>& symbols)
       : e_(emitter), symbol_(symbol), symbols_(symbols) {
     auto& c = e_.context();
     i32_ = llvm::Type::getInt32Ty(c);
     i64_ = e_.i64();
     auto* p = e_.pointer();
-    // gradus_factor, gradus_term, gradus_dim, gradus_tensor_info, gradus_entry_info: natural alignment, as in C.
+    // gradus_factor, gradus_term, gradus_dim, gradus_tensor_info, gradus_entry_info: natural
+    // alignment, as in C.
     factor_ = llvm::StructType::get(c, {i64_, i64_, i32_, llvm::ArrayType::get(i32_, 3)});
     term_ = llvm::StructType::get(c, {i64_, i32_, llvm::ArrayType::get(factor_, 2)});
     dim_ = llvm::StructType::get(c, {i64_, i32_});
@@ -39,13 +41,16 @@ class InfoEmitter {
     for (int i = 0; i < f.num_args(); ++i) {
       arguments.push_back(Tensor(f.arg(i).node()->name(), f.arg(i).type(), -1));
     }
-    for (const ir::Result& r : f.results()) results.push_back(Tensor(r.name, r.value.type(), r.alias));
+    for (const ir::Result& r : f.results())
+      results.push_back(Tensor(r.name, r.value.type(), r.alias));
     for (ir::Symbol s : plan.symbols) names.push_back(String(s.name()));
     for (const loop::SizeTerm& t : plan.workspace) {
-      if (t.factors.size() > 2) return absl::UnimplementedError("entry info: a size of more than two factors");
+      if (t.factors.size() > 2)
+        return absl::UnimplementedError("entry info: a size of more than two factors");
       std::vector<llvm::Constant*> factors;
       for (const loop::Extent& x : t.factors) {
-        if (x.symbols.size() > 3) return absl::UnimplementedError("entry info: a factor of more than three symbols");
+        if (x.symbols.size() > 3)
+          return absl::UnimplementedError("entry info: a factor of more than three symbols");
         factors.push_back(Factor(x));
       }
       factors.resize(2, llvm::Constant::getNullValue(factor_));
@@ -55,10 +60,11 @@ class InfoEmitter {
     }
     auto size = [](const auto& v) { return static_cast<int64_t>(v.size()); };
     llvm::Constant* info = llvm::ConstantStruct::get(
-        entry_, {I32(GRADUS_ABI_VERSION), String(f.name()), I32(size(arguments)), I32(size(results)),
-                 I32(size(names)), I32(size(terms)), Array(tensor_, arguments), Array(tensor_, results),
-                 Array(e_.pointer(), names), Array(term_, terms)});
-    new llvm::GlobalVariable(e_.module(), entry_, true, llvm::GlobalValue::ExternalLinkage, info, symbol_ + "_info");
+        entry_, {I32(GRADUS_ABI_VERSION), String(f.name()), I32(size(arguments)),
+                 I32(size(results)), I32(size(names)), I32(size(terms)), Array(tensor_, arguments),
+                 Array(tensor_, results), Array(e_.pointer(), names), Array(term_, terms)});
+    new llvm::GlobalVariable(e_.module(), entry_, true, llvm::GlobalValue::ExternalLinkage, info,
+                             symbol_ + "_info");
     return absl::OkStatus();
   }
 
@@ -67,12 +73,14 @@ class InfoEmitter {
   llvm::Constant* I64(int64_t n) { return llvm::ConstantInt::getSigned(i64_, n); }
 
   llvm::Constant* Private(llvm::Constant* value) {
-    auto* g = new llvm::GlobalVariable(e_.module(), value->getType(), true, llvm::GlobalValue::PrivateLinkage, value);
+    auto* g = new llvm::GlobalVariable(e_.module(), value->getType(), true,
+                                       llvm::GlobalValue::PrivateLinkage, value);
     g->setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::Global);
     return g;
   }
   llvm::Constant* String(std::string_view text) {
-    return Private(llvm::ConstantDataArray::getString(e_.context(), llvm::StringRef(text.data(), text.size())));
+    return Private(llvm::ConstantDataArray::getString(e_.context(),
+                                                      llvm::StringRef(text.data(), text.size())));
   }
   llvm::Constant* Array(llvm::Type* type, const std::vector<llvm::Constant*>& elements) {
     if (elements.empty()) return llvm::ConstantPointerNull::get(e_.pointer());
@@ -96,7 +104,8 @@ class InfoEmitter {
     std::vector<llvm::Constant*> dims;
     for (const ir::Dim& d : type.shape) {
       dims.push_back(llvm::ConstantStruct::get(
-          dim_, {I64(d.is_symbol() ? -1 : d.size()), d.is_symbol() ? SymbolIndex(d.symbol()) : I32(-1)}));
+          dim_,
+          {I64(d.is_symbol() ? -1 : d.size()), d.is_symbol() ? SymbolIndex(d.symbol()) : I32(-1)}));
     }
     return llvm::ConstantStruct::get(tensor_, {String(name), I32(static_cast<int64_t>(type.dtype)),
                                                I32(type.rank()), Array(dim_, dims), I32(alias)});
@@ -111,7 +120,8 @@ class InfoEmitter {
 
 const std::vector<loop::Buffer> kNoBuffers;
 
-// Steps a function: an entry of thousands of calls would be one basic block, and code generation slower than linear in it.
+// Steps a function: an entry of thousands of calls would be one basic block, and code generation
+// slower than linear in it.
 constexpr size_t kStepsAFunction = 64;
 
 // Writes a function of an entry's type that runs some of its steps.
@@ -121,7 +131,11 @@ class EntryEmitter {
   EntryEmitter(ModuleEmitter& emitter, llvm::Function* function, const EntryPlan& plan,
                const std::vector<ir::Symbol>& module_symbols,
                const absl::flat_hash_map<const ir::Function*, llvm::Function*>& kernels)
-      : e_(emitter), plan_(plan), symbols_(module_symbols), kernels_(kernels), frame_(emitter, function, kNoBuffers),
+      : e_(emitter),
+        plan_(plan),
+        symbols_(module_symbols),
+        kernels_(kernels),
+        frame_(emitter, function, kNoBuffers),
         places_(plan.places.size(), nullptr) {}
 
   void Emit(Steps steps) {
@@ -180,8 +194,10 @@ class EntryEmitter {
     auto& b = frame_.builder();
     auto index = static_cast<size_t>(p.index);
     switch (p.kind) {
-      case loop::Place::Kind::kArgument: return b.CreateLoad(e_.pointer(), Element(frame_.function()->getArg(0), index));
-      case loop::Place::Kind::kResult: return b.CreateLoad(e_.pointer(), Element(frame_.function()->getArg(1), index));
+      case loop::Place::Kind::kArgument:
+        return b.CreateLoad(e_.pointer(), Element(frame_.function()->getArg(0), index));
+      case loop::Place::Kind::kResult:
+        return b.CreateLoad(e_.pointer(), Element(frame_.function()->getArg(1), index));
       case loop::Place::Kind::kWorkspace: break;
     }
     return InWorkspace(p.offset);
@@ -209,7 +225,8 @@ class EntryEmitter {
     const ir::Type& type = plan_.places[static_cast<size_t>(step.from)].type;
     loop::Extent bytes(ir::ByteSize(type.dtype));
     for (const ir::Dim& d : type.shape) bytes = bytes * loop::Extent(d);
-    frame_.builder().CreateCall(CopyFunction(e_), {Place(step.to), Place(step.from), frame_.Extent(bytes)});
+    frame_.builder().CreateCall(CopyFunction(e_),
+                                {Place(step.to), Place(step.from), frame_.Extent(bytes)});
   }
 
   ModuleEmitter& e_;
@@ -222,7 +239,8 @@ class EntryEmitter {
 
 }  // namespace
 
-absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module, const std::string& prefix) {
+absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module,
+                        const std::string& prefix) {
   std::vector<ir::Symbol> symbols;
   for (const auto& f : module.functions()) {
     if (f->entry == nullptr) continue;
@@ -240,13 +258,15 @@ absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module, const 
       if (call == nullptr || kernels.contains(call->kernel)) continue;
       if (call->kernel->plan == nullptr) {
         return absl::FailedPreconditionError(
-            fmt::format("codegen: kernel @{} has no plan; run the pass `schedule` first", call->kernel->name()));
+            fmt::format("codegen: kernel @{} has no plan; run the pass `schedule` first",
+                        call->kernel->name()));
       }
       kernels[call->kernel] = EmitKernel(emitter, *call->kernel, symbols);
     }
     std::string symbol = prefix + "_" + f->name();
     auto* p = emitter.pointer();
-    auto* type = llvm::FunctionType::get(llvm::Type::getInt32Ty(emitter.context()), {p, p, p, p, p}, false);
+    auto* type =
+        llvm::FunctionType::get(llvm::Type::getInt32Ty(emitter.context()), {p, p, p, p, p}, false);
     llvm::Function* function = emitter.AddFunction(symbol, type, true);
     const EntryEmitter::Steps steps = f->entry->steps;
     if (steps.size() <= kStepsAFunction) {
@@ -254,7 +274,8 @@ absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module, const 
     } else {
       std::vector<llvm::Function*> parts;
       for (size_t i = 0; i < steps.size(); i += kStepsAFunction) {
-        parts.push_back(emitter.AddFunction(fmt::format("{}.part{}", symbol, parts.size()), type, false));
+        parts.push_back(
+            emitter.AddFunction(fmt::format("{}.part{}", symbol, parts.size()), type, false));
         EntryEmitter(emitter, parts.back(), *f->entry, symbols, kernels)
             .Emit(steps.subspan(i, std::min(kStepsAFunction, steps.size() - i)));
       }
@@ -265,7 +286,8 @@ absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module, const 
   }
   if (!any) {
     return absl::FailedPreconditionError(
-        "codegen: no function of the module has a memory plan; run the passes up to `plan_memory` first");
+        "codegen: no function of the module has a memory plan; run the passes up to `plan_memory` "
+        "first");
   }
   return absl::OkStatus();
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// Entries: the C functions of runtime/abi.h that call kernels in order, and the constant that describes each. Private to
-// codegen.
+// Entries: the C functions of runtime/abi.h that call kernels in order, and the constant that
+// describes each. Private to codegen.
 
 #include <string>
 
@@ -12,6 +12,7 @@
 namespace gradus::codegen {
 
 // Every graph function with an EntryPlan, and the kernels that they call.
-absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module, const std::string& prefix);
+absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module,
+                        const std::string& prefix);
 
 }  // namespace gradus::codegen

@@ -10,9 +10,9 @@ namespace {
 
 using Rows = std::vector<llvm::Value*>;
 
-// Transposes lanes x lanes elements held in `lanes` vectors, in two stages: blocks of 128 bits are transposed inside
-// (interleaving pairs of rows once for doubles, twice for floats), then moved as wholes. Both are what x86 shuffles do
-// in one instruction.
+// Transposes lanes x lanes elements held in `lanes` vectors, in two stages: blocks of 128 bits are
+// transposed inside (interleaving pairs of rows once for doubles, twice for floats), then moved as
+// wholes. Both are what x86 shuffles do in one instruction.
 Rows Shuffle(llvm::IRBuilder<>& b, Rows rows, int element_bytes) {
   int lanes = static_cast<int>(rows.size());
   int chunk = 16 / element_bytes;  // elements of a block
@@ -45,12 +45,13 @@ Rows Shuffle(llvm::IRBuilder<>& b, Rows rows, int element_bytes) {
     blocks.push_back({unpack(t0, t2, 2, false), unpack(t0, t2, 2, true), unpack(t1, t3, 2, false),
                       unpack(t1, t3, 2, true)});
   }
-  // Halving: vectors x and y of two groups give one with the even and one with the odd blocks. After log2(chunks)
-  // rounds vector g of column c holds block g of every group, in order.
+  // Halving: vectors x and y of two groups give one with the even and one with the odd blocks.
+  // After log2(chunks) rounds vector g of column c holds block g of every group, in order.
   Rows out(rows.size());
   for (int c = 0; c < chunk; ++c) {
     Rows v;
-    for (int g = 0; g < chunks; ++g) v.push_back(blocks[static_cast<size_t>(g)][static_cast<size_t>(c)]);
+    for (int g = 0; g < chunks; ++g)
+      v.push_back(blocks[static_cast<size_t>(g)][static_cast<size_t>(c)]);
     auto pick = [&](llvm::Value* x, llvm::Value* y, llvm::ArrayRef<int> wanted) {
       llvm::SmallVector<int, 16> mask;
       for (int q : wanted) {
@@ -68,7 +69,8 @@ Rows Shuffle(llvm::IRBuilder<>& b, Rows rows, int element_bytes) {
       v = {pick(low01, low23, {0, 2, 4, 6}), pick(low01, low23, {1, 3, 5, 7}),
            pick(high01, high23, {0, 2, 4, 6}), pick(high01, high23, {1, 3, 5, 7})};
     }
-    for (int q = 0; q < chunks; ++q) out[static_cast<size_t>(q * chunk + c)] = v[static_cast<size_t>(q)];
+    for (int q = 0; q < chunks; ++q)
+      out[static_cast<size_t>(q * chunk + c)] = v[static_cast<size_t>(q)];
   }
   return out;
 }
@@ -81,7 +83,8 @@ llvm::Function* TransposeFunction(ModuleEmitter& emitter, int element_bytes, boo
   if (known != nullptr) return known;
   auto* ptr = emitter.pointer();
   auto* i64 = emitter.i64();
-  auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(emitter.context()), {ptr, i64, ptr, i64, i64, i64}, false);
+  auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(emitter.context()),
+                                       {ptr, i64, ptr, i64, i64, i64}, false);
   llvm::Function* f = emitter.AddFunction(name, type, false);
   known = f;
   static const std::vector<loop::Buffer> kNoBuffers;
@@ -93,12 +96,14 @@ llvm::Function* TransposeFunction(ModuleEmitter& emitter, int element_bytes, boo
   llvm::Align align(static_cast<uint64_t>(element_bytes));
   llvm::Value* zero = llvm::Constant::getNullValue(vector);
   auto address = [&](int base, int row) {
-    llvm::Value* offset = b.CreateMul(f->getArg(static_cast<unsigned>(base + 1)), llvm::ConstantInt::get(i64, static_cast<uint64_t>(row)));
+    llvm::Value* offset = b.CreateMul(f->getArg(static_cast<unsigned>(base + 1)),
+                                      llvm::ConstantInt::get(i64, static_cast<uint64_t>(row)));
     return b.CreateGEP(element, f->getArg(static_cast<unsigned>(base)), offset);
   };
   // Of what lies outside the edge nothing is touched: the mask of such a row is empty.
   auto mask_of = [&](llvm::Value* in_row, llvm::Value* rows, int row) {
-    llvm::Value* inside = b.CreateICmpSLT(llvm::ConstantInt::get(i64, static_cast<uint64_t>(row)), rows);
+    llvm::Value* inside =
+        b.CreateICmpSLT(llvm::ConstantInt::get(i64, static_cast<uint64_t>(row)), rows);
     return b.CreateSelect(inside, in_row, llvm::Constant::getNullValue(in_row->getType()));
   };
   llvm::Value *rows = f->getArg(4), *columns = f->getArg(5);
@@ -109,7 +114,8 @@ llvm::Function* TransposeFunction(ModuleEmitter& emitter, int element_bytes, boo
     if (full) {
       tile.push_back(b.CreateAlignedLoad(vector, address(0, r), align));
     } else {
-      tile.push_back(b.CreateMaskedLoad(vector, address(0, r), align, mask_of(column_mask, rows, r), zero));
+      tile.push_back(
+          b.CreateMaskedLoad(vector, address(0, r), align, mask_of(column_mask, rows, r), zero));
     }
   }
   tile = Shuffle(b, std::move(tile), element_bytes);
@@ -117,7 +123,8 @@ llvm::Function* TransposeFunction(ModuleEmitter& emitter, int element_bytes, boo
     if (full) {
       b.CreateAlignedStore(tile[static_cast<size_t>(c)], address(2, c), align);
     } else {
-      b.CreateMaskedStore(tile[static_cast<size_t>(c)], address(2, c), align, mask_of(row_mask, columns, c));
+      b.CreateMaskedStore(tile[static_cast<size_t>(c)], address(2, c), align,
+                          mask_of(row_mask, columns, c));
     }
   }
   return f;
@@ -128,7 +135,8 @@ llvm::Function* CopyFunction(ModuleEmitter& emitter) {
   if (known != nullptr) return known;
   auto* ptr = emitter.pointer();
   auto* i64 = emitter.i64();
-  auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(emitter.context()), {ptr, ptr, i64}, false);
+  auto* type =
+      llvm::FunctionType::get(llvm::Type::getVoidTy(emitter.context()), {ptr, ptr, i64}, false);
   llvm::Function* f = emitter.AddFunction("copy", type, false);
   known = f;
   static const std::vector<loop::Buffer> kNoBuffers;
@@ -138,7 +146,8 @@ llvm::Function* CopyFunction(ModuleEmitter& emitter) {
   auto* vector = llvm::FixedVectorType::get(b.getInt8Ty(), static_cast<unsigned>(chunk));
   llvm::Value *to = f->getArg(0), *from = f->getArg(1), *bytes = f->getArg(2);
   llvm::Value* zero = llvm::ConstantInt::get(i64, 0);
-  llvm::Value* main = b.CreateAnd(bytes, llvm::ConstantInt::getSigned(i64, -static_cast<int64_t>(chunk)));
+  llvm::Value* main =
+      b.CreateAnd(bytes, llvm::ConstantInt::getSigned(i64, -static_cast<int64_t>(chunk)));
   auto copy = [&](llvm::Type* t, llvm::Value* iv) -> Values {
     llvm::Value* v = b.CreateAlignedLoad(t, b.CreateGEP(b.getInt8Ty(), from, iv), llvm::Align(1));
     b.CreateAlignedStore(v, b.CreateGEP(b.getInt8Ty(), to, iv), llvm::Align(1));

@@ -1,5 +1,5 @@
-// Index forms: the linear part that only run-time values decide is computed once a scope and cached; constants (offsets
-// of unrolled rows and vectors) stay apart, and end in the address.
+// Index forms: the linear part that only run-time values decide is computed once a scope and
+// cached; constants (offsets of unrolled rows and vectors) stay apart, and end in the address.
 
 #include <algorithm>
 
@@ -42,14 +42,17 @@ llvm::Value* Frame::Extent(const loop::Extent& extent) {
   if (extent.is_number()) return llvm::ConstantInt::getSigned(i64, extent.number());
   AtDepth root(*this, 0);
   llvm::Value* product = SymbolProduct(extent.symbols);
-  llvm::Value*& value = root_.atoms[{nullptr, product, extent.scale * 4096 + extent.divisor}];
+  if (extent.scale != 1) {
+    llvm::Value* scale = llvm::ConstantInt::getSigned(i64, extent.scale);
+    llvm::Value*& scaled = root_.pairs[{product, scale}];
+    if (scaled == nullptr) scaled = builder_.CreateMul(product, scale);
+    product = scaled;
+  }
+  if (extent.divisor == 1) return product;
+  llvm::Value*& value = root_.atoms[{nullptr, product, extent.divisor}];
   if (value == nullptr) {
-    value = product;
-    if (extent.scale != 1) value = builder_.CreateMul(value, llvm::ConstantInt::getSigned(i64, extent.scale));
-    if (extent.divisor != 1) {
-      value = builder_.CreateAdd(value, llvm::ConstantInt::getSigned(i64, extent.divisor - 1));
-      value = builder_.CreateUDiv(value, llvm::ConstantInt::getSigned(i64, extent.divisor));
-    }
+    value = builder_.CreateAdd(product, llvm::ConstantInt::getSigned(i64, extent.divisor - 1));
+    value = builder_.CreateUDiv(value, llvm::ConstantInt::getSigned(i64, extent.divisor));
   }
   return value;
 }
@@ -60,8 +63,7 @@ llvm::Value* Frame::FloorDiv(llvm::Value* a, int64_t divisor, bool non_negative)
   // Truncation rounds negative numerators up: one less where a remainder is left.
   llvm::Value* q = builder_.CreateSDiv(a, d);
   llvm::Value* r = builder_.CreateSub(a, builder_.CreateMul(q, d));
-  llvm::Value* negative =
-      builder_.CreateICmpSLT(r, llvm::ConstantInt::get(a->getType(), 0));
+  llvm::Value* negative = builder_.CreateICmpSLT(r, llvm::ConstantInt::get(a->getType(), 0));
   return builder_.CreateAdd(q, builder_.CreateSExt(negative, a->getType()));
 }
 
@@ -74,7 +76,8 @@ std::pair<llvm::Value*, int> Frame::Atom(const Variable* atom, int64_t vector_of
     auto bounds = loop::Range(atom->numerator());
     llvm::Value* q = FloorDiv(a, atom->divisor(), bounds.low.has_value() && *bounds.low >= 0);
     if (atom->kind() == Variable::Kind::kMod) {
-      q = builder_.CreateSub(a, builder_.CreateMul(q, llvm::ConstantInt::get(a->getType(), atom->divisor())));
+      q = builder_.CreateSub(
+          a, builder_.CreateMul(q, llvm::ConstantInt::get(a->getType(), atom->divisor())));
     }
     value = q;
   }
@@ -136,7 +139,8 @@ Form Frame::Evaluate(const Index& form, int64_t vector_offset) {
       for (size_t p = begin; p < i; ++p) {
         llvm::Value* x = parts[p].value;
         if (parts[p].coefficient != 1) {
-          x = builder_.CreateMul(x, llvm::ConstantInt::getSigned(x->getType(), parts[p].coefficient));
+          x = builder_.CreateMul(x,
+                                 llvm::ConstantInt::getSigned(x->getType(), parts[p].coefficient));
         }
         total = total == nullptr ? x : builder_.CreateAdd(total, x);
       }
@@ -165,7 +169,8 @@ llvm::Value* Frame::Address(llvm::Value* buffer, llvm::Type* type, const Index& 
     address = a;
   }
   if (f.constant != 0) {
-    address = builder_.CreateGEP(type, address, llvm::ConstantInt::getSigned(emitter_.i64(), f.constant));
+    address =
+        builder_.CreateGEP(type, address, llvm::ConstantInt::getSigned(emitter_.i64(), f.constant));
   }
   return address;
 }
@@ -193,7 +198,8 @@ llvm::Value* Frame::AtomLanes(const Variable* atom, int copy) {
   // Masked-off lanes run past the range: without a sign they would still divide to something.
   llvm::Value* q = FloorDiv(a, atom->divisor(), bounds.low.has_value() && *bounds.low >= 0);
   if (atom->kind() != Variable::Kind::kMod) return q;
-  return builder_.CreateSub(a, builder_.CreateMul(q, llvm::ConstantInt::get(a->getType(), atom->divisor())));
+  return builder_.CreateSub(
+      a, builder_.CreateMul(q, llvm::ConstantInt::get(a->getType(), atom->divisor())));
 }
 
 llvm::Value* Frame::EvaluateLanes(const Index& form, int copy) {
@@ -232,8 +238,8 @@ llvm::Value* Frame::EvaluateLanes(const Index& form, int copy) {
     iota.push_back(llvm::ConstantInt::get(emitter_.i64(), l));
   }
   llvm::Value* base = Materialize(Evaluate(affine, static_cast<int64_t>(copy) * context.lanes));
-  llvm::Value* v = builder_.CreateAdd(builder_.CreateVectorSplat(lanes, base),
-                                      llvm::ConstantVector::get(steps));
+  llvm::Value* v =
+      builder_.CreateAdd(builder_.CreateVectorSplat(lanes, base), llvm::ConstantVector::get(steps));
   if (runtime_stride != nullptr) {
     v = builder_.CreateAdd(v, builder_.CreateMul(builder_.CreateVectorSplat(lanes, runtime_stride),
                                                  llvm::ConstantVector::get(iota)));

@@ -1,10 +1,12 @@
 #pragma once
 
-// Kernels: one internal LLVM function each, which follows the kernel's plan step by step. Private to codegen.
+// Kernels: one internal LLVM function each, which follows the kernel's plan step by step. Private
+// to codegen.
 //
 //   void kernel(ptr buffer..., i64 symbol...)
 //
-// Buffers are those of the plan (scratch included); symbols those of the module, in the order given.
+// Buffers are those of the plan (scratch included); symbols those of the module, in the order
+// given.
 
 #include <vector>
 

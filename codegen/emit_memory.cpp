@@ -1,5 +1,5 @@
-// Loads, stores and guards. A load whose guard fails reads a constant zero instead: no memory that the guard excludes
-// is touched, and no branch is needed.
+// Loads, stores and guards. A load whose guard fails reads a constant zero instead: no memory that
+// the guard excludes is touched, and no branch is needed.
 
 #include <algorithm>
 
@@ -30,7 +30,8 @@ const Guard* Frame::MakeGuard(std::span<const loop::Condition> conditions, const
   if (outer != nullptr) g = *outer;
   for (const loop::Condition& c : conditions) {
     for (const loop::Index* form : {&c.low, &c.form, &c.high}) {
-      for (const loop::Variable* v : loop::LoopVariables(*form)) g.depth = std::max(g.depth, Find(v)->depth);
+      for (const loop::Variable* v : loop::LoopVariables(*form))
+        g.depth = std::max(g.depth, Find(v)->depth);
     }
   }
   AtDepth at(*this, g.depth);
@@ -51,14 +52,16 @@ const Guard* Frame::MakeGuard(std::span<const loop::Condition> conditions, const
     for (int copy = 0; copy < context.copies; ++copy) {
       llvm::Value*& mask = g.masks[static_cast<size_t>(copy)];
       if (!bounds_vary && VectorStride(c.form) == 1) {
-        llvm::Value* first = Materialize(Evaluate(c.form, static_cast<int64_t>(copy) * context.lanes));
+        llvm::Value* first =
+            Materialize(Evaluate(c.form, static_cast<int64_t>(copy) * context.lanes));
         mask = both(mask, LaneMask(builder_.CreateSub(Evaluate64(c.low), first),
                                    builder_.CreateSub(Evaluate64(c.high), first), context.lanes));
         continue;
       }
       llvm::Value* x = EvaluateLanes(c.form, copy);
-      llvm::Value* holds = builder_.CreateAnd(builder_.CreateICmpSLE(EvaluateLanes(c.low, copy), x),
-                                              builder_.CreateICmpSLT(x, EvaluateLanes(c.high, copy)));
+      llvm::Value* holds =
+          builder_.CreateAnd(builder_.CreateICmpSLE(EvaluateLanes(c.low, copy), x),
+                             builder_.CreateICmpSLT(x, EvaluateLanes(c.high, copy)));
       mask = both(mask, holds);
     }
   }
@@ -87,7 +90,8 @@ Packet Frame::EmitGuard(const Scalar* x, const Guard* guard) {
     int depth = guard == nullptr ? 0 : guard->depth;
     for (const loop::Condition& c : x->conditions) {
       for (const loop::Index* form : {&c.low, &c.form, &c.high}) {
-        for (const loop::Variable* v : loop::LoopVariables(*form)) depth = std::max(depth, Find(v)->depth);
+        for (const loop::Variable* v : loop::LoopVariables(*form))
+          depth = std::max(depth, Find(v)->depth);
       }
     }
     AtDepth at(*this, depth);
@@ -97,7 +101,8 @@ Packet Frame::EmitGuard(const Scalar* x, const Guard* guard) {
   }
   const Scalar* operand = x->operands[0];
   Packet value = Evaluate(operand, inner);
-  // The conditions of this guard alone decide the value, but those around hold wherever the value counts.
+  // The conditions of this guard alone decide the value, but those around hold wherever the value
+  // counts.
   bool vector = value.vector || !inner->masks.empty();
   Values v = vector ? EvaluateVector(operand, inner) : value.values;
   Packet result{{}, vector};
@@ -151,21 +156,24 @@ Values Frame::LoadVectors(llvm::Value* buffer, DType dtype, const loop::Index& f
     int64_t first = static_cast<int64_t>(copy) * context.lanes;
     if (stride == 1 || stride == -1) {
       bool reversed = stride == -1;
-      llvm::Value* address = Address(buffer, element, form, reversed ? first + context.lanes - 1 : first);
+      llvm::Value* address =
+          Address(buffer, element, form, reversed ? first + context.lanes - 1 : first);
       if (uniform != nullptr && mask == nullptr) {
         address = builder_.CreateSelect(uniform, address, emitter_.Zeros());
       } else if (uniform != nullptr) {
         mask = builder_.CreateAnd(mask, builder_.CreateVectorSplat(lanes, uniform));
       }
       if (reversed && mask != nullptr) mask = builder_.CreateVectorReverse(mask);
-      llvm::Value* v = mask == nullptr
-                           ? static_cast<llvm::Value*>(builder_.CreateAlignedLoad(type, address, align))
-                           : builder_.CreateMaskedLoad(type, address, align, mask,
-                                                       llvm::Constant::getNullValue(type));
+      llvm::Value* v =
+          mask == nullptr
+              ? static_cast<llvm::Value*>(builder_.CreateAlignedLoad(type, address, align))
+              : builder_.CreateMaskedLoad(type, address, align, mask,
+                                          llvm::Constant::getNullValue(type));
       result.push_back(FromMemory(dtype, reversed ? builder_.CreateVectorReverse(v) : v));
       continue;
     }
-    // One lane after the other. Lanes that a constant mask leaves out are skipped; other masks choose the address.
+    // One lane after the other. Lanes that a constant mask leaves out are skipped; other masks
+    // choose the address.
     auto* constant_mask = mask == nullptr ? nullptr : llvm::dyn_cast<llvm::Constant>(mask);
     llvm::Value* v = llvm::Constant::getNullValue(type);
     for (unsigned l = 0; l < lanes; ++l) {
@@ -192,14 +200,17 @@ void Frame::Store(const loop::FlatStore& store, const Guard* guard) {
   if (guard != nullptr && guard->uniform != nullptr) {
     Guard masks_only = *guard;
     masks_only.uniform = nullptr;
-    If(guard->uniform, [&] { StorePacket(store, packet, masks_only.masks.empty() ? nullptr : &masks_only); });
+    If(guard->uniform,
+       [&] { StorePacket(store, packet, masks_only.masks.empty() ? nullptr : &masks_only); });
   } else {
     StorePacket(store, packet, guard);
   }
   // What was loaded from this buffer is out of date.
   uint64_t stored = written & (uint64_t{1} << std::min(store.buffer, 63));
   if (stored == 0) return;
-  auto outdated = [&](const auto& entry) { return (FactsOf(entry.first.first).loads & stored) != 0; };
+  auto outdated = [&](const auto& entry) {
+    return (FactsOf(entry.first.first).loads & stored) != 0;
+  };
   for (Scope* s = scope_; s != nullptr; s = s->parent) {
     absl::erase_if(s->values, outdated);
     absl::erase_if(s->splats, outdated);
@@ -235,10 +246,11 @@ void Frame::StorePacket(const loop::FlatStore& store, const Packet& packet, cons
     if (stride == 1) {
       llvm::Value* address = Address(buffer, element, store.offset, first);
       if (store.accumulate) {
-        llvm::Value* old = mask == nullptr
-                               ? static_cast<llvm::Value*>(builder_.CreateAlignedLoad(type, address, align))
-                               : builder_.CreateMaskedLoad(type, address, align, mask,
-                                                           llvm::Constant::getNullValue(type));
+        llvm::Value* old =
+            mask == nullptr
+                ? static_cast<llvm::Value*>(builder_.CreateAlignedLoad(type, address, align))
+                : builder_.CreateMaskedLoad(type, address, align, mask,
+                                            llvm::Constant::getNullValue(type));
         value = add(old, value);
       }
       if (mask == nullptr) {
@@ -250,7 +262,8 @@ void Frame::StorePacket(const loop::FlatStore& store, const Packet& packet, cons
     }
     auto* constant_mask = mask == nullptr ? nullptr : llvm::dyn_cast<llvm::Constant>(mask);
     for (unsigned l = 0; l < lanes; ++l) {
-      if (constant_mask != nullptr && constant_mask->getAggregateElement(l)->isZeroValue()) continue;
+      if (constant_mask != nullptr && constant_mask->getAggregateElement(l)->isZeroValue())
+        continue;
       llvm::Value* address = Address(buffer, element, store.offset, first + l);
       llvm::Value* one = builder_.CreateExtractElement(value, l);
       auto put = [&] {

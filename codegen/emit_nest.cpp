@@ -13,8 +13,8 @@ using loop::Variable;
 
 namespace {
 
-// Loads of a nest's values, each with the guards around it. A scalar that stands under several different guards is
-// visited under each.
+// Loads of a nest's values, each with the guards around it. A scalar that stands under several
+// different guards is visited under each.
 struct GuardedLoad {
   const Scalar* load;
   std::vector<const Scalar*> guards;
@@ -35,7 +35,8 @@ std::vector<GuardedLoad> LoadsOf(const Nest& nest) {
     Item item = std::move(work.back());
     work.pop_back();
     if (!seen.insert({item.x, item.guards}).second) continue;
-    if (item.x->kind == ScalarKind::kLoad) loads.push_back({item.x, item.guards, item.in_reduction});
+    if (item.x->kind == ScalarKind::kLoad)
+      loads.push_back({item.x, item.guards, item.in_reduction});
     if (item.x->kind == ScalarKind::kGuard) item.guards.push_back(item.x);
     if (item.x->kind == ScalarKind::kReduce) item.in_reduction = true;
     for (const Scalar* o : item.x->operands) work.push_back({o, item.guards, item.in_reduction});
@@ -51,7 +52,8 @@ std::optional<int64_t> Stride(const loop::Index& form, const Variable* v) {
     if (t.variable == v) {
       if (!t.symbols.empty()) return std::nullopt;
       stride += t.coefficient;
-    } else if (t.variable->kind() != Variable::Kind::kLoop && t.variable->numerator().depends_on(v)) {
+    } else if (t.variable->kind() != Variable::Kind::kLoop &&
+               t.variable->numerator().depends_on(v)) {
       return std::nullopt;
     }
   }
@@ -119,8 +121,9 @@ void EmitPlain(Frame& frame, const Nest& nest) {
   loops(0);
 }
 
-// Tiles of lanes x lanes. Loads that are strided along the vector variable but contiguous along `cross` are read in
-// rows along `cross` and transposed through a stack tile; then each row of the tile is an ordinary vector.
+// Tiles of lanes x lanes. Loads that are strided along the vector variable but contiguous along
+// `cross` are read in rows along `cross` and transposed through a stack tile; then each row of the
+// tile is an ordinary vector.
 class TransposingNest {
  public:
   TransposingNest(Frame& frame, const Nest& nest) : frame_(frame), nest_(nest) {
@@ -156,7 +159,8 @@ class TransposingNest {
     }
   }
 
-  // `0 <= f < high` with a form that grows by one along a tile's axis shortens the tile; the rest stays a guard.
+  // `0 <= f < high` with a form that grows by one along a tile's axis shortens the tile; the rest
+  // stays a guard.
   void SplitDomain() {
     for (const loop::Condition& c : nest_.domain) {
       const Variable* along = nullptr;
@@ -194,17 +198,21 @@ class TransposingNest {
       (v == nest_.vector ? vector_base_ : cross_base_) = zero;
       return Loops(level + 1);
     }
-    return frame_.Loop(zero, end, lanes_, !number, {}, nullptr, [&](llvm::Value* iv, const Values&) {
-      (v == nest_.vector ? vector_base_ : cross_base_) = iv;
-      frame_.Bind(v, iv);
-      return Loops(level + 1);
-    });
+    return frame_.Loop(zero, end, lanes_, !number, {}, nullptr,
+                       [&](llvm::Value* iv, const Values&) {
+                         (v == nest_.vector ? vector_base_ : cross_base_) = iv;
+                         frame_.Bind(v, iv);
+                         return Loops(level + 1);
+                       });
   }
 
-  // Elements of this tile along v: lanes but at the end of the extent, or of the domain. A constant if always lanes.
-  llvm::Value* Count(const Variable* v, llvm::Value* base, const std::vector<loop::Condition>& limits) {
+  // Elements of this tile along v: lanes but at the end of the extent, or of the domain. A constant
+  // if always lanes.
+  llvm::Value* Count(const Variable* v, llvm::Value* base,
+                     const std::vector<loop::Condition>& limits) {
     auto& b = frame_.builder();
-    llvm::Value* lanes = llvm::ConstantInt::get(frame_.emitter().i64(), static_cast<uint64_t>(lanes_));
+    llvm::Value* lanes =
+        llvm::ConstantInt::get(frame_.emitter().i64(), static_cast<uint64_t>(lanes_));
     llvm::Value* count = lanes;
     auto limit = [&](llvm::Value* rest) {
       count = b.CreateSelect(b.CreateICmpSLT(rest, count), rest, count);
@@ -232,7 +240,8 @@ class TransposingNest {
       if (llvm::isa<llvm::Constant>(cross_base_)) frame_.Bind(nest_.cross, nullptr, 0);
       llvm::Value* columns = Count(nest_.vector, vector_base_, vector_limits_);
       llvm::Value* rows = Count(nest_.cross, cross_base_, cross_limits_);
-      llvm::Value* lanes = llvm::ConstantInt::get(frame_.emitter().i64(), static_cast<uint64_t>(lanes_));
+      llvm::Value* lanes =
+          llvm::ConstantInt::get(frame_.emitter().i64(), static_cast<uint64_t>(lanes_));
       llvm::Value* full = b.CreateAnd(b.CreateICmpEQ(rows, lanes), b.CreateICmpEQ(columns, lanes));
       if (IsPureTransposition()) {
         const loop::FlatStore& s = nest_.stores[0];
@@ -266,8 +275,8 @@ class TransposingNest {
   }
 
   // The tile of the load at (vector_base_, cross_base_) to `target`, one row a step of `cross`.
-  void Transpose(const TransposedLoad& t, llvm::Value* target, int64_t target_stride, llvm::Value* full,
-                 llvm::Value* rows, llvm::Value* columns) {
+  void Transpose(const TransposedLoad& t, llvm::Value* target, int64_t target_stride,
+                 llvm::Value* full, llvm::Value* rows, llvm::Value* columns) {
     auto& e = frame_.emitter();
     auto& b = frame_.builder();
     llvm::Type* type = e.MemoryType(t.load->dtype);
@@ -275,7 +284,9 @@ class TransposingNest {
     llvm::Value* source = frame_.Address(frame_.pointer(t.load->buffer), type, t.load->indices[0]);
     llvm::Value* source_stride =
         llvm::ConstantInt::getSigned(e.i64(), *Stride(t.load->indices[0], nest_.vector));
-    Values args{source, source_stride, target, llvm::ConstantInt::getSigned(e.i64(), target_stride), columns, rows};
+    Values args{source,  source_stride,
+                target,  llvm::ConstantInt::getSigned(e.i64(), target_stride),
+                columns, rows};
     auto* known = llvm::dyn_cast<llvm::ConstantInt>(full);
     if (known == nullptr || known->isOne()) {
       frame_.If(full, [&] { b.CreateCall(TransposeFunction(e, bytes, true), args); });
@@ -293,18 +304,23 @@ class TransposingNest {
     llvm::Value* raw = StackTile(t);
     VectorContext context{nest_.cross, lanes_, 1, {MaskOf(rows)}};
     llvm::Value* zero = llvm::ConstantInt::get(e.i64(), 0);
-    frame_.InScope([&] {
-      frame_.Bind(nest_.cross, cross_base_);
-      frame_.Loop(zero, columns, 1, true, {}, nullptr, [&](llvm::Value* iv, const Values&) -> Values {
-        frame_.Bind(nest_.vector, b.CreateAdd(vector_base_, iv));
-        std::vector<loop::Condition> conditions = t.conditions;
-        conditions.insert(conditions.end(), guarded_.begin(), guarded_.end());
-        Values row = frame_.EvaluateVector(t.load, frame_.MakeGuard(conditions, nullptr));
-        llvm::Value* offset = b.CreateMul(iv, llvm::ConstantInt::get(e.i64(), static_cast<uint64_t>(lanes_)));
-        b.CreateAlignedStore(row[0], b.CreateGEP(type, raw, offset), llvm::Align(ir::ByteSize(t.load->dtype)));
-        return {};
-      });
-    }, &context);
+    frame_.InScope(
+        [&] {
+          frame_.Bind(nest_.cross, cross_base_);
+          frame_.Loop(
+              zero, columns, 1, true, {}, nullptr, [&](llvm::Value* iv, const Values&) -> Values {
+                frame_.Bind(nest_.vector, b.CreateAdd(vector_base_, iv));
+                std::vector<loop::Condition> conditions = t.conditions;
+                conditions.insert(conditions.end(), guarded_.begin(), guarded_.end());
+                Values row = frame_.EvaluateVector(t.load, frame_.MakeGuard(conditions, nullptr));
+                llvm::Value* offset =
+                    b.CreateMul(iv, llvm::ConstantInt::get(e.i64(), static_cast<uint64_t>(lanes_)));
+                b.CreateAlignedStore(row[0], b.CreateGEP(type, raw, offset),
+                                     llvm::Align(ir::ByteSize(t.load->dtype)));
+                return {};
+              });
+        },
+        &context);
     llvm::Value* stride = llvm::ConstantInt::get(e.i64(), static_cast<uint64_t>(lanes_));
     b.CreateCall(TransposeFunction(e, static_cast<int>(ir::ByteSize(t.load->dtype)), true),
                  {raw, stride, t.tile, stride, stride, stride});
@@ -315,27 +331,33 @@ class TransposingNest {
     auto& b = frame_.builder();
     VectorContext context{nest_.vector, lanes_, 1, {MaskOf(columns)}};
     llvm::Value* zero = llvm::ConstantInt::get(e.i64(), 0);
-    frame_.InScope([&] {
-      frame_.Bind(nest_.vector, vector_base_);
-      frame_.Loop(zero, rows, 1, true, {}, nullptr, [&](llvm::Value* iv, const Values&) -> Values {
-        frame_.Bind(nest_.cross, b.CreateAdd(cross_base_, iv));
-        frame_.load_hook = [&](const Scalar* load, const Guard*, Packet* out) {
-          for (const TransposedLoad& t : transposed_) {
-            if (t.load != load) continue;
-            llvm::Type* type = e.MemoryType(load->dtype);
-            llvm::Value* offset =
-                b.CreateMul(iv, llvm::ConstantInt::get(e.i64(), static_cast<uint64_t>(lanes_)));
-            llvm::Type* vector = llvm::FixedVectorType::get(type, static_cast<unsigned>(lanes_));
-            *out = {{b.CreateAlignedLoad(vector, b.CreateGEP(type, t.tile, offset), llvm::Align(64))}, true};
-            return true;
-          }
-          return false;
-        };
-        EmitStores(frame_, nest_, guarded_);
-        frame_.load_hook = nullptr;
-        return {};
-      });
-    }, &context);
+    frame_.InScope(
+        [&] {
+          frame_.Bind(nest_.vector, vector_base_);
+          frame_.Loop(zero, rows, 1, true, {}, nullptr,
+                      [&](llvm::Value* iv, const Values&) -> Values {
+                        frame_.Bind(nest_.cross, b.CreateAdd(cross_base_, iv));
+                        frame_.load_hook = [&](const Scalar* load, const Guard*, Packet* out) {
+                          for (const TransposedLoad& t : transposed_) {
+                            if (t.load != load) continue;
+                            llvm::Type* type = e.MemoryType(load->dtype);
+                            llvm::Value* offset = b.CreateMul(
+                                iv, llvm::ConstantInt::get(e.i64(), static_cast<uint64_t>(lanes_)));
+                            llvm::Type* vector =
+                                llvm::FixedVectorType::get(type, static_cast<unsigned>(lanes_));
+                            *out = {{b.CreateAlignedLoad(vector, b.CreateGEP(type, t.tile, offset),
+                                                         llvm::Align(64))},
+                                    true};
+                            return true;
+                          }
+                          return false;
+                        };
+                        EmitStores(frame_, nest_, guarded_);
+                        frame_.load_hook = nullptr;
+                        return {};
+                      });
+        },
+        &context);
   }
 
   Frame& frame_;

@@ -1,5 +1,5 @@
-// Reductions inside nests: loops that carry accumulators. Several vectors at a time give as many independent
-// accumulators; the order of summation depends on shapes and the target's lanes alone.
+// Reductions inside nests: loops that carry accumulators. Several vectors at a time give as many
+// independent accumulators; the order of summation depends on shapes and the target's lanes alone.
 
 #include <limits>
 
@@ -18,7 +18,8 @@ llvm::Constant* Identity(ReduceKind kind, DType dtype, llvm::Type* type) {
   bool is_float = ir::IsFloat(dtype);
   switch (kind) {
     case ReduceKind::kSum: return llvm::Constant::getNullValue(type);
-    case ReduceKind::kProd: return is_float ? llvm::ConstantFP::get(type, 1) : llvm::ConstantInt::get(type, 1);
+    case ReduceKind::kProd:
+      return is_float ? llvm::ConstantFP::get(type, 1) : llvm::ConstantInt::get(type, 1);
     case ReduceKind::kMax:
     case ReduceKind::kMin: break;
   }
@@ -48,7 +49,9 @@ Values Frame::ReduceLoops(const Scalar* x, const Guard* guard, size_t level, con
   if (level == x->variables.size()) {
     const Scalar* operand = x->operands[0];
     bool vector_values = vectorise || carried[0]->getType()->isVectorTy();
-    auto value = [&](const Scalar* s) { return vector_values ? EvaluateVector(s, guard) : Evaluate(s, guard).values; };
+    auto value = [&](const Scalar* s) {
+      return vector_values ? EvaluateVector(s, guard) : Evaluate(s, guard).values;
+    };
     Values results;
     // A sum of products is multiplied and added in one rounding, as in a contraction.
     bool fused = x->reduce == ReduceKind::kSum && operand->kind == ScalarKind::kMul &&
@@ -56,9 +59,9 @@ Values Frame::ReduceLoops(const Scalar* x, const Guard* guard, size_t level, con
     Values v = value(fused ? operand->operands[0] : operand);
     Values w = fused ? value(operand->operands[1]) : Values();
     for (size_t c = 0; c < carried.size(); ++c) {
-      llvm::Value* sum =
-          fused ? builder_.CreateIntrinsic(llvm::Intrinsic::fma, {v[c]->getType()}, {v[c], w[c], carried[c]})
-                : Combine(x->reduce, x->dtype, carried[c], v[c]);
+      llvm::Value* sum = fused ? builder_.CreateIntrinsic(llvm::Intrinsic::fma, {v[c]->getType()},
+                                                          {v[c], w[c], carried[c]})
+                               : Combine(x->reduce, x->dtype, carried[c], v[c]);
       // Lanes past the end of the reduced extent must not count.
       llvm::Value* mask = vectorise ? vector()->masks[c] : nullptr;
       results.push_back(mask == nullptr ? sum : builder_.CreateSelect(mask, sum, carried[c]));
@@ -66,8 +69,11 @@ Values Frame::ReduceLoops(const Scalar* x, const Guard* guard, size_t level, con
     return results;
   }
   const loop::Variable* v = x->variables[level];
-  auto body = [&](const Values& c) { return ReduceLoops(x, guard, level + 1, c, vectorise, lanes, copies); };
-  if (vectorise && level + 1 == x->variables.size()) return VectorLoopOver(v, lanes, copies, carried, body);
+  auto body = [&](const Values& c) {
+    return ReduceLoops(x, guard, level + 1, c, vectorise, lanes, copies);
+  };
+  if (vectorise && level + 1 == x->variables.size())
+    return VectorLoopOver(v, lanes, copies, carried, body);
   // A handful of cheap steps (a pooling window) is written out.
   if (v->extent().is_number() && v->extent().number() <= 4 && FactsOf(x->operands[0]).size <= 16) {
     Values results = carried;
@@ -98,7 +104,8 @@ Packet Frame::EmitReduce(const Scalar* x, const Guard* guard) {
   int lanes = LanesFor({x->operands.data(), 1});
   int copies = 4;
   const loop::Extent& extent = inner->extent();
-  while (copies > 1 && extent.is_number() && extent.number() < static_cast<int64_t>(copies) * lanes) copies /= 2;
+  while (copies > 1 && extent.is_number() && extent.number() < static_cast<int64_t>(copies) * lanes)
+    copies /= 2;
   if (FactsOf(x->operands[0]).size > 40) copies = std::min(copies, 2);
   Values start(static_cast<size_t>(copies),
                builder_.CreateVectorSplat(static_cast<unsigned>(lanes), identity));
@@ -117,7 +124,8 @@ Packet Frame::EmitReduce(const Scalar* x, const Guard* guard) {
       low.push_back(l);
       high.push_back(l + width);
     }
-    v = Combine(x->reduce, x->dtype, builder_.CreateShuffleVector(v, low), builder_.CreateShuffleVector(v, high));
+    v = Combine(x->reduce, x->dtype, builder_.CreateShuffleVector(v, low),
+                builder_.CreateShuffleVector(v, high));
   }
   return {{builder_.CreateExtractElement(v, uint64_t{0})}, false};
 }

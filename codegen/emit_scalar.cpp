@@ -1,4 +1,5 @@
-// Scalars to LLVM values. Every operation is inline code: what LLVM would turn into a library call is spelled out.
+// Scalars to LLVM values. Every operation is inline code: what LLVM would turn into a library call
+// is spelled out.
 
 #include <algorithm>
 #include <limits>
@@ -70,7 +71,8 @@ Packet Frame::Evaluate(const Scalar* x, const Guard* guard) {
 }
 
 Values Frame::Splat(const Packet& packet, const VectorContext& context) {
-  llvm::Value* v = builder_.CreateVectorSplat(static_cast<unsigned>(context.lanes), packet.values[0]);
+  llvm::Value* v =
+      builder_.CreateVectorSplat(static_cast<unsigned>(context.lanes), packet.values[0]);
   return Values(static_cast<size_t>(context.copies), v);
 }
 
@@ -99,7 +101,8 @@ Packet Frame::Emit(const Scalar* x, const Guard* guard) {
     case ScalarKind::kIndex: {
       if (!DependsOnVector(x->indices[0])) return {{Evaluate64(x->indices[0])}};
       Packet p{{}, true};
-      for (int c = 0; c < vector()->copies; ++c) p.values.push_back(EvaluateLanes(x->indices[0], c));
+      for (int c = 0; c < vector()->copies; ++c)
+        p.values.push_back(EvaluateLanes(x->indices[0], c));
       return p;
     }
     case ScalarKind::kLoad: return EmitLoad(x, guard);
@@ -158,8 +161,10 @@ llvm::Value* Frame::EmitOne(const Scalar* x, const Values& v) {
     case ScalarKind::kFloor: return is_float ? RoundEven(v[0], true) : v[0];
     case ScalarKind::kRoundEven: return is_float ? RoundEven(v[0], false) : v[0];
     case ScalarKind::kSqrt: return b.CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, v[0]);
-    case ScalarKind::kEq: return is_float ? b.CreateFCmpOEQ(v[0], v[1]) : b.CreateICmpEQ(v[0], v[1]);
-    case ScalarKind::kNe: return is_float ? b.CreateFCmpUNE(v[0], v[1]) : b.CreateICmpNE(v[0], v[1]);
+    case ScalarKind::kEq:
+      return is_float ? b.CreateFCmpOEQ(v[0], v[1]) : b.CreateICmpEQ(v[0], v[1]);
+    case ScalarKind::kNe:
+      return is_float ? b.CreateFCmpUNE(v[0], v[1]) : b.CreateICmpNE(v[0], v[1]);
     case ScalarKind::kLt:
       if (is_float) return b.CreateFCmpOLT(v[0], v[1]);
       return from == DType::kI1 ? b.CreateICmpULT(v[0], v[1]) : b.CreateICmpSLT(v[0], v[1]);
@@ -190,14 +195,15 @@ llvm::Value* Frame::EmitOne(const Scalar* x, const Values& v) {
   return nullptr;
 }
 
-// NaN if either operand is. `a > b ? a : b` gives b where they do not compare, which settles a NaN in b; one in a needs
-// a second select, unless a cannot be one. (x86 has this select as one instruction, maxps.)
+// NaN if either operand is. `a > b ? a : b` gives b where they do not compare, which settles a NaN
+// in b; one in a needs a second select, unless a cannot be one. (x86 has this select as one
+// instruction, maxps.)
 llvm::Value* Frame::Extreme(DType dtype, llvm::Value* a, llvm::Value* b, bool maximum,
                             bool a_is_number, bool b_is_number) {
   if (dtype == DType::kI1) return maximum ? builder_.CreateOr(a, b) : builder_.CreateAnd(a, b);
   if (!ir::IsFloat(dtype)) {
-    return builder_.CreateBinaryIntrinsic(
-        maximum ? llvm::Intrinsic::smax : llvm::Intrinsic::smin, a, b);
+    return builder_.CreateBinaryIntrinsic(maximum ? llvm::Intrinsic::smax : llvm::Intrinsic::smin,
+                                          a, b);
   }
   if (b_is_number && !a_is_number) {
     std::swap(a, b);
@@ -232,7 +238,8 @@ llvm::Value* Frame::Convert(DType from, DType to, llvm::Value* x) {
     type = WithLanes(type, static_cast<int>(t->getNumElements()));
   }
   if (ir::IsFloat(from)) {
-    if (ir::IsFloat(to)) return from == DType::kF32 ? b.CreateFPExt(x, type) : b.CreateFPTrunc(x, type);
+    if (ir::IsFloat(to))
+      return from == DType::kF32 ? b.CreateFPExt(x, type) : b.CreateFPTrunc(x, type);
     if (to == DType::kI1) return b.CreateFCmpUNE(x, llvm::ConstantFP::get(x->getType(), 0));
     return b.CreateIntrinsic(llvm::Intrinsic::fptosi_sat, {type, x->getType()}, {x});
   }
@@ -249,8 +256,8 @@ llvm::Value* Frame::RoundEven(llvm::Value* x, bool floor) {
   if (triple.find("x86_64") != 0 || features.find("+sse4.1") != std::string::npos) {
     return b.CreateUnaryIntrinsic(floor ? llvm::Intrinsic::floor : llvm::Intrinsic::roundeven, x);
   }
-  // Adding and subtracting 2^(mantissa bits) rounds to even; what is as large has no fraction. The sign is kept, so
-  // that -0.2 rounds to -0.
+  // Adding and subtracting 2^(mantissa bits) rounds to even; what is as large has no fraction. The
+  // sign is kept, so that -0.2 rounds to -0.
   llvm::Type* type = x->getType();
   double big = type->getScalarType()->isFloatTy() ? 8388608.0 : 4503599627370496.0;
   llvm::Value* limit = llvm::ConstantFP::get(type, big);

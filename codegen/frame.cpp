@@ -110,8 +110,7 @@ void Frame::If(llvm::Value* condition, const std::function<void()>& body) {
   llvm::BasicBlock* before = anchor->getParent();
   llvm::BasicBlock* after = before->splitBasicBlock(anchor->getIterator());
   before->getTerminator()->eraseFromParent();
-  llvm::BasicBlock* inside =
-      llvm::BasicBlock::Create(emitter_.context(), "then", function_, after);
+  llvm::BasicBlock* inside = llvm::BasicBlock::Create(emitter_.context(), "then", function_, after);
   builder_.SetInsertPoint(before);
   llvm::Instruction* branch = builder_.CreateCondBr(condition, inside, after);
   builder_.SetInsertPoint(inside);
@@ -141,7 +140,8 @@ Values Frame::Choose(llvm::Value* condition, const std::function<Values()>& yes,
     b = no();
     from_no = scope_->anchor->getParent();
   });
-  // Two branches in a row: after the first, its values or none; after the second, the others replace none.
+  // Two branches in a row: after the first, its values or none; after the second, the others
+  // replace none.
   Values results;
   llvm::BasicBlock* between = *llvm::pred_begin(from_no);
   llvm::BasicBlock* after = scope_->anchor->getParent();
@@ -170,13 +170,11 @@ Values Frame::Loop(llvm::Value* begin, llvm::Value* end, int64_t step, bool may_
   llvm::BasicBlock* before = anchor->getParent();
   llvm::BasicBlock* after = before->splitBasicBlock(anchor->getIterator());
   before->getTerminator()->eraseFromParent();
-  llvm::BasicBlock* head =
-      llvm::BasicBlock::Create(emitter_.context(), "loop", function_, after);
+  llvm::BasicBlock* head = llvm::BasicBlock::Create(emitter_.context(), "loop", function_, after);
   builder_.SetInsertPoint(before);
   llvm::Instruction* enter =
-      may_be_empty
-          ? builder_.CreateCondBr(builder_.CreateICmpSLT(begin, end), head, after)
-          : builder_.CreateBr(head);
+      may_be_empty ? builder_.CreateCondBr(builder_.CreateICmpSLT(begin, end), head, after)
+                   : builder_.CreateBr(head);
 
   builder_.SetInsertPoint(head);
   llvm::PHINode* iv = builder_.CreatePHI(begin->getType(), 2);
@@ -187,7 +185,8 @@ Values Frame::Loop(llvm::Value* begin, llvm::Value* end, int64_t step, bool may_
     phi->addIncoming(v, before);
     phis.push_back(phi);
   }
-  llvm::Value* next = builder_.CreateAdd(iv, llvm::ConstantInt::get(iv->getType(), step), "", true, true);
+  llvm::Value* next =
+      builder_.CreateAdd(iv, llvm::ConstantInt::get(iv->getType(), step), "", true, true);
   llvm::Value* again = builder_.CreateICmpSLT(next, end);
   llvm::Instruction* latch = builder_.CreateCondBr(again, head, after);
 
@@ -235,8 +234,8 @@ Values Frame::LoopOver(const loop::Variable* v, const Values& carried, const Bod
       return results;
     }
   }
-  return Loop(llvm::ConstantInt::get(i64, 0), Extent(extent), 1, !extent.is_number(), carried, nullptr,
-              [&](llvm::Value* iv, const Values& c) {
+  return Loop(llvm::ConstantInt::get(i64, 0), Extent(extent), 1, !extent.is_number(), carried,
+              nullptr, [&](llvm::Value* iv, const Values& c) {
                 Bind(v, iv);
                 return body(c);
               });
@@ -260,7 +259,8 @@ Values Frame::VectorLoopOver(const loop::Variable* v, int lanes, int copies, con
     Values merged = all;
     for (size_t g = 0; g < groups; ++g) {
       for (size_t c = 0; c < static_cast<size_t>(context.copies); ++c) {
-        merged[g * static_cast<size_t>(copies) + c] = results[g * static_cast<size_t>(context.copies) + c];
+        merged[g * static_cast<size_t>(copies) + c] =
+            results[g * static_cast<size_t>(context.copies) + c];
       }
     }
     return merged;
@@ -271,13 +271,15 @@ Values Frame::VectorLoopOver(const loop::Variable* v, int lanes, int copies, con
     int64_t main = n - n % chunk;
     Values values = carried;
     if (main == chunk) {
-      InScope([&] {
-        Bind(v, nullptr, 0);
-        values = body(values);
-      }, &full);
+      InScope(
+          [&] {
+            Bind(v, nullptr, 0);
+            values = body(values);
+          },
+          &full);
     } else if (main > 0) {
-      values = Loop(llvm::ConstantInt::get(i64, 0), llvm::ConstantInt::get(i64, main), chunk, false, values,
-                    &full, [&](llvm::Value* iv, const Values& c) {
+      values = Loop(llvm::ConstantInt::get(i64, 0), llvm::ConstantInt::get(i64, main), chunk, false,
+                    values, &full, [&](llvm::Value* iv, const Values& c) {
                       Bind(v, iv);
                       return body(c);
                     });
@@ -287,13 +289,14 @@ Values Frame::VectorLoopOver(const loop::Variable* v, int lanes, int copies, con
       VectorContext tail{v, lanes, static_cast<int>((rest + lanes - 1) / lanes), {}};
       tail.masks.assign(static_cast<size_t>(tail.copies), nullptr);
       if (rest % lanes != 0) {
-        tail.masks.back() =
-            LaneMask(nullptr, llvm::ConstantInt::get(i64, rest % lanes), lanes);
+        tail.masks.back() = LaneMask(nullptr, llvm::ConstantInt::get(i64, rest % lanes), lanes);
       }
-      InScope([&] {
-        Bind(v, nullptr, main);
-        values = partial(tail, values);
-      }, &tail);
+      InScope(
+          [&] {
+            Bind(v, nullptr, main);
+            values = partial(tail, values);
+          },
+          &tail);
     }
     return values;
   }
@@ -302,7 +305,8 @@ Values Frame::VectorLoopOver(const loop::Variable* v, int lanes, int copies, con
   Values values = carried;
   llvm::Value* zero = llvm::ConstantInt::get(i64, 0);
   int64_t chunk = static_cast<int64_t>(lanes) * copies;
-  llvm::Value* main = builder_.CreateSub(n, builder_.CreateURem(n, llvm::ConstantInt::get(i64, chunk)));
+  llvm::Value* main =
+      builder_.CreateSub(n, builder_.CreateURem(n, llvm::ConstantInt::get(i64, chunk)));
   values = Loop(zero, main, chunk, true, values, &full, [&](llvm::Value* iv, const Values& c) {
     Bind(v, iv);
     return body(c);

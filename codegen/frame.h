@@ -1,14 +1,15 @@
 #pragma once
 
-// The body of one LLVM function while it is written: scopes (one a loop), and the evaluation of index forms and scalars
-// in them. Private to codegen.
+// The body of one LLVM function while it is written: scopes (one a loop), and the evaluation of
+// index forms and scalars in them. Private to codegen.
 //
-// Every scope has an anchor, the instruction before which its code goes. A value is emitted at the anchor of the outermost
-// scope in which all that it depends on is known, and remembered there: loop-invariant code leaves loops by
-// construction, and no pass has to find it.
+// Every scope has an anchor, the instruction before which its code goes. A value is emitted at the
+// anchor of the outermost scope in which all that it depends on is known, and remembered there:
+// loop-invariant code leaves loops by construction, and no pass has to find it.
 //
-// A scalar is evaluated to a packet: one LLVM value, or, where it depends on the variable that a surrounding scope
-// vectorises, that scope's number of vectors. Packets make unrolling (and with it several accumulators) a matter of course.
+// A scalar is evaluated to a packet: one LLVM value, or, where it depends on the variable that a
+// surrounding scope vectorises, that scope's number of vectors. Packets make unrolling (and with it
+// several accumulators) a matter of course.
 
 #include <functional>
 #include <memory>
@@ -31,7 +32,7 @@ using ir::DType;
 using Values = llvm::SmallVector<llvm::Value*, 4>;
 
 struct Packet {
-  Values values;        // one, or as many as the vector context has copies
+  Values values;  // one, or as many as the vector context has copies
   bool vector = false;
 };
 
@@ -42,11 +43,12 @@ struct VectorContext {
   Values masks;  // one a copy; null: all lanes
 };
 
-// The conditions under which the loads inside a guard may touch memory; those of the guards around included.
+// The conditions under which the loads inside a guard may touch memory; those of the guards around
+// included.
 struct Guard {
-  int depth = 0;                  // of the scope in which it is known
+  int depth = 0;                   // of the scope in which it is known
   llvm::Value* uniform = nullptr;  // i1; null: holds
-  Values masks;                   // one a copy of the vector context; empty: hold
+  Values masks;                    // one a copy of the vector context; empty: hold
 };
 
 // A run-time part (null: none) plus a constant, known at `depth`.
@@ -68,7 +70,9 @@ class Frame {
   llvm::Function* function() { return function_; }
   const std::vector<loop::Buffer>& buffers() const { return buffers_; }
 
-  void SetPointer(int buffer, llvm::Value* pointer) { pointers_[static_cast<size_t>(buffer)] = pointer; }
+  void SetPointer(int buffer, llvm::Value* pointer) {
+    pointers_[static_cast<size_t>(buffer)] = pointer;
+  }
   llvm::Value* pointer(int buffer) const { return pointers_[static_cast<size_t>(buffer)]; }
   void SetSymbol(ir::Symbol symbol, llvm::Value* value) { symbols_.emplace_back(symbol, value); }
   llvm::Value* symbol(ir::Symbol symbol) const;
@@ -77,13 +81,15 @@ class Frame {
 
   // Puts the builder before the current scope's anchor. Every public function leaves it there.
   void Here();
-  void Bind(const loop::Variable* v, llvm::Value* base, int64_t offset = 0);  // base null: a constant; known here
+  void Bind(const loop::Variable* v, llvm::Value* base,
+            int64_t offset = 0);  // base null: a constant; known here
   void BindAt(const loop::Variable* v, llvm::Value* base, int64_t offset, int base_depth);
   // Opens a scope without a loop for `body`, optionally with a vector context.
   void InScope(const std::function<void()>& body, const VectorContext* context = nullptr);
   void If(llvm::Value* condition, const std::function<void()>& body);
   // The values of one of two bodies.
-  Values Choose(llvm::Value* condition, const std::function<Values()>& yes, const std::function<Values()>& no);
+  Values Choose(llvm::Value* condition, const std::function<Values()>& yes,
+                const std::function<Values()>& no);
   int depth() const { return scope_->depth; }
   // Memory for `elements`, aligned to 64 bytes, for as long as the function runs.
   llvm::Value* Alloca(llvm::Type* element, int64_t elements);
@@ -91,13 +97,15 @@ class Frame {
   void ForgetLoads();
 
   using LoopBody = std::function<Values(llvm::Value* iv, const Values& carried)>;
-  // for (iv = begin; iv < end; iv += step), carrying values. `may_be_empty`: begin < end must be asked first.
-  Values Loop(llvm::Value* begin, llvm::Value* end, int64_t step, bool may_be_empty, const Values& carried,
-              const VectorContext* context, const LoopBody& body);
+  // for (iv = begin; iv < end; iv += step), carrying values. `may_be_empty`: begin < end must be
+  // asked first.
+  Values Loop(llvm::Value* begin, llvm::Value* end, int64_t step, bool may_be_empty,
+              const Values& carried, const VectorContext* context, const LoopBody& body);
   using Body = std::function<Values(const Values& carried)>;
   // v over its extent.
   Values LoopOver(const loop::Variable* v, const Values& carried, const Body& body);
-  // The same in vectors of `lanes`, `copies` at a time; what is left over is masked. The body sees fewer copies there.
+  // The same in vectors of `lanes`, `copies` at a time; what is left over is masked. The body sees
+  // fewer copies there.
   Values VectorLoopOver(const loop::Variable* v, int lanes, int copies, const Values& carried,
                         const Body& body);
 
@@ -109,7 +117,8 @@ class Frame {
   llvm::Value* Materialize(const Form& form);  // here
   llvm::Value* Evaluate64(const loop::Index& form) { return Materialize(Evaluate(form)); }
   // Address of buffer[form], `type` the element's type in memory.
-  llvm::Value* Address(llvm::Value* buffer, llvm::Type* type, const loop::Index& form, int64_t vector_offset = 0);
+  llvm::Value* Address(llvm::Value* buffer, llvm::Type* type, const loop::Index& form,
+                       int64_t vector_offset = 0);
   // <lanes x i64> of one copy.
   llvm::Value* EvaluateLanes(const loop::Index& form, int copy);
   // lanes with low <= lane < high; null stands for no bound.
@@ -123,7 +132,8 @@ class Frame {
   // buffer[offset] = (or +=) value, where the guard and the vector context's masks allow.
   void Store(const loop::FlatStore& store, const Guard* guard = nullptr);
   // The same with a value at hand in place of the store's.
-  void StorePacket(const loop::FlatStore& store, const Packet& packet, const Guard* guard = nullptr);
+  void StorePacket(const loop::FlatStore& store, const Packet& packet,
+                   const Guard* guard = nullptr);
   const Guard* MakeGuard(std::span<const loop::Condition> conditions, const Guard* outer);
   llvm::Value* Combine(loop::ReduceKind kind, DType dtype, llvm::Value* a, llvm::Value* b);
 
@@ -131,7 +141,8 @@ class Frame {
   std::function<Packet(int number)> accumulator;
   // If set, may give the value of a load (transposed tiles).
   std::function<bool(const loop::Scalar* load, const Guard* guard, Packet* out)> load_hook;
-  // Buffers that the running nest stores to: loads of them are not moved, and forgotten at each store.
+  // Buffers that the running nest stores to: loads of them are not moved, and forgotten at each
+  // store.
   uint64_t written = 0;
   // Reduction variables to vectorise.
   absl::flat_hash_set<const loop::Variable*> vector_reductions;
@@ -140,7 +151,7 @@ class Frame {
   struct Facts {
     uint64_t loads = 0;  // buffers; those from 63 on share a bit
     bool has_accumulator = false;
-    int size = 0;        // nodes, shared ones counted again (saturates)
+    int size = 0;  // nodes, shared ones counted again (saturates)
   };
   const Facts& FactsOf(const loop::Scalar* x);
   // Lanes of a vector that suit these values: of the narrowest numbers among them.
@@ -164,8 +175,10 @@ class Frame {
     absl::flat_hash_map<ScalarKey, Packet> values;
     absl::flat_hash_map<ScalarKey, Values> splats;
     absl::flat_hash_map<Sum, llvm::Value*> sums;
-    absl::flat_hash_map<std::pair<llvm::Value*, llvm::Value*>, llvm::Value*> pairs;  // products, addresses
-    absl::flat_hash_map<std::tuple<const loop::Variable*, llvm::Value*, int64_t>, llvm::Value*> atoms;
+    absl::flat_hash_map<std::pair<llvm::Value*, llvm::Value*>, llvm::Value*>
+        pairs;  // products, addresses
+    absl::flat_hash_map<std::tuple<const loop::Variable*, llvm::Value*, int64_t>, llvm::Value*>
+        atoms;
     absl::flat_hash_map<std::tuple<llvm::Value*, llvm::Value*, int>, llvm::Value*> lane_masks;
     absl::flat_hash_map<ScalarKey, const Guard*> guards;
     std::vector<std::unique_ptr<Guard>> owned_guards;

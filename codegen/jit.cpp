@@ -38,7 +38,8 @@ absl::Status Link(std::string_view object, const ir::Target& target, LoadedCode&
     std::string text = llvm::toString(std::move(e));
     if (errors->empty()) *errors = std::move(text);
   });
-  auto buffer = llvm::MemoryBuffer::getMemBufferCopy(llvm::StringRef(object.data(), object.size()), "gradus");
+  auto buffer =
+      llvm::MemoryBuffer::getMemBufferCopy(llvm::StringRef(object.data(), object.size()), "gradus");
   if (llvm::Error e = code.jit->addObjectFile(std::move(buffer))) return Failed(code, std::move(e));
   return absl::OkStatus();
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// What all functions of one LLVM module share: types, attributes, and helper functions that several kernels call.
-// Private to codegen.
+// What all functions of one LLVM module share: types, attributes, and helper functions that several
+// kernels call. Private to codegen.
 
 #include <string>
 #include <string_view>
@@ -18,7 +18,8 @@ namespace gradus::codegen {
 
 class ModuleEmitter {
  public:
-  ModuleEmitter(llvm::Module& module, const ir::Target& target) : module_(module), target_(target) {}
+  ModuleEmitter(llvm::Module& module, const ir::Target& target)
+      : module_(module), target_(target) {}
   ModuleEmitter(const ModuleEmitter&) = delete;
   ModuleEmitter& operator=(const ModuleEmitter&) = delete;
 
@@ -50,8 +51,9 @@ class ModuleEmitter {
 
 // Transposes a tile of lanes x lanes elements of `element_bytes` (4 or 8):
 //   void(ptr source, i64 source_stride, ptr target, i64 target_stride, i64 rows, i64 columns)
-// Strides count elements; rows and columns (<= lanes) say how much of the source there is; what lies outside is
-// neither read nor written. `full` is the variant which ignores rows and columns and does all of the tile.
+// Strides count elements; rows and columns (<= lanes) say how much of the source there is; what
+// lies outside is neither read nor written. `full` is the variant which ignores rows and columns
+// and does all of the tile.
 llvm::Function* TransposeFunction(ModuleEmitter& emitter, int element_bytes, bool full);
 
 // void(ptr target, ptr source, i64 bytes): a copy that is no library call.

@@ -21,21 +21,23 @@ absl::StatusOr<std::unique_ptr<llvm::TargetMachine>> MakeTargetMachine(const ir:
   std::string error;
   const llvm::Target* found = llvm::TargetRegistry::lookupTarget(target.triple, error);
   if (found == nullptr) {
-    return absl::InvalidArgumentError(fmt::format("codegen: no target for \"{}\": {}", target.triple, error));
+    return absl::InvalidArgumentError(
+        fmt::format("codegen: no target for \"{}\": {}", target.triple, error));
   }
   llvm::TargetOptions options;
   options.FunctionSections = true;
   options.DataSections = true;
   std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(
-      target.triple, target.cpu, target.features, options, llvm::Reloc::PIC_, llvm::CodeModel::Small,
-      llvm::CodeGenOptLevel::Default));
+      target.triple, target.cpu, target.features, options, llvm::Reloc::PIC_,
+      llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
   if (machine == nullptr) {
     return absl::InternalError(fmt::format("codegen: no target machine for \"{}\"", target.triple));
   }
   return machine;
 }
 
-absl::StatusOr<std::string> Assemble(llvm::Module& module, llvm::TargetMachine& machine, bool object) {
+absl::StatusOr<std::string> Assemble(llvm::Module& module, llvm::TargetMachine& machine,
+                                     bool object) {
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream out(bytes);
   llvm::legacy::PassManager passes;

@@ -16,7 +16,8 @@ namespace gradus::codegen {
 absl::StatusOr<std::unique_ptr<llvm::TargetMachine>> MakeTargetMachine(const ir::Target& target);
 
 // Object bytes or assembly text. The module must have the machine's data layout (SetTarget).
-absl::StatusOr<std::string> Assemble(llvm::Module& module, llvm::TargetMachine& machine, bool object);
+absl::StatusOr<std::string> Assemble(llvm::Module& module, llvm::TargetMachine& machine,
+                                     bool object);
 
 // Verifies, then runs the few IR passes that pay for themselves.
 absl::Status Optimize(llvm::Module& module);

@@ -29,7 +29,9 @@ uint64_t Checksum(std::string_view bytes) {
   return llvm::xxh3_64bits(llvm::StringRef(bytes.data(), bytes.size()));
 }
 
-std::string EntryPath(const std::string& dir, const std::string& key) { return dir + "/" + key + ".o"; }
+std::string EntryPath(const std::string& dir, const std::string& key) {
+  return dir + "/" + key + ".o";
+}
 
 }  // namespace
 
@@ -61,7 +63,8 @@ std::string CacheKey(const ir::Module& module, const CodegenOptions& options) {
   add(t.triple);
   add(t.cpu);
   add(t.features);
-  add(fmt::format("{} {} {} {}", t.vector_bytes, t.vector_registers, t.has_fma, t.has_masked_memory));
+  add(fmt::format("{} {} {} {}", t.vector_bytes, t.vector_registers, t.has_fma,
+                  t.has_masked_memory));
   if (!options.cache_key.empty()) {
     add(options.cache_key);
   } else {

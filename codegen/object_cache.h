@@ -10,13 +10,14 @@
 
 namespace gradus::codegen {
 
-// 64 hex digits: a hash of the module's text, plans, options, CPU features, and the versions of Gradus and LLVM. Needs no
-// LLVM IR.
+// 64 hex digits: a hash of the module's text, plans, options, CPU features, and the versions of
+// Gradus and LLVM. Needs no LLVM IR.
 std::string CacheKey(const ir::Module& module, const CodegenOptions& options);
 
 // Nothing if there is no entry, or if the entry is not whole: wrong magic, key, length or checksum.
 std::optional<std::string> ReadCache(const std::string& dir, const std::string& key);
-// Written to a temporary name, then renamed: readers see whole entries. A failure to write is no error.
+// Written to a temporary name, then renamed: readers see whole entries. A failure to write is no
+// error.
 void WriteCache(const std::string& dir, const std::string& key, std::string_view object);
 
 }  // namespace gradus::codegen

@@ -1,5 +1,6 @@
-// Code is emitted as it should run: vectors, hoisted invariants, constant offsets. No IR pass was found to pay: code
-// generation alone is as fast, and instruction selection is where compile time goes.
+// Code is emitted as it should run: vectors, hoisted invariants, constant offsets. No IR pass was
+// found to pay: code generation alone is as fast, and instruction selection is where compile time
+// goes.
 
 #include "codegen/object.h"
 #include "fmt/format.h"
@@ -12,7 +13,8 @@ absl::Status Optimize(llvm::Module& module) {
   std::string text;
   llvm::raw_string_ostream out(text);
   if (llvm::verifyModule(module, &out)) {
-    return absl::InternalError(fmt::format("codegen: generated code does not verify: {}", out.str()));
+    return absl::InternalError(
+        fmt::format("codegen: generated code does not verify: {}", out.str()));
   }
   return absl::OkStatus();
 }

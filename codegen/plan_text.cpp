@@ -46,7 +46,8 @@ class Writer {
     int number = static_cast<int>(variables_.size());
     variables_[v] = number;
     Put("v{}={} {} {} {};", number, static_cast<int>(v->kind()),
-        v->kind() == Variable::Kind::kLoop ? loop::ToString(v->extent()) : "", numerator, v->divisor());
+        v->kind() == Variable::Kind::kLoop ? loop::ToString(v->extent()) : "", numerator,
+        v->divisor());
     return number;
   }
 
@@ -62,7 +63,8 @@ class Writer {
 
   std::string Conditions(std::span<const Condition> conditions) {
     std::string text;
-    for (const Condition& c : conditions) text += fmt::format("[{}<={}<{}]", Form(c.low), Form(c.form), Form(c.high));
+    for (const Condition& c : conditions)
+      text += fmt::format("[{}<={}<{}]", Form(c.low), Form(c.form), Form(c.high));
     return text;
   }
 
@@ -76,9 +78,10 @@ class Writer {
   int Number(const Scalar* x) {
     auto it = scalars_.find(x);
     if (it != scalars_.end()) return it->second;
-    std::string text = fmt::format("{} {} {:x} {} {} {} {} ", static_cast<int>(x->kind), static_cast<int>(x->dtype),
-                                   std::bit_cast<uint64_t>(x->number), x->integer, loop::ToString(x->extent), x->buffer,
-                                   static_cast<int>(x->reduce));
+    std::string text =
+        fmt::format("{} {} {:x} {} {} {} {} ", static_cast<int>(x->kind),
+                    static_cast<int>(x->dtype), std::bit_cast<uint64_t>(x->number), x->integer,
+                    loop::ToString(x->extent), x->buffer, static_cast<int>(x->reduce));
     for (const Index& i : x->indices) text += Form(i) + " ";
     text += Conditions({x->conditions.data(), x->conditions.size()});
     text += List(x->variables);
@@ -98,21 +101,23 @@ class Writer {
   }
 
   void Step(const loop::Nest& n) {
-    std::string text = fmt::format("nest {} v{} v{} {} {} {};", List(n.loops), Number(n.vector), Number(n.cross),
-                                   List(n.vector_reductions), static_cast<int>(n.mode),
-                                   Conditions({n.domain.data(), n.domain.size()}));
+    std::string text =
+        fmt::format("nest {} v{} v{} {} {} {};", List(n.loops), Number(n.vector), Number(n.cross),
+                    List(n.vector_reductions), static_cast<int>(n.mode),
+                    Conditions({n.domain.data(), n.domain.size()}));
     Put("{}", text);
     Stores(n.stores);
   }
 
   void Step(const loop::Contraction& c) {
-    std::string text = fmt::format("contract {} {} v{} {} ", List(c.batch), List(c.m), Number(c.n), List(c.k));
+    std::string text =
+        fmt::format("contract {} {} v{} {} ", List(c.batch), List(c.m), Number(c.n), List(c.k));
     text += fmt::format("{} {} {} {} ", c.a.buffer, Form(c.a.offset), c.b.buffer, Form(c.b.offset));
     for (int64_t s : c.siblings) text += fmt::format("{},", s);
-    text += fmt::format(" {} {} {} {} {} {} ", static_cast<int>(c.dtype), c.tile_rows, c.tile_vectors, c.rows_balanced,
-                        static_cast<int>(c.order), c.k_block);
-    text += fmt::format("{} {} {} {} {} {};", c.partial_buffer, Form(c.partial_offset), c.b_panel_buffer, c.k_unroll,
-                        c.prefetch_c, c.epilogue_in_registers);
+    text += fmt::format(" {} {} {} {} {} {} ", static_cast<int>(c.dtype), c.tile_rows,
+                        c.tile_vectors, c.rows_balanced, static_cast<int>(c.order), c.k_block);
+    text += fmt::format("{} {} {} {} {} {};", c.partial_buffer, Form(c.partial_offset),
+                        c.b_panel_buffer, c.k_unroll, c.prefetch_c, c.epilogue_in_registers);
     Put("{}", text);
     Stores(c.epilogue);
     Put("sums;");

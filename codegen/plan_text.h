@@ -1,7 +1,7 @@
 #pragma once
 
-// All of a plan as text, for the object cache's key: unlike loop::Print it leaves nothing out that decides the code, and
-// is not meant for reading. Private to codegen.
+// All of a plan as text, for the object cache's key: unlike loop::Print it leaves nothing out that
+// decides the code, and is not meant for reading. Private to codegen.
 
 #include <string>
 

@@ -91,7 +91,8 @@ absl::StatusOr<ir::Target> NamedTarget(std::string_view name) {
     return target;
   }
   return absl::InvalidArgumentError(fmt::format(
-      "target: unknown name \"{}\", expected host, x86-64, x86-64-v2, x86-64-v3 or x86-64-v4", name));
+      "target: unknown name \"{}\", expected host, x86-64, x86-64-v2, x86-64-v3 or x86-64-v4",
+      name));
 }
 
 }  // namespace gradus::codegen

@@ -27,7 +27,8 @@ void Scale(HandMade& h, double scale) {
 float RunOnOne(const runtime::Executable& run) {
   float x = 1, o = -7;
   std::vector<int64_t> shape{1};
-  std::vector<runtime::TensorView> in{{&x, runtime::DType::kF32, shape}, {&o, runtime::DType::kF32, shape}};
+  std::vector<runtime::TensorView> in{{&x, runtime::DType::kF32, shape},
+                                      {&o, runtime::DType::kF32, shape}};
   std::vector<runtime::MutableTensorView> out{{&o, runtime::DType::kF32, shape}};
   absl::Status status = run.Call(in, out, {});
   EXPECT_TRUE(status.ok()) << std::string(status.message());
@@ -90,7 +91,8 @@ TEST_F(Cache, DamagedAndForeignEntriesAreCompiledAgain) {
     write(whole.substr(0, length));
     EXPECT_FALSE(FromCache(2)) << length;
   }
-  for (size_t at : {size_t{3}, size_t{20}, size_t{82}, size_t{90}, whole.size() / 2, whole.size() - 1}) {
+  for (size_t at :
+       {size_t{3}, size_t{20}, size_t{82}, size_t{90}, whole.size() / 2, whole.size() - 1}) {
     std::string damaged = whole;
     damaged[at] = static_cast<char>(damaged[at] ^ 1);
     write(damaged);

@@ -21,6 +21,7 @@ struct Case {
   Contraction::Order order = Contraction::Order::kColumnsOuter;
   int64_t k_block = 0;
   bool panels = false;
+  const char* target = "host";
 };
 
 // o = max(a b + bias, 0) and the sums of o's columns, M from 0 to 70.
@@ -37,10 +38,13 @@ void Check(const Case& c, std::vector<int64_t> sizes) {
     int bias = h.Input("bias", dtype, {c.n});
     int o = h.Output("o", dtype, {m, c.n});
     int s = h.Output("s", dtype, {c.n});
-    int64_t lanes = HostTarget().lanes(sizeof(T));
+    CodegenOptions options;
+    options.target = *NamedTarget(c.target);
+    int64_t lanes = options.target.lanes(sizeof(T));
     int64_t columns = c.tile_vectors * lanes;
     int panel = -1;
-    if (c.panels) panel = h.Scratch("panel", dtype, c.k_block * ((c.n + columns - 1) / columns) * columns);
+    if (c.panels)
+      panel = h.Scratch("panel", dtype, c.k_block * ((c.n + columns - 1) / columns) * columns);
     auto* i = h.arena->NewVariable("i", loop::Extent(m));
     auto* j = h.arena->NewVariable("j", c.n);
     auto* k = h.arena->NewVariable("k", c.k);
@@ -68,7 +72,7 @@ void Check(const Case& c, std::vector<int64_t> sizes) {
     p.epilogue = {{o, Index(i) * c.n + Index(j), relu, false}};
     p.column_sums = {{s, Index(j), relu, false}};
     h.plan->steps.push_back(p);
-    auto run = h.Compile();
+    auto run = h.Compile(options);
     std::mt19937 engine(1);
     std::uniform_real_distribution<T> uniform(-1, 1);
     auto random = [&](int64_t n) {
@@ -78,11 +82,13 @@ void Check(const Case& c, std::vector<int64_t> sizes) {
     };
     for (int64_t rows : c.run_time_m ? sizes : std::vector<int64_t>{fixed}) {
       auto as = random(rows * c.k), bs = random(c.k * c.n), biases = random(c.n);
-      std::vector<int64_t> a_shape = c.transposed_a ? std::vector<int64_t>{c.k, rows} : std::vector<int64_t>{rows, c.k};
+      std::vector<int64_t> a_shape =
+          c.transposed_a ? std::vector<int64_t>{c.k, rows} : std::vector<int64_t>{rows, c.k};
       Guarded<T> ga(a_shape, as), gb({c.k, c.n}, bs), gbias({c.n}, biases),
           go({rows, c.n}, std::vector<T>(static_cast<size_t>(rows * c.n), -7)),
           gs({c.n}, std::vector<T>(static_cast<size_t>(c.n), -7));
-      std::vector<runtime::TensorView> arguments{ga.view(), gb.view(), gbias.view(), go.view(), gs.view()};
+      std::vector<runtime::TensorView> arguments{ga.view(), gb.view(), gbias.view(), go.view(),
+                                                 gs.view()};
       std::vector<runtime::MutableTensorView> results{go.view(), gs.view()};
       auto dims = run.BindSymbols(arguments);
       ASSERT_TRUE(dims.ok()) << std::string(dims.status().message());
@@ -97,18 +103,24 @@ void Check(const Case& c, std::vector<int64_t> sizes) {
         for (int64_t col = 0; col < c.n; ++col) {
           double want = biases[static_cast<size_t>(col)];
           for (int64_t x = 0; x < c.k; ++x) {
-            want += double(as[static_cast<size_t>(c.transposed_a ? x * rows + row : row * c.k + x)]) * double(bs[static_cast<size_t>(x * c.n + col)]);
+            want +=
+                double(as[static_cast<size_t>(c.transposed_a ? x * rows + row : row * c.k + x)]) *
+                double(bs[static_cast<size_t>(x * c.n + col)]);
           }
           want = std::max(want, 0.0);
           sums[static_cast<size_t>(col)] += want;
           double got = go[static_cast<size_t>(row * c.n + col)];
           if (!(std::abs(got - want) <= tolerance)) {
-            if (++wrong <= 3) ADD_FAILURE() << rows << "x" << c.n << "x" << c.k << " at " << row << "," << col << ": " << got << " want " << want;
+            if (++wrong <= 3)
+              ADD_FAILURE() << rows << "x" << c.n << "x" << c.k << " at " << row << "," << col
+                            << ": " << got << " want " << want;
           }
         }
       }
       for (int64_t col = 0; col < c.n; ++col) {
-        ASSERT_NEAR(gs[static_cast<size_t>(col)], sums[static_cast<size_t>(col)], tolerance * static_cast<double>(rows + 1)) << rows << " column " << col;
+        ASSERT_NEAR(gs[static_cast<size_t>(col)], sums[static_cast<size_t>(col)],
+                    tolerance * static_cast<double>(rows + 1))
+            << rows << " column " << col;
       }
     }
   }
@@ -120,35 +132,75 @@ std::vector<int64_t> To70() {
   return sizes;
 }
 
-TEST(Contraction, RunTimeRows) { Check<float>({.n = 64, .k = 33, .tile_rows = 6, .tile_vectors = 4}, To70()); }
+TEST(Contraction, RunTimeRows) {
+  Check<float>({.n = 64, .k = 33, .tile_rows = 6, .tile_vectors = 4}, To70());
+}
 TEST(Contraction, RunTimeRowsColumnTail) {
   Check<float>({.n = 83, .k = 10, .tile_rows = 6, .tile_vectors = 2, .k_unroll = 4}, To70());
   Check<float>({.n = 7, .k = 5, .tile_rows = 8, .tile_vectors = 1, .k_unroll = 5}, To70());
 }
-TEST(Contraction, Double) { Check<double>({.n = 37, .k = 20, .tile_rows = 6, .tile_vectors = 4, .k_unroll = 2}, To70()); }
+TEST(Contraction, Double) {
+  Check<double>({.n = 37, .k = 20, .tile_rows = 6, .tile_vectors = 4, .k_unroll = 2}, To70());
+}
 TEST(Contraction, ShortLastRowTile) {
   Check<float>({.n = 32, .k = 9, .tile_rows = 8, .tile_vectors = 2, .balanced = false}, To70());
 }
 TEST(Contraction, FixedRows) {
-  Check<float>({.n = 80, .k = 40, .tile_rows = 6, .tile_vectors = 4, .run_time_m = false}, {1, 5, 6, 7, 33});
-  Check<float>({.n = 40, .k = 16, .tile_rows = 6, .tile_vectors = 2, .run_time_m = false, .balanced = false}, {1, 7, 12});
+  Check<float>({.n = 80, .k = 40, .tile_rows = 6, .tile_vectors = 4, .run_time_m = false},
+               {1, 5, 6, 7, 33});
+  Check<float>(
+      {.n = 40, .k = 16, .tile_rows = 6, .tile_vectors = 2, .run_time_m = false, .balanced = false},
+      {1, 7, 12});
+}
+TEST(Contraction, OtherTargets) {
+  for (const char* target : {"x86-64", "x86-64-v3"}) {
+    Check<float>(
+        {.n = 37, .k = 20, .tile_rows = 4, .tile_vectors = 2, .k_unroll = 2, .target = target},
+        {0, 1, 4, 5, 33});
+    Check<double>({.n = 37,
+                   .k = 20,
+                   .tile_rows = 4,
+                   .tile_vectors = 2,
+                   .in_registers = false,
+                   .target = target},
+                  {0, 1, 9});
+  }
 }
 TEST(Contraction, LargeB) {  // the next columns are fetched ahead
   Check<float>({.n = 520, .k = 784, .tile_rows = 6, .tile_vectors = 4}, {1, 13});
 }
 TEST(Contraction, TransposedA) {
-  Check<float>({.n = 48, .k = 32, .tile_rows = 8, .tile_vectors = 1, .run_time_m = false, .transposed_a = true,
-                .order = Contraction::Order::kRowsOuter}, {1, 20, 33});
+  Check<float>({.n = 48,
+                .k = 32,
+                .tile_rows = 8,
+                .tile_vectors = 1,
+                .run_time_m = false,
+                .transposed_a = true,
+                .order = Contraction::Order::kRowsOuter},
+               {1, 20, 33});
 }
 TEST(Contraction, RolledEpilogue) {
-  Check<float>({.n = 83, .k = 10, .tile_rows = 6, .tile_vectors = 4, .in_registers = false}, {0, 1, 6, 13});
+  Check<float>({.n = 83, .k = 10, .tile_rows = 6, .tile_vectors = 4, .in_registers = false},
+               {0, 1, 6, 13});
 }
 TEST(Contraction, BlocksOfK) {
-  Check<float>({.n = 83, .k = 50, .tile_rows = 6, .tile_vectors = 4, .order = Contraction::Order::kRowsOuter, .k_block = 20},
+  Check<float>({.n = 83,
+                .k = 50,
+                .tile_rows = 6,
+                .tile_vectors = 4,
+                .order = Contraction::Order::kRowsOuter,
+                .k_block = 20},
                {0, 1, 13});
-  Check<float>({.n = 83, .k = 50, .tile_rows = 6, .tile_vectors = 4, .order = Contraction::Order::kRowsOuter, .k_block = 20,
-                .panels = true}, {0, 1, 13});
-  Check<float>({.n = 64, .k = 40, .tile_rows = 6, .tile_vectors = 4, .k_block = 64, .panels = true}, {7});
+  Check<float>({.n = 83,
+                .k = 50,
+                .tile_rows = 6,
+                .tile_vectors = 4,
+                .order = Contraction::Order::kRowsOuter,
+                .k_block = 20,
+                .panels = true},
+               {0, 1, 13});
+  Check<float>({.n = 64, .k = 40, .tile_rows = 6, .tile_vectors = 4, .k_block = 64, .panels = true},
+               {7});
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #pragma once
 
-// Modules of one kernel with a plan written by hand: the buffers of the kernel are the arguments of one entry, results
-// included (as results in the memory of arguments).
+// Modules of one kernel with a plan written by hand: the buffers of the kernel are the arguments of
+// one entry, results included (as results in the memory of arguments).
 
 #include <gtest/gtest.h>
 
@@ -45,18 +45,24 @@ struct HandMade {
     }
     ir::Value arg = entry.AddArgument(name, type);
     int index = static_cast<int>(plan->buffers.size());
-    plan->buffers.push_back({name, type, output ? loop::Buffer::Kind::kOutput : loop::Buffer::Kind::kInput, {}});
+    plan->buffers.push_back(
+        {name, type, output ? loop::Buffer::Kind::kOutput : loop::Buffer::Kind::kInput, {}});
     if (output) entry.AddResult(arg, name, index);
     entry_plan->places.push_back({loop::Place::Kind::kArgument, index, {}, type});
     std::get<loop::KernelCall>(entry_plan->steps[0]).places.push_back(index);
     return index;
   }
-  int Input(const std::string& name, ir::DType dtype, ir::Shape shape) { return Buffer(name, dtype, std::move(shape), false); }
-  int Output(const std::string& name, ir::DType dtype, ir::Shape shape) { return Buffer(name, dtype, std::move(shape), true); }
+  int Input(const std::string& name, ir::DType dtype, ir::Shape shape) {
+    return Buffer(name, dtype, std::move(shape), false);
+  }
+  int Output(const std::string& name, ir::DType dtype, ir::Shape shape) {
+    return Buffer(name, dtype, std::move(shape), true);
+  }
   // After all inputs and outputs. Elements are a number.
   int Scratch(const std::string& name, ir::DType dtype, int64_t elements) {
     int index = static_cast<int>(plan->buffers.size());
-    plan->buffers.push_back({name, {dtype, {}}, loop::Buffer::Kind::kScratch, {loop::Extent(elements)}});
+    plan->buffers.push_back(
+        {name, {dtype, {}}, loop::Buffer::Kind::kScratch, {loop::Extent(elements)}});
     std::get<loop::KernelCall>(entry_plan->steps[0]).scratch.push_back(entry_plan->workspace);
     int64_t bytes = (elements * ir::ByteSize(dtype) + 63) / 64 * 64;
     if (entry_plan->workspace.empty()) entry_plan->workspace.push_back({0, {}});
@@ -83,7 +89,8 @@ struct HandMade {
 template <typename T>
 class Guarded {
  public:
-  Guarded(std::vector<int64_t> shape, const std::vector<T>& values) : shape_(std::move(shape)), count_(values.size()) {
+  Guarded(std::vector<int64_t> shape, const std::vector<T>& values)
+      : shape_(std::move(shape)), count_(values.size()) {
     memory_.assign(values.size() * sizeof(T) + 2 * kMargin, std::byte{0xA5});
     std::byte* to = memory_.data() + kMargin;
     for (const T& v : values) {
@@ -101,7 +108,8 @@ class Guarded {
   runtime::MutableTensorView view() { return {data(), runtime::kDTypeOf<T>, shape_}; }
   bool Intact() const {
     for (size_t i = 0; i < kMargin; ++i) {
-      if (memory_[i] != std::byte{0xA5} || memory_[memory_.size() - 1 - i] != std::byte{0xA5}) return false;
+      if (memory_[i] != std::byte{0xA5} || memory_[memory_.size() - 1 - i] != std::byte{0xA5})
+        return false;
     }
     return true;
   }

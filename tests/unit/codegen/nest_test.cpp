@@ -22,7 +22,8 @@ void Call(const runtime::Executable& e, std::vector<runtime::MutableTensorView> 
   std::vector<runtime::TensorView> arguments;
   std::vector<runtime::MutableTensorView> results;
   for (auto& v : views) arguments.push_back(v);
-  for (int i = 0; i < e.info().result_count; ++i) results.push_back(views[static_cast<size_t>(e.info().results[i].alias)]);
+  for (int i = 0; i < e.info().result_count; ++i)
+    results.push_back(views[static_cast<size_t>(e.info().results[i].alias)]);
   auto dims = e.BindSymbols(arguments);
   ASSERT_TRUE(dims.ok()) << std::string(dims.status().message());
   int64_t bytes = *e.WorkspaceBytes(*dims);
@@ -57,13 +58,15 @@ TEST(Nest, RowsWithRunTimeCount) {
       Call(run, {gx.view(), gw.view(), go.view()});
       EXPECT_TRUE(go.Intact());
       for (size_t k = 0; k < xs.size(); ++k) {
-        EXPECT_EQ(go[k], std::max(xs[k] * ws[k % static_cast<size_t>(n)] + 1, 0.0f)) << n << " " << b << " " << k;
+        EXPECT_EQ(go[k], std::max(xs[k] * ws[k % static_cast<size_t>(n)] + 1, 0.0f))
+            << n << " " << b << " " << k;
       }
     }
   }
 }
 
-// Flat over a run-time count: o[i] = x[i] - mean, and the sum itself, for every count round the vector's lanes.
+// Flat over a run-time count: o[i] = x[i] - mean, and the sum itself, for every count round the
+// vector's lanes.
 TEST(Nest, SumAndCentreFor0To70) {
   HandMade h;
   int x = h.Input("x", ir::DType::kF32, {kB});
@@ -79,18 +82,21 @@ TEST(Nest, SumAndCentreFor0To70) {
   centre.loops = {i};
   centre.vector = i;
   Expr count = Cast(ir::DType::kF32, h.E(h.arena->ExtentValue(loop::Extent(kB))));
-  centre.stores = {{o, Index(i), (h.E(h.Load(x, Index(i))) - h.E(h.Load(s, Index(0))) / count).scalar(), false}};
+  centre.stores = {
+      {o, Index(i), (h.E(h.Load(x, Index(i))) - h.E(h.Load(s, Index(0))) / count).scalar(), false}};
   h.plan->steps = {total, centre};
   auto run = h.Compile();
   for (int64_t b = 0; b <= 70; ++b) {
     auto xs = Random(static_cast<size_t>(b), 3);
-    Guarded<float> gx({b}, xs), gs({}, std::vector<float>{-1}), go({b}, std::vector<float>(xs.size(), -7));
+    Guarded<float> gx({b}, xs), gs({}, std::vector<float>{-1}),
+        go({b}, std::vector<float>(xs.size(), -7));
     Call(run, {gx.view(), gs.view(), go.view()});
     double want = 0;
     for (float v : xs) want += v;
     EXPECT_NEAR(gs[0], want, 1e-5) << b;
     EXPECT_TRUE(go.Intact());
-    for (size_t n = 0; n < xs.size(); ++n) EXPECT_NEAR(go[n], xs[n] - want / static_cast<double>(b), 1e-5);
+    for (size_t n = 0; n < xs.size(); ++n)
+      EXPECT_NEAR(go[n], xs[n] - want / static_cast<double>(b), 1e-5);
   }
 }
 
@@ -103,14 +109,17 @@ TEST(Nest, RowReductions) {
     auto* i = h.arena->NewVariable("i", loop::Extent(kB));
     auto* j = h.arena->NewVariable("j", n);
     auto* k = h.arena->NewVariable("k", n);
-    Expr max = h.E(h.arena->Reduce(loop::ReduceKind::kMax, {{k}}, h.Load(x, Index(i) * n + Index(k))));
+    Expr max =
+        h.E(h.arena->Reduce(loop::ReduceKind::kMax, {{k}}, h.Load(x, Index(i) * n + Index(k))));
     Expr term = h.E(h.Load(x, Index(i) * n + Index(k))) - max;
     Expr sum = h.E(h.arena->Reduce(loop::ReduceKind::kSum, {{k}}, (term * term).scalar()));
     Nest nest;
     nest.loops = {i, j};
     nest.vector = j;
     nest.vector_reductions = {k};
-    nest.stores = {{o, Index(i) * n + Index(j), ((h.E(h.Load(x, Index(i) * n + Index(j))) - max) / (sum + 1.0)).scalar(), false}};
+    nest.stores = {{o, Index(i) * n + Index(j),
+                    ((h.E(h.Load(x, Index(i) * n + Index(j))) - max) / (sum + 1.0)).scalar(),
+                    false}};
     h.plan->steps.push_back(nest);
     auto run = h.Compile();
     for (int64_t b : {0, 1, 5}) {
@@ -124,7 +133,8 @@ TEST(Nest, RowReductions) {
         double m = at(0), total = 0;
         for (int64_t c = 0; c < n; ++c) m = std::max(m, at(c));
         for (int64_t c = 0; c < n; ++c) total += (at(c) - m) * (at(c) - m);
-        for (int64_t c = 0; c < n; ++c) EXPECT_NEAR(go[static_cast<size_t>(r * n + c)], (at(c) - m) / (total + 1), 1e-12);
+        for (int64_t c = 0; c < n; ++c)
+          EXPECT_NEAR(go[static_cast<size_t>(r * n + c)], (at(c) - m) / (total + 1), 1e-12);
       }
     }
   }
@@ -166,7 +176,8 @@ void TransposeCase(ir::DType dtype, int64_t rows, int64_t columns, bool scaled, 
   auto* b = h.arena->NewVariable("b", loop::Extent(kB));
   auto* c = h.arena->NewVariable("c", columns);
   auto* r = h.arena->NewVariable("r", rows);
-  const loop::Scalar* value = h.Load(x, Index(b) * (rows * columns) + Index(r) * columns + Index(c));
+  const loop::Scalar* value =
+      h.Load(x, Index(b) * (rows * columns) + Index(r) * columns + Index(c));
   loop::Condition some{Index(0), Index(r) + Index(c), Index(rows)};
   if (guarded) value = h.arena->Guard({&some, 1}, value);
   if (scaled) value = (h.E(value) * 2.0 + 1.0).scalar();
@@ -181,7 +192,8 @@ void TransposeCase(ir::DType dtype, int64_t rows, int64_t columns, bool scaled, 
   for (int64_t batch : {0, 1, 2}) {
     std::vector<T> xs;
     for (float v : Random(static_cast<size_t>(batch * rows * columns), 6)) xs.push_back(v);
-    Guarded<T> gx({batch, rows, columns}, xs), go({batch, columns, rows}, std::vector<T>(xs.size(), -7));
+    Guarded<T> gx({batch, rows, columns}, xs),
+        go({batch, columns, rows}, std::vector<T>(xs.size(), -7));
     Call(run, {gx.view(), go.view()});
     EXPECT_TRUE(go.Intact());
     size_t wrong = 0;
@@ -195,12 +207,14 @@ void TransposeCase(ir::DType dtype, int64_t rows, int64_t columns, bool scaled, 
         }
       }
     }
-    EXPECT_EQ(wrong, 0u) << rows << "x" << columns << " scaled " << scaled << " guarded " << guarded;
+    EXPECT_EQ(wrong, 0u) << rows << "x" << columns << " scaled " << scaled << " guarded "
+                         << guarded;
   }
 }
 
 TEST(Nest, TransposesTiles) {
-  for (auto [rows, columns] : {std::pair<int64_t, int64_t>{16, 16}, {32, 48}, {5, 33}, {17, 3}, {1, 40}}) {
+  for (auto [rows, columns] :
+       {std::pair<int64_t, int64_t>{16, 16}, {32, 48}, {5, 33}, {17, 3}, {1, 40}}) {
     for (bool scaled : {false, true}) {
       TransposeCase<float>(ir::DType::kF32, rows, columns, scaled, false);
       TransposeCase<double>(ir::DType::kF64, rows, columns, scaled, false);

@@ -1,5 +1,5 @@
-// Every kind of scalar arithmetic on the values where it goes wrong, in vectors, in masked tails, and on targets
-// without the instructions, against the same arithmetic as constants fold.
+// Every kind of scalar arithmetic on the values where it goes wrong, in vectors, in masked tails,
+// and on targets without the instructions, against the same arithmetic as constants fold.
 
 #include <cmath>
 #include <limits>
@@ -22,15 +22,21 @@ template <typename T>
 std::vector<T> Samples() {
   if constexpr (std::is_integral_v<T>) {
     T low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
-    return {0, 1, -1, 2, -2, 3, 7, -7, 31, 32, 33, 63, 64, 100, low, T(low + 1), high, T(high - 1), 12345};
+    return {0,  1,  -1, 2,   -2,  3,          7,    -7,          31,   32,
+            33, 63, 64, 100, low, T(low + 1), high, T(high - 1), 12345};
   } else {
-    return {0, T(-0.0), 1, -1, T(0.5), T(-0.5), T(1.5), T(2.5), T(-2.5), T(0.3), T(-0.3), T(1e-42), T(8388607.5), T(-4503599627370495.5),
-            T(1e30), T(-3e9), T(1e19), T(kInf), T(-kInf), T(kNan), 7, -7, 100};
+    return {0,       T(-0.0), 1,       -1,      T(0.5),   T(-0.5),      T(1.5),
+            T(2.5),  T(-2.5), T(0.3),  T(-0.3), T(1e-42), T(8388607.5), T(-4503599627370495.5),
+            T(1e30), T(-3e9), T(1e19), T(kInf), T(-kInf), T(kNan),      7,
+            -7,      100};
   }
 }
 
 template <typename T>
-constexpr DType kType = std::is_same_v<T, float> ? DType::kF32 : std::is_same_v<T, double> ? DType::kF64 : std::is_same_v<T, int32_t> ? DType::kI32 : DType::kI64;
+constexpr DType kType = std::is_same_v<T, float>     ? DType::kF32
+                        : std::is_same_v<T, double>  ? DType::kF64
+                        : std::is_same_v<T, int32_t> ? DType::kI32
+                                                     : DType::kI64;
 
 template <typename R, typename T>
 bool Same(R got, T want_value) {
@@ -54,9 +60,12 @@ void Pairs(const CodegenOptions& options, Op op, Want want, const char* name) {
   }
   auto n = static_cast<int64_t>(xs.size());
   using Memory = std::conditional_t<std::is_same_v<R, bool>, uint8_t, R>;
-  DType result = std::is_same_v<R, bool> ? DType::kI1 : kType<std::conditional_t<std::is_same_v<R, bool>, int32_t, R>>;
+  DType result = std::is_same_v<R, bool>
+                     ? DType::kI1
+                     : kType<std::conditional_t<std::is_same_v<R, bool>, int32_t, R>>;
   HandMade h;
-  int x = h.Input("x", kType<T>, {n}), y = h.Input("y", kType<T>, {n}), o = h.Output("o", result, {n});
+  int x = h.Input("x", kType<T>, {n}), y = h.Input("y", kType<T>, {n}),
+      o = h.Output("o", result, {n});
   auto* i = h.arena->NewVariable("i", n);
   loop::Nest nest;
   nest.loops = {i};
@@ -74,7 +83,8 @@ void Pairs(const CodegenOptions& options, Op op, Want want, const char* name) {
   int wrong = 0;
   for (size_t k = 0; k < xs.size(); ++k) {
     if (!Same<Memory>(go[k], want(xs[k], ys[k])) && ++wrong <= 3) {
-      ADD_FAILURE() << name << "(" << xs[k] << ", " << ys[k] << ") = " << +go[k] << ", want " << +static_cast<Memory>(want(xs[k], ys[k]));
+      ADD_FAILURE() << name << "(" << xs[k] << ", " << ys[k] << ") = " << +go[k] << ", want "
+                    << +static_cast<Memory>(want(xs[k], ys[k]));
     }
   }
 }
@@ -92,36 +102,73 @@ std::vector<CodegenOptions> Targets() {
 template <typename T>
 void Floats() {
   for (const CodegenOptions& options : Targets()) {
-    for (auto [kind, name] : {std::pair{ScalarKind::kAdd, "add"}, {ScalarKind::kSub, "sub"}, {ScalarKind::kMul, "mul"},
-                              {ScalarKind::kDiv, "div"}, {ScalarKind::kMin, "min"}, {ScalarKind::kMax, "max"}}) {
-      Pairs<T, T>(options, [&](loop::Arena& a, const Scalar* x, const Scalar* y) { return a.Binary(kind, x, y); },
-                  [&](T x, T y) { return static_cast<T>(loop::fold::Binary(kind, kType<T>, x, y)); }, name);
+    for (auto [kind, name] : {std::pair{ScalarKind::kAdd, "add"},
+                              {ScalarKind::kSub, "sub"},
+                              {ScalarKind::kMul, "mul"},
+                              {ScalarKind::kDiv, "div"},
+                              {ScalarKind::kMin, "min"},
+                              {ScalarKind::kMax, "max"}}) {
+      Pairs<T, T>(
+          options,
+          [&](loop::Arena& a, const Scalar* x, const Scalar* y) { return a.Binary(kind, x, y); },
+          [&](T x, T y) { return static_cast<T>(loop::fold::Binary(kind, kType<T>, x, y)); }, name);
     }
-    for (auto [kind, name] : {std::pair{ScalarKind::kNeg, "neg"}, {ScalarKind::kAbs, "abs"}, {ScalarKind::kFloor, "floor"},
-                              {ScalarKind::kRoundEven, "round_even"}, {ScalarKind::kSqrt, "sqrt"}}) {
-      Pairs<T, T>(options, [&](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Unary(kind, x); },
-                  [&](T x, T) { return static_cast<T>(loop::fold::Unary(kind, kType<T>, x)); }, name);
+    for (auto [kind, name] : {std::pair{ScalarKind::kNeg, "neg"},
+                              {ScalarKind::kAbs, "abs"},
+                              {ScalarKind::kFloor, "floor"},
+                              {ScalarKind::kRoundEven, "round_even"},
+                              {ScalarKind::kSqrt, "sqrt"}}) {
+      Pairs<T, T>(
+          options, [&](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Unary(kind, x); },
+          [&](T x, T) { return static_cast<T>(loop::fold::Unary(kind, kType<T>, x)); }, name);
     }
-    for (auto [kind, name] : {std::pair{ScalarKind::kEq, "eq"}, {ScalarKind::kNe, "ne"}, {ScalarKind::kLt, "lt"}, {ScalarKind::kLe, "le"}}) {
-      Pairs<T, bool>(options, [&](loop::Arena& a, const Scalar* x, const Scalar* y) { return a.Binary(kind, x, y); },
-                     [&](T x, T y) { return loop::fold::Compare(kind, double(x), double(y)); }, name);
+    for (auto [kind, name] : {std::pair{ScalarKind::kEq, "eq"},
+                              {ScalarKind::kNe, "ne"},
+                              {ScalarKind::kLt, "lt"},
+                              {ScalarKind::kLe, "le"}}) {
+      Pairs<T, bool>(
+          options,
+          [&](loop::Arena& a, const Scalar* x, const Scalar* y) { return a.Binary(kind, x, y); },
+          [&](T x, T y) { return loop::fold::Compare(kind, double(x), double(y)); }, name);
     }
-    Pairs<T, T>(options, [](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Binary(ScalarKind::kMax, x, a.Float(kType<T>, 0)); },
-                [](T x, T) { return x != x ? x : std::max(x, T(0)); }, "relu");
-    Pairs<T, T>(options, [](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Binary(ScalarKind::kMin, a.Float(kType<T>, 1), x); },
-                [](T x, T) { return x != x ? x : std::min(x, T(1)); }, "min1");
-    Pairs<T, int32_t>(options, [](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Cast(DType::kI32, x); },
-                      [](T x, T) { return loop::fold::ToInteger(DType::kI32, x); }, "to i32");
-    Pairs<T, int64_t>(options, [](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Cast(DType::kI64, x); },
-                      [](T x, T) { return loop::fold::ToInteger(DType::kI64, x); }, "to i64");
-    Pairs<T, bool>(options, [](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Cast(DType::kI1, x); },
-                   [](T x, T) { return x != 0; }, "to i1");
-    Pairs<T, T>(options, [](loop::Arena& a, const Scalar* x, const Scalar* y) { return a.Select(a.Binary(ScalarKind::kLt, x, y), x, y); },
-                [](T x, T y) { return x < y ? x : y; }, "select");
+    Pairs<T, T>(
+        options,
+        [](loop::Arena& a, const Scalar* x, const Scalar*) {
+          return a.Binary(ScalarKind::kMax, x, a.Float(kType<T>, 0));
+        },
+        [](T x, T) { return x != x ? x : std::max(x, T(0)); }, "relu");
+    Pairs<T, T>(
+        options,
+        [](loop::Arena& a, const Scalar* x, const Scalar*) {
+          return a.Binary(ScalarKind::kMin, a.Float(kType<T>, 1), x);
+        },
+        [](T x, T) { return x != x ? x : std::min(x, T(1)); }, "min1");
+    Pairs<T, int32_t>(
+        options,
+        [](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Cast(DType::kI32, x); },
+        [](T x, T) { return loop::fold::ToInteger(DType::kI32, x); }, "to i32");
+    Pairs<T, int64_t>(
+        options,
+        [](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Cast(DType::kI64, x); },
+        [](T x, T) { return loop::fold::ToInteger(DType::kI64, x); }, "to i64");
+    Pairs<T, bool>(
+        options,
+        [](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Cast(DType::kI1, x); },
+        [](T x, T) { return x != 0; }, "to i1");
+    Pairs<T, T>(
+        options,
+        [](loop::Arena& a, const Scalar* x, const Scalar* y) {
+          return a.Select(a.Binary(ScalarKind::kLt, x, y), x, y);
+        },
+        [](T x, T y) { return x < y ? x : y; }, "select");
     // Rounded once with the instruction, twice without.
     bool fused = options.target.has_fma;
-    Pairs<T, T>(options, [](loop::Arena& a, const Scalar* x, const Scalar* y) { return a.Fma(x, y, a.Float(kType<T>, 0.75)); },
-                [&](T x, T y) { return fused ? std::fma(x, y, T(0.75)) : T(x * y) + T(0.75); }, "fma");
+    Pairs<T, T>(
+        options,
+        [](loop::Arena& a, const Scalar* x, const Scalar* y) {
+          return a.Fma(x, y, a.Float(kType<T>, 0.75));
+        },
+        [&](T x, T y) { return fused ? std::fma(x, y, T(0.75)) : T(x * y) + T(0.75); }, "fma");
   }
 }
 TEST(Scalar, F32) { Floats<float>(); }
@@ -130,37 +177,60 @@ TEST(Scalar, F64) { Floats<double>(); }
 template <typename T>
 void Integers() {
   for (const CodegenOptions& options : Targets()) {
-    for (auto [kind, name] : {std::pair{ScalarKind::kAdd, "add"}, {ScalarKind::kSub, "sub"}, {ScalarKind::kMul, "mul"},
-                              {ScalarKind::kDiv, "div"}, {ScalarKind::kMin, "min"}, {ScalarKind::kMax, "max"},
-                              {ScalarKind::kAnd, "and"}, {ScalarKind::kOr, "or"}, {ScalarKind::kXor, "xor"},
-                              {ScalarKind::kShl, "shl"}, {ScalarKind::kShr, "shr"}}) {
-      Pairs<T, T>(options, [&](loop::Arena& a, const Scalar* x, const Scalar* y) { return a.Binary(kind, x, y); },
-                  [&](T x, T y) {
-                    using U = std::make_unsigned_t<T>;
-                    constexpr U bits = sizeof(T) * 8 - 1;
-                    switch (kind) {  // written here, since folding takes shifts of 64-bit numbers
-                      case ScalarKind::kAdd: return T(U(x) + U(y));
-                      case ScalarKind::kSub: return T(U(x) - U(y));
-                      case ScalarKind::kMul: return T(U(x) * U(y));
-                      case ScalarKind::kDiv: return y == 0 ? T(0) : y == -1 ? T(U(0) - U(x)) : T(x / y);
-                      case ScalarKind::kMin: return std::min(x, y);
-                      case ScalarKind::kMax: return std::max(x, y);
-                      case ScalarKind::kAnd: return T(x & y);
-                      case ScalarKind::kOr: return T(x | y);
-                      case ScalarKind::kXor: return T(x ^ y);
-                      case ScalarKind::kShl: return T(U(x) << (U(y) & bits));
-                      default: return T(U(x) >> (U(y) & bits));
-                    }
-                  }, name);
+    for (auto [kind, name] : {std::pair{ScalarKind::kAdd, "add"},
+                              {ScalarKind::kSub, "sub"},
+                              {ScalarKind::kMul, "mul"},
+                              {ScalarKind::kDiv, "div"},
+                              {ScalarKind::kMin, "min"},
+                              {ScalarKind::kMax, "max"},
+                              {ScalarKind::kAnd, "and"},
+                              {ScalarKind::kOr, "or"},
+                              {ScalarKind::kXor, "xor"},
+                              {ScalarKind::kShl, "shl"},
+                              {ScalarKind::kShr, "shr"}}) {
+      Pairs<T, T>(
+          options,
+          [&](loop::Arena& a, const Scalar* x, const Scalar* y) { return a.Binary(kind, x, y); },
+          [&](T x, T y) {
+            using U = std::make_unsigned_t<T>;
+            constexpr U bits = sizeof(T) * 8 - 1;
+            switch (kind) {  // written here, since folding takes shifts of 64-bit numbers
+              case ScalarKind::kAdd: return T(U(x) + U(y));
+              case ScalarKind::kSub: return T(U(x) - U(y));
+              case ScalarKind::kMul: return T(U(x) * U(y));
+              case ScalarKind::kDiv: return y == 0 ? T(0) : y == -1 ? T(U(0) - U(x)) : T(x / y);
+              case ScalarKind::kMin: return std::min(x, y);
+              case ScalarKind::kMax: return std::max(x, y);
+              case ScalarKind::kAnd: return T(x & y);
+              case ScalarKind::kOr: return T(x | y);
+              case ScalarKind::kXor: return T(x ^ y);
+              case ScalarKind::kShl: return T(U(x) << (U(y) & bits));
+              default: return T(U(x) >> (U(y) & bits));
+            }
+          },
+          name);
     }
-    Pairs<T, T>(options, [](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Unary(ScalarKind::kAbs, x); },
-                [](T x, T) { return x < 0 ? T(std::make_unsigned_t<T>(0) - std::make_unsigned_t<T>(x)) : x; }, "abs");
-    Pairs<T, bool>(options, [](loop::Arena& a, const Scalar* x, const Scalar* y) { return a.Binary(ScalarKind::kLt, x, y); },
-                   [](T x, T y) { return x < y; }, "lt");
-    Pairs<T, float>(options, [](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Cast(DType::kF32, x); },
-                    [](T x, T) { return static_cast<float>(x); }, "to f32");
-    Pairs<T, double>(options, [](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Cast(DType::kF64, x); },
-                     [](T x, T) { return static_cast<double>(x); }, "to f64");
+    Pairs<T, T>(
+        options,
+        [](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Unary(ScalarKind::kAbs, x); },
+        [](T x, T) {
+          return x < 0 ? T(std::make_unsigned_t<T>(0) - std::make_unsigned_t<T>(x)) : x;
+        },
+        "abs");
+    Pairs<T, bool>(
+        options,
+        [](loop::Arena& a, const Scalar* x, const Scalar* y) {
+          return a.Binary(ScalarKind::kLt, x, y);
+        },
+        [](T x, T y) { return x < y; }, "lt");
+    Pairs<T, float>(
+        options,
+        [](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Cast(DType::kF32, x); },
+        [](T x, T) { return static_cast<float>(x); }, "to f32");
+    Pairs<T, double>(
+        options,
+        [](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Cast(DType::kF64, x); },
+        [](T x, T) { return static_cast<double>(x); }, "to f64");
   }
 }
 TEST(Scalar, I32) { Integers<int32_t>(); }
