@@ -203,5 +203,50 @@ TEST(Contraction, BlocksOfK) {
                {7});
 }
 
+// o = a^T b over a run-time count, 0 included: the gradient of a weight over a batch.
+TEST(Contraction, RunTimeSum) {
+  const ir::Dim batch{ir::Symbol("B")};
+  for (int unroll : {1, 4}) {
+    const int64_t m = 9, n = 21;
+    HandMade h;
+    int a = h.Input("a", ir::DType::kF32, {batch, m}),
+        b = h.Input("b", ir::DType::kF32, {batch, n});
+    int o = h.Output("o", ir::DType::kF32, {m, n});
+    auto *i = h.arena->NewVariable("i", m), *j = h.arena->NewVariable("j", n);
+    auto* k = h.arena->NewVariable("k", loop::Extent(batch));
+    Contraction p;
+    p.m = {i};
+    p.n = j;
+    p.k = {k};
+    p.a = {a, Index(k) * m + Index(i), "direct"};
+    p.b = {b, Index(k) * n + Index(j), "direct"};
+    p.k_unroll = unroll;
+    p.epilogue = {{o, Index(i) * n + Index(j), h.arena->Acc(ir::DType::kF32, 0), false}};
+    h.plan->steps.push_back(p);
+    auto run = h.Compile();
+    for (int64_t count = 0; count <= 20; ++count) {
+      std::vector<float> as, bs;
+      for (int64_t x = 0; x < count * m; ++x) as.push_back(static_cast<float>(x % 7) - 3);
+      for (int64_t x = 0; x < count * n; ++x) bs.push_back(static_cast<float>(x % 5) - 2);
+      Guarded<float> ga({count, m}, as), gb({count, n}, bs);
+      Guarded<float> go({m, n}, std::vector<float>(m * n, -7));
+      std::vector<runtime::TensorView> arguments{ga.view(), gb.view(), go.view()};
+      std::vector<runtime::MutableTensorView> results{go.view()};
+      absl::Status status = run.Call(arguments, results, {});
+      ASSERT_TRUE(status.ok()) << std::string(status.message());
+      EXPECT_TRUE(go.Intact());
+      for (int64_t row = 0; row < m; ++row) {
+        for (int64_t col = 0; col < n; ++col) {
+          float want = 0;  // small integers: exact
+          for (int64_t x = 0; x < count; ++x) {
+            want += as[static_cast<size_t>(x * m + row)] * bs[static_cast<size_t>(x * n + col)];
+          }
+          EXPECT_EQ(go[static_cast<size_t>(row * n + col)], want) << count;
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace gradus::codegen
