@@ -189,8 +189,10 @@ absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
   });
   Lowerer lowerer(*kernel);
   std::vector<Store> stores;
-  absl::flat_hash_map<const Scalar*, const Scalar*>
-      loads;  // of what is expensive and stored, by its scalar
+  // What is expensive and stored: its scalar and a load of it. All of them, and by shape.
+  using Loads = absl::flat_hash_map<const Scalar*, const Scalar*>;
+  Loads loads;
+  std::vector<std::pair<ir::Shape, Loads>> loads_of_shape;
   std::vector<std::pair<ir::Shape, std::vector<const Variable*>>> loops;
   for (int r : results) {
     const ir::Value v = f.results()[static_cast<size_t>(r)].value;
@@ -213,8 +215,13 @@ absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
     store.value = lowerer.ScalarAt(v, home);
     const bool keep = !v.node()->is_argument() && !IsCheap(store.value);
     const Scalar* own = store.value;
-    // What has to wait for another store cannot share its loops: it would only compute the same
-    // sums again.
+    // What is stored along other loops is read: computed again, a sum might be added up in another
+    // order and no longer equal itself.
+    for (const auto& [shape, of_shape] : loads_of_shape) {
+      if (shape == v.shape()) continue;
+      store.value = kernel->arena->Substitute(store.value, {}, of_shape);
+    }
+    // What has to wait for another store cannot share its loops either.
     if (!loads.empty() && !OutputsLoaded(*kernel, store.value).empty()) {
       store.value = kernel->arena->Substitute(store.value, {}, loads);
     }
@@ -230,7 +237,17 @@ absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
         everywhere[axis] = Index(0);
         readable = readable && variable->extent().is_number() && variable->extent().number() > 0;
       }
-      if (readable) loads.try_emplace(own, kernel->arena->Load(store.buffer, v.dtype(), everywhere));
+      if (readable) {
+        const Scalar* load = kernel->arena->Load(store.buffer, v.dtype(), everywhere);
+        loads.try_emplace(own, load);
+        auto of_shape = std::find_if(loads_of_shape.begin(), loads_of_shape.end(),
+                                     [&](const auto& l) { return l.first == v.shape(); });
+        if (of_shape == loads_of_shape.end()) {
+          loads_of_shape.emplace_back(v.shape(), Loads());
+          of_shape = loads_of_shape.end() - 1;
+        }
+        of_shape->second.try_emplace(own, load);
+      }
     }
     stores.push_back(std::move(store));
   }

@@ -35,7 +35,11 @@ std::vector<AxisUse> AxisUses(const ir::Node& node, int operand) {
   };
   for (const loop::Scalar* load : loads) {
     for (size_t axis = 0; axis < uses.size(); ++axis) {
-      for (const loop::Variable* v : loop::LoopVariables(load->indices[axis])) {
+      const auto variables = loop::LoopVariables(load->indices[axis]);
+      if (!variables.empty() && !(load->indices[axis] == loop::Index(variables[0]))) {
+        uses[axis].plain = false;
+      }
+      for (const loop::Variable* v : variables) {
         uses[axis].result_axes |= bit(store.variables, v);
         uses[axis].reduced |= bit(reduced, v);
       }

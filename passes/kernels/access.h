@@ -14,6 +14,7 @@ namespace gradus::passes {
 struct AxisUse {
   uint32_t result_axes = 0;  // bit a: depends on axis a of the result
   uint32_t reduced = 0;      // bit v: on variable v of the op's reduction, outermost first
+  bool plain = true;         // is one of these variables itself, wherever the op reads it; or fixed
 };
 
 // One entry an axis of operand `operand`; entries are empty where the op does not read it.

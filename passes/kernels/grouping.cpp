@@ -201,13 +201,12 @@ class Grouper {
         if ((axes >> a & 1U) == 0) continue;
         all.result_axes |= uses[a].result_axes;
         all.reduced |= uses[a].reduced;
+        all.plain = all.plain && uses[a].plain;
       }
-      if (all.reduced == 0) {
-        AddAxes(all.result_axes, state);
-      } else if (all.result_axes != AllAxes(n.type().rank()) || !IsPrefix(all.reduced)) {
-        AddAxes(kRepeated,
-                state);  // would run again in every turn of a loop that it does not depend on
-      }
+      // A sum that is read along a reduction, or at another index than its own, would be computed
+      // once for that reader and once for the others: work done twice, and, since each place adds up
+      // in an order of its own, two values for one. It is stored instead.
+      AddAxes(all.reduced == 0 && all.plain ? all.result_axes : kRepeated, state);
     }
   }
 
