@@ -1,9 +1,11 @@
-// Matrix products through the general path (graph, default pipeline, compiled code), beside OpenBLAS where it was found.
-// One thread, f32, GFLOP/s and the part of this core's measured peak. Medians of interleaved repetitions.
+// Matrix products through the general path (graph, default pipeline, compiled code), beside
+// OpenBLAS where it was found. One thread, f32, GFLOP/s and the part of this core's measured peak.
+// Medians of interleaved repetitions.
 //
 //   products [--benchmark_filter=...]      then: batch sizes 1 to 65 through one compiled function
 //
-// nn: x w.  nn_bias_relu: max(x w + b, 0).  tn_sgd: w - rate * xᵀ dz, in place.  nt_mask: (h > 0 ? dy : 0) wᵀ.
+// nn: x w.  nn_bias_relu: max(x w + b, 0).  tn_sgd: w - rate * xᵀ dz, in place.  nt_mask: (h > 0 ?
+// dy : 0) wᵀ.
 
 #include <immintrin.h>
 
@@ -71,7 +73,8 @@ double MeasurePeak() {
   std::vector<double> speeds;
   for (int i = 0; i < 25; ++i) {
     const double start = ThreadSeconds();
-    const int64_t flops = __builtin_cpu_supports("avx512f") ? MultiplyAdds512(1000000) : MultiplyAdds256(1000000);
+    const int64_t flops =
+        __builtin_cpu_supports("avx512f") ? MultiplyAdds512(1000000) : MultiplyAdds256(1000000);
     speeds.push_back(static_cast<double>(flops) / (ThreadSeconds() - start) * 1e-9);
   }
   std::nth_element(speeds.begin(), speeds.begin() + 12, speeds.end());
@@ -89,7 +92,8 @@ struct Compiled {
   std::unique_ptr<runtime::BoundCall> call;
 };
 
-absl::StatusOr<runtime::Executable> CompileFunction(const std::function<void(ir::Function&)>& build) {
+absl::StatusOr<runtime::Executable> CompileFunction(
+    const std::function<void(ir::Function&)>& build) {
   ir::Module module("products");
   ir::Function& f = module.AddFunction("f");
   build(f);
@@ -110,10 +114,13 @@ Compiled Bind(const runtime::Executable& executable, int64_t symbol) {
   const gradus_entry_info& info = executable.info();
   const auto tensor = [&](const gradus_tensor_info& t) {
     std::vector<int64_t> shape;
-    for (int i = 0; i < t.rank; ++i) shape.push_back(t.dims[i].symbol >= 0 ? symbol : t.dims[i].size);
-    runtime::Tensor made = runtime::Tensor::Zeros(static_cast<runtime::DType>(t.dtype), shape).value();
+    for (int i = 0; i < t.rank; ++i)
+      shape.push_back(t.dims[i].symbol >= 0 ? symbol : t.dims[i].size);
+    runtime::Tensor made =
+        runtime::Tensor::Zeros(static_cast<runtime::DType>(t.dtype), shape).value();
     auto data = made.data<float>();
-    for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<float>((i * 7919) % 1000) / 500.0F - 1.0F;
+    for (size_t i = 0; i < data.size(); ++i)
+      data[i] = static_cast<float>((i * 7919) % 1000) / 500.0F - 1.0F;
     return made;
   };
   for (int i = 0; i < info.argument_count; ++i) c.arguments.push_back(tensor(info.arguments[i]));
@@ -172,7 +179,8 @@ void BuildNtMask(ir::Function& f, int64_t m, int64_t n, int64_t k) {
   const ir::Value h = f.AddArgument("h", {kF32, {m, k}});
   const ir::Value dy = f.AddArgument("dy", {kF32, {m, k}});
   const ir::Value w = f.AddArgument("w", {kF32, {n, k}});
-  f.AddResult(ir::matmul(ir::select(ir::greater(h, 0), dy, ir::mul(dy, 0)), w, {.transpose_b = true}));
+  f.AddResult(
+      ir::matmul(ir::select(ir::greater(h, 0), dy, ir::mul(dy, 0)), w, {.transpose_b = true}));
 }
 
 void Gradus(benchmark::State& state, Builder build, int64_t m, int64_t n, int64_t k) {
@@ -192,8 +200,8 @@ void OpenBlas(benchmark::State& state, bool ta, bool tb, int m, int n, int k) {
   std::vector<float> a(static_cast<size_t>(m * k), 0.5F), b(static_cast<size_t>(k * n), 0.25F),
       c(static_cast<size_t>(m * n));
   for (auto _ : state) {
-    cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n, k, 1, a.data(),
-                ta ? m : k, b.data(), tb ? k : n, 0, c.data(), n);
+    cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, m, n,
+                k, 1, a.data(), ta ? m : k, b.data(), tb ? k : n, 0, c.data(), n);
     benchmark::DoNotOptimize(c.data());
   }
   Report(state, 2.0 * m * n * k);
@@ -219,11 +227,11 @@ constexpr Case kCases[] = {
     {"nn_bias_relu", BuildNnBiasRelu, false, false, 32, 32, 16},
 };
 
-// Batch sizes through one compiled function: a dip is a size slower, per row, than both of its neighbours.
+// Batch sizes through one compiled function: a dip is a size slower, per row, than both of its
+// neighbours.
 int BatchSizes() {
-  const auto executable = CompileFunction([](ir::Function& f) {
-    f.AddResult(Nn(f, ir::Dim(ir::Symbol("B")), 512, 784));
-  });
+  const auto executable = CompileFunction(
+      [](ir::Function& f) { f.AddResult(Nn(f, ir::Dim(ir::Symbol("B")), 512, 784)); });
   if (!executable.ok()) {
     std::fprintf(stderr, "%s\n", std::string(executable.status().message()).c_str());
     return 1;
@@ -252,9 +260,11 @@ int BatchSizes() {
   double worst = 0;
   int at = 0;
   for (int m = 1; m <= kLargest; ++m) {
-    std::printf("%4d: %5.1f%s", m, speed[static_cast<size_t>(m - 1)], m % 8 == 0 || m == kLargest ? "\n" : " ");
+    std::printf("%4d: %5.1f%s", m, speed[static_cast<size_t>(m - 1)],
+                m % 8 == 0 || m == kLargest ? "\n" : " ");
     if (m == 1 || m == kLargest) continue;
-    const double neighbour = std::min(speed[static_cast<size_t>(m - 2)], speed[static_cast<size_t>(m)]);
+    const double neighbour =
+        std::min(speed[static_cast<size_t>(m - 2)], speed[static_cast<size_t>(m)]);
     const double dip = 1 - speed[static_cast<size_t>(m - 1)] / neighbour;
     if (dip > worst) {
       worst = dip;
@@ -268,8 +278,9 @@ int BatchSizes() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::vector<std::string> flags = {argv[0], "--benchmark_repetitions=9", "--benchmark_enable_random_interleaving=true",
-                                    "--benchmark_report_aggregates_only=true", "--benchmark_min_time=0.05"};
+  std::vector<std::string> flags = {
+      argv[0], "--benchmark_repetitions=9", "--benchmark_enable_random_interleaving=true",
+      "--benchmark_report_aggregates_only=true", "--benchmark_min_time=0.05"};
   flags.insert(flags.end(), argv + 1, argv + argc);
   std::vector<char*> pointers;
   for (std::string& f : flags) pointers.push_back(f.data());
@@ -279,12 +290,12 @@ int main(int argc, char** argv) {
   for (const Case& c : kCases) {
     const std::string shape =
         std::to_string(c.m) + "x" + std::to_string(c.n) + "x" + std::to_string(c.k);
-    benchmark::RegisterBenchmark((std::string(c.name) + "/" + shape + "/gradus").c_str(), Gradus, c.build, c.m, c.n,
-                                 c.k);
+    benchmark::RegisterBenchmark((std::string(c.name) + "/" + shape + "/gradus").c_str(), Gradus,
+                                 c.build, c.m, c.n, c.k);
 #ifdef GRADUS_HAS_OPENBLAS
     openblas_set_num_threads(1);
-    benchmark::RegisterBenchmark((std::string(c.name) + "/" + shape + "/openblas").c_str(), OpenBlas, c.ta, c.tb, c.m,
-                                 c.n, c.k);
+    benchmark::RegisterBenchmark((std::string(c.name) + "/" + shape + "/openblas").c_str(),
+                                 OpenBlas, c.ta, c.tb, c.m, c.n, c.k);
 #endif
   }
   benchmark::Initialize(&count, pointers.data());

@@ -2,8 +2,9 @@
 //
 //   training_step --benchmark_repetitions=9 --benchmark_report_aggregates_only=true
 //
-// tiny: 16-32-32-1, batch 32, binary cross-entropy. mlp: 784-512-512-10, batch 32, categorical cross-entropy. Adam.
-// compile_cold: from the model to callable code, every entry, without the object cache; compile_cached: with a full one.
+// tiny: 16-32-32-1, batch 32, binary cross-entropy. mlp: 784-512-512-10, batch 32, categorical
+// cross-entropy. Adam. compile_cold: from the model to callable code, every entry, without the
+// object cache; compile_cached: with a full one.
 
 #include <unistd.h>
 
@@ -85,13 +86,16 @@ void CompileCold(benchmark::State& state, const Workload& w) {
 }
 
 void CompileCached(benchmark::State& state, const Workload& w) {
-  const auto folder = std::filesystem::temp_directory_path() / ("gradus_bench_" + std::to_string(getpid()));
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("gradus_bench_" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
-  if (!CompileWorkload(w, folder.string()).ok()) state.SkipWithError("the first compilation failed");
+  if (!CompileWorkload(w, folder.string()).ok())
+    state.SkipWithError("the first compilation failed");
   for (auto _ : state) {
     auto trainer = CompileWorkload(w, folder.string());
     if (!trainer.ok()) state.SkipWithError(std::string(trainer.status().message()).c_str());
-    if (trainer.ok() && !trainer->compile_report().from_cache) state.SkipWithError("missed the cache");
+    if (trainer.ok() && !trainer->compile_report().from_cache)
+      state.SkipWithError("missed the cache");
   }
   std::filesystem::remove_all(folder);
 }

@@ -7,9 +7,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include <gradus_source_hash.h>
 #include "codegen/plan_text.h"
 #include "fmt/format.h"
-#include <gradus_source_hash.h>
 #include "ir/loop/entry_plan.h"
 #include "ir/printer.h"
 #include "llvm/ADT/StringExtras.h"

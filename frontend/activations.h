@@ -1,7 +1,7 @@
 #pragma once
 
-// An activation as an argument of a layer: `Dense("hidden", 64, relu)`. Made from the functions of the DSL, or from any
-// function of one tensor.
+// An activation as an argument of a layer: `Dense("hidden", 64, relu)`. Made from the functions of
+// the DSL, or from any function of one tensor.
 
 #include <string>
 
@@ -18,10 +18,10 @@ class Activation {
   using FunctionOfAxis = Tensor (*)(Operand, int64_t);
 
   Activation() : Activation(linear) {}
-  Activation(Function f);                                  // NOLINT: relu, tanh, ...
-  Activation(FunctionOfNumber f);                          // NOLINT: leaky_relu (slope 0.2), elu (alpha 1)
-  Activation(FunctionOfNumber f, double number);           // {leaky_relu, 0.1}
-  Activation(FunctionOfAxis f);                            // NOLINT: softmax, log_softmax along the last axis
+  Activation(Function f);                         // NOLINT: relu, tanh, ...
+  Activation(FunctionOfNumber f);                 // NOLINT: leaky_relu (slope 0.2), elu (alpha 1)
+  Activation(FunctionOfNumber f, double number);  // {leaky_relu, 0.1}
+  Activation(FunctionOfAxis f);  // NOLINT: softmax, log_softmax along the last axis
 
   Tensor operator()(Operand x) const;
   // "relu"; "custom" for a function of the user's.

@@ -14,7 +14,8 @@ bool BoundEntry::Matches(const Binding& binding, std::span<const TensorView> arg
   for (size_t i = 0; i < arguments.size(); ++i) {
     if (binding.pointers[i] != arguments[i].data) return false;
     const std::vector<int64_t>& shape = binding.shapes[i];
-    if (!std::equal(shape.begin(), shape.end(), arguments[i].shape.begin(), arguments[i].shape.end())) {
+    if (!std::equal(shape.begin(), shape.end(), arguments[i].shape.begin(),
+                    arguments[i].shape.end())) {
       return false;
     }
   }

@@ -1,6 +1,7 @@
 #pragma once
 
-// An entry bound to memory: checked when pointers or sizes change, entered directly otherwise, without allocation.
+// An entry bound to memory: checked when pointers or sizes change, entered directly otherwise,
+// without allocation.
 
 #include <deque>
 #include <span>
@@ -24,8 +25,8 @@ class BoundEntry {
 
  private:
   struct Binding {
-    std::vector<const void*> pointers;          // of arguments, then results
-    std::vector<std::vector<int64_t>> shapes;   // of arguments
+    std::vector<const void*> pointers;         // of arguments, then results
+    std::vector<std::vector<int64_t>> shapes;  // of arguments
     runtime::BoundCall call;
   };
   static bool Matches(const Binding& binding, std::span<const runtime::TensorView> arguments,

@@ -10,7 +10,8 @@ namespace gradus {
 namespace {
 
 double MillisecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+      .count();
 }
 
 }  // namespace
@@ -36,10 +37,10 @@ absl::StatusOr<std::vector<codegen::LoadedEntry>> CompileModule(ir::Module& modu
   };
   // The graph decides the code, so a hit needs no pass; who asked for dumps gets the passes run.
   const passes::PipelineOptions& p = options.passes;
-  const bool dumps = p.print_after_all || p.print_after_change || p.time_passes || !p.dump_dir.empty();
+  const bool dumps =
+      p.print_after_all || p.print_after_change || p.time_passes || !p.dump_dir.empty();
   if (!options.cache_dir.empty() && p.bisect_limit < 0) {
-    codegen_options.cache_key =
-        options.pipeline + "\n" + ir::Print(module, {.locations = false});
+    codegen_options.cache_key = options.pipeline + "\n" + ir::Print(module, {.locations = false});
     if (auto cached = dumps ? std::nullopt : codegen::LoadCached(module, codegen_options, &times)) {
       return finish(*std::move(cached));
     }

@@ -9,8 +9,8 @@
 namespace gradus {
 namespace {
 
-// In f32 the smallest singular value of an n x n normal matrix, scaled to norm 1, is about n^-1.5 and grows by 1.5 a
-// step until it is near 1: 48 steps are enough for n = 100,000.
+// In f32 the smallest singular value of an n x n normal matrix, scaled to norm 1, is about n^-1.5
+// and grows by 1.5 a step until it is near 1: 48 steps are enough for n = 100,000.
 constexpr int kNewtonSchulzSteps = 48;
 
 double Number(const ir::Parameter& p, std::string_view name) {
@@ -53,10 +53,10 @@ struct Context {
 
 Tensor MakeOrthogonal(const Context& c) {
   if (c.parameter.type.rank() != 2) {
-    c.f.ReportError({.message = fmt::format(
-                         "orthogonal: parameter {} has type {}, expected two axes",
-                         c.parameter.name, ir::ToString(c.parameter.type)),
-                     .help = "use glorot_uniform, or reshape a matrix"});
+    c.f.ReportError(
+        {.message = fmt::format("orthogonal: parameter {} has type {}, expected two axes",
+                                c.parameter.name, ir::ToString(c.parameter.type)),
+         .help = "use glorot_uniform, or reshape a matrix"});
     return c.f.poison();
   }
   Tensor x = random_normal(c.seed, c.stream, c.parameter.type);
@@ -82,7 +82,9 @@ const std::array<Kind, 12> kKinds = {{
     {"ones", [](const Context& c) { return c.Full(1); }},
     {"constant", [](const Context& c) { return c.Full(Number(c.parameter, "value")); }},
     {"random_uniform",
-     [](const Context& c) { return c.Uniform(Number(c.parameter, "low"), Number(c.parameter, "high")); }},
+     [](const Context& c) {
+       return c.Uniform(Number(c.parameter, "low"), Number(c.parameter, "high"));
+     }},
     {"random_normal",
      [](const Context& c) {
        return c.Normal(Number(c.parameter, "mean"), Number(c.parameter, "deviation"));

@@ -1,7 +1,7 @@
 #pragma once
 
-// How parameters start. Drawn by graph code from a seed (see ir/ops/random.h), so that a compiled library can
-// initialise itself and every run with a seed gives the same weights.
+// How parameters start. Drawn by graph code from a seed (see ir/ops/random.h), so that a compiled
+// library can initialise itself and every run with a seed gives the same weights.
 
 #include "frontend/tensor.h"
 #include "ir/module.h"
@@ -22,12 +22,13 @@ Initializer HeUniform();      // U(+-sqrt(6 / in)); He et al. 2015
 Initializer HeNormal();       // N(0, 2 / in)
 Initializer LecunUniform();   // U(+-sqrt(3 / in)); LeCun et al. 1998
 Initializer LecunNormal();    // N(0, 1 / in)
-// Rows (or columns, whichever are fewer) are orthonormal, times gain: the polar factor of a normal matrix by Newton-
-// Schulz iteration (Higham, "Functions of Matrices", 2008, ch. 8); Saxe et al. 2014. Needs two axes.
+// Rows (or columns, whichever are fewer) are orthonormal, times gain: the polar factor of a normal
+// matrix by Newton- Schulz iteration (Higham, "Functions of Matrices", 2008, ch. 8); Saxe et al.
+// 2014. Needs two axes.
 Initializer Orthogonal(double gain = 1.0);
 
-// The initial value of a parameter in function `f`; `seed` is an i64 scalar, `stream` tells parameters apart.
-// An unknown kind is reported to `f`.
+// The initial value of a parameter in function `f`; `seed` is an i64 scalar, `stream` tells
+// parameters apart. An unknown kind is reported to `f`.
 Tensor Initialize(ir::Function& f, const ir::Parameter& parameter, Tensor seed, int64_t stream);
 
 }  // namespace gradus

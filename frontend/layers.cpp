@@ -23,7 +23,8 @@ Tensor Dense::Call(Operand x) {
   const Tensor kernel = Parameter("kernel", {features, units_}, options_.kernel_initializer);
   if (input.rank() == 1) x = Operand(reshape(x, {Dim(1), features}), x.where());
   Tensor y = matmul(x, kernel, MatmulOptions{});
-  if (options_.bias) y = add(Operand(y, x.where()), Parameter("bias", {units_}, options_.bias_initializer));
+  if (options_.bias)
+    y = add(Operand(y, x.where()), Parameter("bias", {units_}, options_.bias_initializer));
   y = options_.activation(Operand(y, x.where()));
   return input.rank() == 1 && y && !y.is_poison() ? reshape(y, {units_}) : y;
 }

@@ -6,7 +6,8 @@
 
 namespace gradus {
 
-// y = activation(x W + b): [..., in] -> [..., units]. Parameters kernel [in, units] and bias [units].
+// y = activation(x W + b): [..., in] -> [..., units]. Parameters kernel [in, units] and bias
+// [units].
 class Dense : public Layer {
  public:
   struct Options {
@@ -15,7 +16,8 @@ class Dense : public Layer {
     Initializer kernel_initializer = GlorotUniform();
     Initializer bias_initializer = Zeros();
   };
-  Dense(Model& model, std::string name, int64_t units) : Dense(model, std::move(name), units, Options()) {}
+  Dense(Model& model, std::string name, int64_t units)
+      : Dense(model, std::move(name), units, Options()) {}
   Dense(Model& model, std::string name, int64_t units, Activation activation);
   Dense(Model& model, std::string name, int64_t units, Options options);
 
@@ -39,7 +41,8 @@ class ActivationLayer : public Layer {
   Activation activation_;
 };
 
-// max(x, 0) + slope * min(x, 0) with a learned slope for each element of all axes but the batch's. Parameter alpha.
+// max(x, 0) + slope * min(x, 0) with a learned slope for each element of all axes but the batch's.
+// Parameter alpha.
 class PReLU : public Layer {
  public:
   PReLU(Model& model, std::string name, Initializer initializer = Constant(0.25));

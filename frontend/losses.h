@@ -13,13 +13,14 @@ class Loss {
   using Function = Tensor (*)(Operand target, Operand prediction);
   using FunctionOfNumber = Tensor (*)(Operand target, Operand prediction, double number);
 
-  Loss(Function f);                              // NOLINT: mean_squared_error, ...
-  Loss(FunctionOfNumber f);                      // NOLINT: huber, delta 1
-  Loss(FunctionOfNumber f, double number);       // {huber, 2.0}
+  Loss(Function f);                         // NOLINT: mean_squared_error, ...
+  Loss(FunctionOfNumber f);                 // NOLINT: huber, delta 1
+  Loss(FunctionOfNumber f, double number);  // {huber, 2.0}
 
   Tensor operator()(Operand target, Operand prediction) const;
   const std::string& name() const { return name_; }
-  // Targets are class numbers (i64, the prediction's shape without its last axis) rather than like the prediction.
+  // Targets are class numbers (i64, the prediction's shape without its last axis) rather than like
+  // the prediction.
   bool sparse() const { return sparse_; }
   // Predictions are logits: metrics decide at 0 rather than at 0.5.
   bool from_logits() const { return from_logits_; }

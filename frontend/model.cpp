@@ -28,8 +28,8 @@ Tensor Layer::operator()(Operand x) {
   if (!x.value() || x.value().is_poison()) return x.value();
   ir::Function& f = x.value().function();
   if (&f != model_.forward_) {
-    const std::string message = fmt::format("layer {} belongs to model {}, its input to another model",
-                                            name_, model_.name());
+    const std::string message = fmt::format(
+        "layer {} belongs to model {}, its input to another model", name_, model_.name());
     for (ir::Function* function : {&f, model_.forward_}) {
       function->ReportError({.location = x.location(),
                              .message = message,
@@ -79,12 +79,14 @@ Model::Model(std::string name, DType dtype)
     : dtype_(dtype), module_(std::make_unique<ir::Module>(std::move(name))) {
   forward_ = &module_->AddFunction("forward");
   if (!IsName(module_->name())) {
-    forward_->ReportError({.message = fmt::format("model name \"{}\" is no identifier", module_->name()),
-                           .help = "use letters, digits and underscores"});
+    forward_->ReportError(
+        {.message = fmt::format("model name \"{}\" is no identifier", module_->name()),
+         .help = "use letters, digits and underscores"});
   }
 }
 
-Tensor Model::Input(const std::string& name, const Shape& shape, const std::source_location& where) {
+Tensor Model::Input(const std::string& name, const Shape& shape,
+                    const std::source_location& where) {
   return Input(name, shape, dtype_, where);
 }
 
@@ -156,10 +158,11 @@ Tensor Model::Parameter(const std::string& name, const Shape& shape, const Initi
                         const std::source_location& where) {
   const ir::Location location(where);
   if (shape.has_symbols()) {
-    forward_->ReportError({.location = location,
-                           .message = fmt::format("parameter {} has shape {}, expected numbers only",
-                                                  name, ir::ToString(shape)),
-                           .help = "weights are stored once, so their sizes cannot depend on a call"});
+    forward_->ReportError(
+        {.location = location,
+         .message = fmt::format("parameter {} has shape {}, expected numbers only", name,
+                                ir::ToString(shape)),
+         .help = "weights are stored once, so their sizes cannot depend on a call"});
     return forward_->poison();
   }
   if (forward_->FindArgument(name)) {

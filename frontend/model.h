@@ -1,6 +1,7 @@
 #pragma once
 
-// A Model: inputs, layers with named parameters, outputs. Building it writes one graph function, @forward.
+// A Model: inputs, layers with named parameters, outputs. Building it writes one graph function,
+// @forward.
 //
 //   Model m("theft");
 //   Tensor x = m.Input("x", {kBatch, 12});
@@ -23,8 +24,9 @@ namespace gradus {
 
 class Model;
 
-// A function of tensors with parameters of its own, which it makes when it is first called: their shapes follow from the
-// input. Calling a layer twice shares them. A user's layer derives from this, or is a plain function.
+// A function of tensors with parameters of its own, which it makes when it is first called: their
+// shapes follow from the input. Calling a layer twice shares them. A user's layer derives from
+// this, or is a plain function.
 class Layer {
  public:
   Layer(Model& model, std::string name, std::string type)
@@ -62,8 +64,8 @@ class Model {
   explicit Model(std::string name, DType dtype = DType::kF32);
 
   // The first axis is the batch (kBatch) in everything that Fit and Evaluate see.
-  Tensor Input(const std::string& name, const Shape& shape, const std::source_location& where =
-                                                                std::source_location::current());
+  Tensor Input(const std::string& name, const Shape& shape,
+               const std::source_location& where = std::source_location::current());
   Tensor Input(const std::string& name, const Shape& shape, DType dtype,
                const std::source_location& where = std::source_location::current());
 
@@ -100,7 +102,8 @@ class Model {
   const ir::Function& forward() const { return *forward_; }
   const std::vector<LayerInfo>& layers() const { return layers_; }
   int64_t num_parameters() const;
-  // The first error of building; else what can be seen only of the whole: an output, sizes that every call knows.
+  // The first error of building; else what can be seen only of the whole: an output, sizes that
+  // every call knows.
   absl::Status Check() const;
   bool IsParameter(std::string_view name) const;
 

@@ -1,8 +1,8 @@
 #pragma once
 
-// Optimisers: graph code that turns a parameter, its gradient and the optimiser's state into their new values. It is
-// compiled into the training step; no parameter is walked on the host. The learning rate is an argument of the step,
-// so that it can change without compiling again.
+// Optimisers: graph code that turns a parameter, its gradient and the optimiser's state into their
+// new values. It is compiled into the training step; no parameter is walked on the host. The
+// learning rate is an argument of the step, so that it can change without compiling again.
 
 #include <string>
 #include <vector>
@@ -13,9 +13,9 @@ namespace gradus {
 
 struct UpdateContext {
   Tensor parameter, gradient;
-  std::vector<Tensor> state;   // as many as slots, of the parameter's type
-  Tensor learning_rate;        // scalar of the parameter's dtype
-  Tensor step;                 // scalar of the parameter's dtype: 1 at the first update
+  std::vector<Tensor> state;  // as many as slots, of the parameter's type
+  Tensor learning_rate;       // scalar of the parameter's dtype
+  Tensor step;                // scalar of the parameter's dtype: 1 at the first update
 };
 struct Update {
   Tensor parameter;
@@ -44,7 +44,8 @@ struct SGD final : Optimizer {
   Update Apply(const UpdateContext& c) const override;
 };
 
-// Where Adam adds epsilon: to the corrected root of v (the paper), or, as in Keras, to the uncorrected one.
+// Where Adam adds epsilon: to the corrected root of v (the paper), or, as in Keras, to the
+// uncorrected one.
 enum class AdamEpsilon { kUsual, kKeras };
 
 // Kingma and Ba 2015: m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2,

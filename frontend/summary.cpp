@@ -59,8 +59,8 @@ std::string Trainer::SummaryText() const {
   }
   std::string text = fmt::format("Model \"{}\"\n", model_name_);
   for (const Row& row : rows) {
-    text += fmt::format(" {:<{}}  {:<{}}  {:<{}}  {:>{}}\n", row[0], width[0], row[1], width[1], row[2],
-                        width[2], row[3], width[3]);
+    text += fmt::format(" {:<{}}  {:<{}}  {:<{}}  {:>{}}\n", row[0], width[0], row[1], width[1],
+                        row[2], width[2], row[3], width[3]);
   }
   int64_t bytes = 0;
   for (const NamedTensor& p : parameters_) bytes += p.tensor.byte_size();

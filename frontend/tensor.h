@@ -1,8 +1,9 @@
 #pragma once
 
-// The DSL: tensors and what can be done with them. A Tensor is a handle to a value of the graph under construction; the
-// builder functions of ir/ops are the operations, and each remembers the caller's file and line. Errors are sticky: an
-// operation on a bad tensor gives a bad tensor, and Compile returns the first error.
+// The DSL: tensors and what can be done with them. A Tensor is a handle to a value of the graph
+// under construction; the builder functions of ir/ops are the operations, and each remembers the
+// caller's file and line. Errors are sticky: an operation on a bad tensor gives a bad tensor, and
+// Compile returns the first error.
 
 #include <span>
 #include <vector>
@@ -119,8 +120,8 @@ using ir::zeros_like;
 inline constexpr Dim kBatch = Dim(ir::Symbol("B"));
 inline constexpr Dim kTime = Dim(ir::Symbol("T"));
 
-// d result / d each of `wanted`, as tensors of the same graph, so that they can be differentiated again. `result` is a
-// scalar. A wanted tensor that result does not depend on gets zeros.
+// d result / d each of `wanted`, as tensors of the same graph, so that they can be differentiated
+// again. `result` is a scalar. A wanted tensor that result does not depend on gets zeros.
 std::vector<Tensor> Grad(Tensor result, std::span<const Tensor> wanted);
 std::vector<Tensor> Grad(Tensor result, std::initializer_list<Tensor> wanted);
 

@@ -72,10 +72,14 @@ absl::StatusOr<Trainer> Trainer::Create(const Model& model, const TrainingOption
   for (const ir::Result& r : model.forward().results()) t.output_names_.push_back(r.name);
   for (codegen::LoadedEntry& e : entries) {
     BoundEntry bound(std::move(e.executable));
-    if (e.name == "init") t.init_ = std::move(bound);
-    else if (e.name == "forward") t.forward_ = std::move(bound);
-    else if (e.name == "evaluate") t.evaluate_ = std::move(bound);
-    else if (e.name == "train_step") t.train_step_ = std::move(bound);
+    if (e.name == "init")
+      t.init_ = std::move(bound);
+    else if (e.name == "forward")
+      t.forward_ = std::move(bound);
+    else if (e.name == "evaluate")
+      t.evaluate_ = std::move(bound);
+    else if (e.name == "train_step")
+      t.train_step_ = std::move(bound);
   }
   if (!t.init_ || !t.forward_ || !t.evaluate_ || !t.train_step_) {
     return absl::InternalError("the compiled module lacks an entry of training");
@@ -89,9 +93,11 @@ absl::StatusOr<Trainer> Trainer::Create(const Model& model, const TrainingOption
     return absl::OkStatus();
   };
   for (const ir::Parameter& p : model.module().parameters()) {
-    if (absl::Status s = add(t.parameters_, p.name, dtype, SizesOf(p.type.shape)); !s.ok()) return s;
+    if (absl::Status s = add(t.parameters_, p.name, dtype, SizesOf(p.type.shape)); !s.ok())
+      return s;
     for (const std::string& slot : training.optimizer->slots()) {
-      if (absl::Status s = add(t.state_, p.name + "/" + slot, dtype, SizesOf(p.type.shape)); !s.ok()) {
+      if (absl::Status s = add(t.state_, p.name + "/" + slot, dtype, SizesOf(p.type.shape));
+          !s.ok()) {
         return s;
       }
     }
@@ -99,7 +105,8 @@ absl::StatusOr<Trainer> Trainer::Create(const Model& model, const TrainingOption
   const gradus_entry_info& evaluate = t.evaluate_->executable().info();
   for (int i = 0; i < evaluate.result_count; ++i) {
     if (i > 0) t.metric_names_.emplace_back(evaluate.results[i].name);
-    auto scalar = runtime::Tensor::Zeros(static_cast<runtime::DType>(evaluate.results[i].dtype), {});
+    auto scalar =
+        runtime::Tensor::Zeros(static_cast<runtime::DType>(evaluate.results[i].dtype), {});
     if (!scalar.ok()) return scalar.status();
     t.scalars_.push_back(*std::move(scalar));
   }
@@ -171,10 +178,9 @@ absl::Status Trainer::CheckData(const data::Dataset& data, bool with_targets) co
     if (got.size() == expected) return absl::OkStatus();
     std::string names;
     for (const data::NamedTensor& g : got) names += (names.empty() ? "" : ", ") + g.name;
-    return absl::InvalidArgumentError(fmt::format("model {} has {} {}{}, the data has {} ({})",
-                                                  model_name_, expected, what,
-                                                  expected == 1 ? "" : "s", got.size(),
-                                                  names.empty() ? "none" : names));
+    return absl::InvalidArgumentError(
+        fmt::format("model {} has {} {}{}, the data has {} ({})", model_name_, expected, what,
+                    expected == 1 ? "" : "s", got.size(), names.empty() ? "none" : names));
   };
   if (data.samples() == 0) return absl::InvalidArgumentError("the data has no samples");
   if (absl::Status s = check("input", input_names_.size(), data.inputs()); !s.ok()) return s;
@@ -206,16 +212,18 @@ absl::Status Trainer::CheckArray(const gradus_entry_info& entry, size_t argument
     fits = fits && (d.symbol >= 0 || d.size == shape[static_cast<size_t>(axis)]);
   }
   if (fits && dtype == array.tensor.dtype()) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format(
-      "model {}: {} {} takes {}[{}], but the data's \"{}\" is {}[{}]\n  help: {}", model_name_, what,
-      info.name, runtime::DTypeName(dtype), expected, array.name,
-      runtime::DTypeName(array.tensor.dtype()), fmt::join(shape, ", "),
-      fits ? fmt::format("make it of {}, for example with Tensor::FromVector", runtime::DTypeName(dtype))
-           : "the first axis counts samples; all others must agree with the model"));
+  return absl::InvalidArgumentError(
+      fmt::format("model {}: {} {} takes {}[{}], but the data's \"{}\" is {}[{}]\n  help: {}",
+                  model_name_, what, info.name, runtime::DTypeName(dtype), expected, array.name,
+                  runtime::DTypeName(array.tensor.dtype()), fmt::join(shape, ", "),
+                  fits ? fmt::format("make it of {}, for example with Tensor::FromVector",
+                                     runtime::DTypeName(dtype))
+                       : "the first axis counts samples; all others must agree with the model"));
 }
 
 // The arguments in the order of training_module.h, into memory that is kept.
-absl::Status Trainer::Step(std::span<const TensorView> inputs, std::span<const TensorView> targets) {
+absl::Status Trainer::Step(std::span<const TensorView> inputs,
+                           std::span<const TensorView> targets) {
   arguments_.assign(inputs.begin(), inputs.end());
   arguments_.insert(arguments_.end(), targets.begin(), targets.end());
   results_.clear();
@@ -325,20 +333,22 @@ absl::StatusOr<std::vector<runtime::Tensor>> Trainer::Predict(const data::Datase
       if (!shape.ok()) return shape.status();
       shapes[i] = *shape;
       if (shape->empty() || (*shape)[0] != batches->size()) {
-        return absl::InvalidArgumentError(fmt::format(
-            "predict: output {} has no batch axis, so it cannot be joined over batches", output_names_[i]));
+        return absl::InvalidArgumentError(
+            fmt::format("predict: output {} has no batch axis, so it cannot be joined over batches",
+                        output_names_[i]));
       }
       if (outputs.size() <= i) {
         (*shape)[0] = data.samples();
-        const auto dtype = static_cast<runtime::DType>(forward_->executable().info().results[i].dtype);
+        const auto dtype =
+            static_cast<runtime::DType>(forward_->executable().info().results[i].dtype);
         auto whole = runtime::Tensor::Create(dtype, *std::move(shape));
         if (!whole.ok()) return whole.status();
         outputs.push_back(*std::move(whole));
       }
       const int64_t row_bytes = outputs[i].byte_size() / std::max<int64_t>(data.samples(), 1);
       auto* start = static_cast<std::byte*>(outputs[i].raw());
-      results_.emplace_back(start == nullptr ? nullptr : start + done * row_bytes, outputs[i].dtype(),
-                            shapes[i]);
+      results_.emplace_back(start == nullptr ? nullptr : start + done * row_bytes,
+                            outputs[i].dtype(), shapes[i]);
     }
     if (absl::Status s = forward_->Run(arguments_, results_, threads_); !s.ok()) return s;
     done += batches->size();

@@ -1,7 +1,7 @@
 #pragma once
 
-// A compiled model with its weights: summary, fit, evaluate, predict. A training step is one call of compiled code and
-// performs no heap allocation.
+// A compiled model with its weights: summary, fit, evaluate, predict. A training step is one call
+// of compiled code and performs no heap allocation.
 
 #include <cstdio>
 #include <optional>

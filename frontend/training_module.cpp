@@ -31,8 +31,8 @@ class EntryBuilder {
       if (loss.sparse()) {
         type.dtype = DType::kI64;
         const Shape with_classes = type.shape;
-        type.shape = Shape(with_classes.dims().first(static_cast<size_t>(
-            with_classes.rank() > 0 ? with_classes.rank() - 1 : 0)));
+        type.shape = Shape(with_classes.dims().first(
+            static_cast<size_t>(with_classes.rank() > 0 ? with_classes.rank() - 1 : 0)));
       }
       const std::string name = results.size() == 1 ? "target" : "target_" + r.name;
       targets_.push_back(function_.AddArgument(name, type));
@@ -75,9 +75,8 @@ class EntryBuilder {
       for (size_t i = 0; i < outputs_.size(); ++i) {
         const Tensor value = metric.compute(targets_[i], outputs_[i], options.loss);
         const std::string name(metric.name);
-        function_.AddResult(value, outputs_.size() == 1
-                                       ? name
-                                       : model_.forward().results()[i].name + "_" + name);
+        function_.AddResult(
+            value, outputs_.size() == 1 ? name : model_.forward().results()[i].name + "_" + name);
       }
     }
     function_.set_scope(nullptr);
@@ -169,7 +168,8 @@ absl::Status BuildEvaluate(const Model& model, const TrainingOptions& options, i
   return b.status();
 }
 
-absl::Status BuildTrainStep(const Model& model, const TrainingOptions& options, ir::Module& module) {
+absl::Status BuildTrainStep(const Model& model, const TrainingOptions& options,
+                            ir::Module& module) {
   EntryBuilder b(model, module, "train_step");
   Function& f = b.function();
   b.AddInputs();

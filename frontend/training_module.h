@@ -1,6 +1,7 @@
 #pragma once
 
-// From a model and how it is to be trained to one module that holds all entries: a graph, before any pass.
+// From a model and how it is to be trained to one module that holds all entries: a graph, before
+// any pass.
 
 #include <memory>
 #include <vector>
@@ -17,7 +18,8 @@ namespace gradus {
 class AnyOptimizer {
  public:
   template <typename O, typename = std::enable_if_t<std::is_base_of_v<Optimizer, O>>>
-  AnyOptimizer(O optimizer) : optimizer_(std::make_shared<const O>(std::move(optimizer))) {}  // NOLINT
+  AnyOptimizer(O optimizer)
+      : optimizer_(std::make_shared<const O>(std::move(optimizer))) {}  // NOLINT
   const Optimizer& operator*() const { return *optimizer_; }
   const Optimizer* operator->() const { return optimizer_.get(); }
 
@@ -31,13 +33,15 @@ struct TrainingOptions {
   std::vector<Metric> metrics;
 };
 
-// The entries, with inputs x.., targets y.., parameters p.., optimiser state s.. (named <parameter>/<slot>):
+// The entries, with inputs x.., targets y.., parameters p.., optimiser state s.. (named
+// <parameter>/<slot>):
 //   @init(seed: i64[]) -> (p..)
 //   @forward(x.., p..) -> (outputs..)
 //   @evaluate(x.., y.., p..) -> (loss, metrics..)
 //   @train_step(x.., y.., p.., s.., learning_rate, step: i64[])
 //       -> (loss, metrics.., p.. in p.., s.. in s.., step in step)
-// Targets are named target, or target_<output> where there are several outputs; the loss is summed over outputs.
+// Targets are named target, or target_<output> where there are several outputs; the loss is summed
+// over outputs.
 absl::StatusOr<std::unique_ptr<ir::Module>> BuildTrainingModule(const Model& model,
                                                                 const TrainingOptions& options);
 // @init and @forward alone.

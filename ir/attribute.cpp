@@ -15,9 +15,7 @@ struct AttributePrinter {
   std::string operator()(int64_t i) const { return fmt::format("{}", i); }
   std::string operator()(double d) const { return PrintFloat(d); }
   std::string operator()(const std::string& s) const { return Quote(s); }
-  std::string operator()(const IntList& l) const {
-    return fmt::format("[{}]", fmt::join(l, ", "));
-  }
+  std::string operator()(const IntList& l) const { return fmt::format("[{}]", fmt::join(l, ", ")); }
   std::string operator()(const Shape& s) const { return ToString(s); }
   std::string operator()(DType d) const { return std::string(Name(d)); }
   std::string operator()(const FunctionRef& f) const { return "@" + SpellName(f.name); }

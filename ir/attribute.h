@@ -1,7 +1,8 @@
 #pragma once
 
-// Attributes: the compile-time facts of a node (axes, flags, a target shape). Each op record lists the attributes
-// that it knows, with kinds and defaults; a node holds all of them, in the record's order.
+// Attributes: the compile-time facts of a node (axes, flags, a target shape). Each op record lists
+// the attributes that it knows, with kinds and defaults; a node holds all of them, in the record's
+// order.
 
 #include <cstdint>
 #include <string>
@@ -22,7 +23,8 @@ struct FunctionRef {
 
 using IntList = std::vector<int64_t>;
 
-// Text forms: true, 3, 1.5, "text", [0, 1], [B, 784], f32, @name. Floats always print with '.', 'e', inf or nan.
+// Text forms: true, 3, 1.5, "text", [0, 1], [B, 784], f32, @name. Floats always print with '.',
+// 'e', inf or nan.
 using Attribute =
     std::variant<bool, int64_t, double, std::string, IntList, Shape, DType, FunctionRef>;
 
@@ -33,7 +35,8 @@ std::string ToString(const Attribute& attribute);
 // Bitwise for floats, so that NaN equals NaN and 0.0 differs from -0.0.
 bool Same(const Attribute& a, const Attribute& b);
 
-// One attribute of an op record. A non-required one has the default: false, `default_number`, "" or an empty list.
+// One attribute of an op record. A non-required one has the default: false, `default_number`, "" or
+// an empty list.
 struct AttrSpec {
   std::string_view name;
   AttrKind kind = AttrKind::kInt;

@@ -10,7 +10,8 @@
 namespace gradus::ir {
 namespace {
 
-// "left:  lstm_1  (theft.cpp:10:12) -> f32[B, 32]": what an operand of a refused op is and where it was made.
+// "left:  lstm_1  (theft.cpp:10:12) -> f32[B, 32]": what an operand of a refused op is and where it
+// was made.
 std::string OperandNote(std::string_view label, size_t label_width, const Value& v) {
   const Location& where = v.node()->location();
   std::string what;
@@ -90,8 +91,8 @@ absl::StatusOr<AttrList> CompleteAttrs(const OpDef& op, AttrList attrs) {
       return absl::InvalidArgumentError(fmt::format("attribute {} is missing", spec.name));
     }
     if (given != nullptr && given->value.index() != static_cast<size_t>(spec.kind)) {
-      return absl::InvalidArgumentError(fmt::format(
-          "attribute {} has the wrong kind of value: {}", spec.name, ToString(given->value)));
+      return absl::InvalidArgumentError(fmt::format("attribute {} has the wrong kind of value: {}",
+                                                    spec.name, ToString(given->value)));
     }
     complete.push_back({spec.name, given != nullptr ? given->value : spec.Default()});
   }
@@ -110,9 +111,9 @@ Node* TryEmit(Function& function, const OpDef& op, std::span<const Value> operan
   const size_t named = op.operands.size();
   if (op.variadic ? operands.size() + 1 < named : operands.size() != named) {
     *error = Describe(op, operands, location,
-                      absl::InvalidArgumentError(fmt::format(
-                          "takes {}{} operands, got {}", op.variadic ? "at least " : "",
-                          op.variadic ? named - 1 : named, operands.size())));
+                      absl::InvalidArgumentError(
+                          fmt::format("takes {}{} operands, got {}", op.variadic ? "at least " : "",
+                                      op.variadic ? named - 1 : named, operands.size())));
     return nullptr;
   }
   absl::StatusOr<AttrList> complete = CompleteAttrs(op, std::move(attrs));
@@ -153,11 +154,11 @@ Value Emit(const OpDef& op, std::span<const Operand> operands, AttrList attrs) {
     for (const Operand& o : operands) {
       if (!o.is_number()) values.push_back(o.value());
     }
-    function->ReportError(
-        {.location = location,
-         .message = fmt::format("{}: the operands belong to different models or functions", op.name),
-         .notes = OperandNotes(op, {values.data(), values.size()}),
-         .help = "build both in one, or make one of them an input of the other"});
+    function->ReportError({.location = location,
+                           .message = fmt::format(
+                               "{}: the operands belong to different models or functions", op.name),
+                           .notes = OperandNotes(op, {values.data(), values.size()}),
+                           .help = "build both in one, or make one of them an input of the other"});
     foreign->value().function().ReportError(*function->error());
     return function->poison();
   }

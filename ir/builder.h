@@ -1,7 +1,7 @@
 #pragma once
 
-// How nodes are made, checked: Emit runs the op's type rule and remembers the user's location. The builder functions
-// in ir/ops call it, and are the DSL.
+// How nodes are made, checked: Emit runs the op's type rule and remembers the user's location. The
+// builder functions in ir/ops call it, and are the DSL.
 
 #include <source_location>
 #include <span>
@@ -13,7 +13,8 @@
 namespace gradus::ir {
 
 // An operand as users write it: a value or a number, with the caller's file and line.
-// A number becomes a scalar constant of the other operand's dtype, broadcast where the op broadcasts.
+// A number becomes a scalar constant of the other operand's dtype, broadcast where the op
+// broadcasts.
 class Operand {
  public:
   Operand(Value value,  // NOLINT: implicit so that tanh(x) captures where it was written
@@ -38,15 +39,17 @@ class Operand {
 };
 
 // Appends `op` to the operands' function. `attrs` may leave out those with a default.
-// On an error: reports a Diagnostic to the function (with a note an operand) and returns its poison.
+// On an error: reports a Diagnostic to the function (with a note an operand) and returns its
+// poison.
 Value Emit(const OpDef& op, std::span<const Operand> operands, AttrList attrs = {});
 Value Emit(const OpDef& op, std::initializer_list<Operand> operands, AttrList attrs = {});
-// The same into a given function: for leaves, multi-result ops and the parser. Returns null on an error, which is
-// put into `error`; `module` lets `call` find its callee.
+// The same into a given function: for leaves, multi-result ops and the parser. Returns null on an
+// error, which is put into `error`; `module` lets `call` find its callee.
 Node* TryEmit(Function& function, const OpDef& op, std::span<const Value> operands, AttrList attrs,
               const Location& location, const Module* module, Diagnostic* error);
 
-// Fills in defaults and puts attributes into the record's order; errors on unknown, missing or ill-typed ones.
+// Fills in defaults and puts attributes into the record's order; errors on unknown, missing or
+// ill-typed ones.
 absl::StatusOr<AttrList> CompleteAttrs(const OpDef& op, AttrList attrs);
 
 }  // namespace gradus::ir

@@ -1,7 +1,7 @@
 #pragma once
 
-// IR_CHECK: for what only a bug of ours can break. Prints the condition, where it stands and the pass that was
-// running, then aborts; what a user did wrong is an absl::Status instead.
+// IR_CHECK: for what only a bug of ours can break. Prints the condition, where it stands and the
+// pass that was running, then aborts; what a user did wrong is an absl::Status instead.
 
 #include <functional>
 #include <string>
@@ -9,7 +9,8 @@
 
 namespace gradus::ir {
 
-[[noreturn]] void CheckFailed(const char* condition, const char* file, int line, std::string_view detail);
+[[noreturn]] void CheckFailed(const char* condition, const char* file, int line,
+                              std::string_view detail);
 
 // What CheckFailed prints beside the condition: the running pass, and where the IR was written to.
 // The pass runner installs one while it works (thread local).
@@ -28,9 +29,10 @@ class CheckContext {
 
 }  // namespace gradus::ir
 
-#define IR_CHECK(condition)                                                                     \
-  (static_cast<bool>(condition) ? (void)0                                                       \
+#define IR_CHECK(condition)               \
+  (static_cast<bool>(condition) ? (void)0 \
                                 : ::gradus::ir::CheckFailed(#condition, __FILE__, __LINE__, {}))
-#define IR_CHECK_MSG(condition, detail)                                                             \
-  (static_cast<bool>(condition) ? (void)0                                                           \
-                                : ::gradus::ir::CheckFailed(#condition, __FILE__, __LINE__, detail))
+#define IR_CHECK_MSG(condition, detail) \
+  (static_cast<bool>(condition)         \
+       ? (void)0                        \
+       : ::gradus::ir::CheckFailed(#condition, __FILE__, __LINE__, detail))

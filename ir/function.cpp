@@ -117,9 +117,8 @@ void Function::Reorder(std::vector<int> order) {
 }
 
 void Function::Erase(const std::vector<bool>& dead) {
-  std::erase_if(nodes_, [&](const std::unique_ptr<Node>& n) {
-    return dead[static_cast<size_t>(n->id())];
-  });
+  std::erase_if(nodes_,
+                [&](const std::unique_ptr<Node>& n) { return dead[static_cast<size_t>(n->id())]; });
 }
 
 void Function::EraseArgument(int i) {

@@ -1,7 +1,8 @@
 #pragma once
 
-// A Function: arguments, nodes in an order in which every value is defined before its use, and results.
-// No blocks, no side effects: state is arguments in, results out. A result may live in the memory of an argument
+// A Function: arguments, nodes in an order in which every value is defined before its use, and
+// results. No blocks, no side effects: state is arguments in, results out. A result may live in the
+// memory of an argument
 // (`-> (w: f32[784, 128] in %w)`), which is how a training step updates weights in place.
 
 #include <memory>
@@ -24,11 +25,12 @@ namespace gradus::ir {
 
 struct Result {
   Value value;
-  std::string name;   // may be empty
-  int alias = -1;     // index of the argument whose memory it uses, or -1
+  std::string name;  // may be empty
+  int alias = -1;    // index of the argument whose memory it uses, or -1
 };
 
-// kGraph: what users and passes write. kKernel: one fused kernel, called by a graph function through `call`.
+// kGraph: what users and passes write. kKernel: one fused kernel, called by a graph function
+// through `call`.
 enum class FunctionKind : uint8_t { kGraph, kKernel };
 
 class Function {
@@ -52,15 +54,17 @@ class Function {
   Node* Append(const OpDef& op, std::span<const Value> operands, AttrList attrs,
                std::span<const Type> types, Location location);
   const std::vector<std::unique_ptr<Node>>& nodes() const { return nodes_; }
-  // One more than the largest Node::id: the size for a side table indexed by id (arguments included).
+  // One more than the largest Node::id: the size for a side table indexed by id (arguments
+  // included).
   int id_bound() const { return next_id_; }
 
   void AddResult(Value value, std::string name = {}, int alias = -1);
   std::vector<Result>& results() { return results_; }
   const std::vector<Result>& results() const { return results_; }
 
-  // Replaces every use (operands and results) of a value by what `replacement` says: indexed by node id, each entry
-  // empty (keep) or one value a result. Replacements may chain; they are followed to their end. Linear time.
+  // Replaces every use (operands and results) of a value by what `replacement` says: indexed by
+  // node id, each entry empty (keep) or one value a result. Replacements may chain; they are
+  // followed to their end. Linear time.
   void ReplaceUses(const std::vector<absl::InlinedVector<Value, 1>>& replacement);
   // Puts nodes into the order given (a permutation of nodes()).
   void Reorder(std::vector<int> order);
@@ -69,19 +73,22 @@ class Function {
   // Removes argument i, which nothing uses.
   void EraseArgument(int i);
 
-  // The first error of a builder function on this graph; a bad op gives poison() and later ops on it do, too.
+  // The first error of a builder function on this graph; a bad op gives poison() and later ops on
+  // it do, too.
   const std::optional<Diagnostic>& error() const { return error_; }
   void ReportError(Diagnostic diagnostic);
   Value poison();
 
-  // Overrides, while set, the location of emitted nodes: a gradient points at the op it is the gradient of.
+  // Overrides, while set, the location of emitted nodes: a gradient points at the op it is the
+  // gradient of.
   const std::optional<Location>& location_override() const { return location_override_; }
   void set_location_override(std::optional<Location> l) { location_override_ = std::move(l); }
   // The layer that emitted nodes belong to (see Location::scope).
   void set_scope(std::shared_ptr<const std::string> scope) { scope_ = std::move(scope); }
   const std::shared_ptr<const std::string>& scope() const { return scope_; }
 
-  // What later stages attach: a kernel's loops and plan, an entry's memory plan. Null before that stage.
+  // What later stages attach: a kernel's loops and plan, an entry's memory plan. Null before that
+  // stage.
   std::unique_ptr<loop::Kernel> kernel;
   std::unique_ptr<loop::Plan> plan;
   std::unique_ptr<loop::EntryPlan> entry;

@@ -14,7 +14,8 @@ struct Location {
   std::shared_ptr<const std::string> file;   // null: unknown
   int line = 0, column = 0;                  // from 1; 0: unknown
   std::shared_ptr<const std::string> scope;  // the layer's name, or null
-  bool from_ir_text = false;  // the place in the IR text itself, for messages: never printed as loc(...)
+  bool from_ir_text =
+      false;  // the place in the IR text itself, for messages: never printed as loc(...)
 
   Location() = default;
   Location(std::string_view file_name, int line_number, int column_number = 0);
@@ -22,7 +23,9 @@ struct Location {
   explicit Location(const std::source_location& source);
 
   bool known() const { return file != nullptr; }
-  std::string_view scope_name() const { return scope ? std::string_view(*scope) : std::string_view(); }
+  std::string_view scope_name() const {
+    return scope ? std::string_view(*scope) : std::string_view();
+  }
   std::string ToString() const;  // "theft.cpp:12:12", "" if unknown
 };
 

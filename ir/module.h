@@ -1,6 +1,7 @@
 #pragma once
 
-// A Module: functions, and named parameters (shape, initialiser) that functions take as arguments of the same name.
+// A Module: functions, and named parameters (shape, initialiser) that functions take as arguments
+// of the same name.
 //
 //   module @dense
 //   param %hidden.kernel: f32[784, 128] = glorot_uniform {fan_in = 784, fan_out = 128}
@@ -19,7 +20,7 @@ namespace gradus::ir {
 
 // How a parameter starts: a name known to frontend/initializers and its numbers.
 struct Initializer {
-  std::string kind;                                   // "zeros", "glorot_uniform", ...
+  std::string kind;                                     // "zeros", "glorot_uniform", ...
   std::vector<std::pair<std::string, double>> numbers;  // e.g. {"fan_in", 784}
 };
 
@@ -54,7 +55,8 @@ class Module {
   std::vector<Parameter> parameters_;
 };
 
-// Copies `from`'s nodes to the end of `to`, with `args[i]` standing for from.arg(i). Returns from's results there.
+// Copies `from`'s nodes to the end of `to`, with `args[i]` standing for from.arg(i). Returns from's
+// results there.
 std::vector<Value> InlineInto(Function& to, const Function& from, std::span<const Value> args);
 
 }  // namespace gradus::ir

@@ -1,7 +1,8 @@
 #pragma once
 
-// The op record: all that Gradus knows of an op, in one constant. The parser, printer, verifier, autodiff, fusion,
-// lowering, documentation and tests are generic over it: none of them names an op.
+// The op record: all that Gradus knows of an op, in one constant. The parser, printer, verifier,
+// autodiff, fusion, lowering, documentation and tests are generic over it: none of them names an
+// op.
 //
 //   constinit const OpDef kTanh{
 //       .name = "tanh",
@@ -65,7 +66,8 @@ enum Trait : uint32_t {
 };
 using Traits = uint32_t;
 
-// What a type rule sees. An error's message is what stands after "add: "; a second line "help: ..." is the next step.
+// What a type rule sees. An error's message is what stands after "add: "; a second line "help: ..."
+// is the next step.
 struct InferContext {
   std::span<const Type> operands;
   const AttrList* attrs = nullptr;
@@ -84,7 +86,7 @@ using InferFn = absl::StatusOr<Types> (*)(const InferContext&);
 // What a gradient rule sees: the node and the gradient of its result. Rules emit ordinary ops.
 struct Vjp {
   Node* node = nullptr;
-  Value grad;                        // gradient of result 0 (of each result in `grads`)
+  Value grad;                           // gradient of result 0 (of each result in `grads`)
   absl::InlinedVector<Value, 1> grads;  // one a result; empty value where nothing arrived
   Value operand(int i) const { return node->operand(i); }
   Value result(int i = 0) const { return node->result(i); }
@@ -96,18 +98,20 @@ using VjpAllRule = absl::InlinedVector<Value, 4> (*)(const Vjp&);
 
 // Answers: what is the scalar at this index of this result?
 using AtRule = loop::Expr (*)(const loop::At&);
-// An identity that is exact in IEEE arithmetic: the value that can stand for result 0, or no value. May emit nodes.
+// An identity that is exact in IEEE arithmetic: the value that can stand for result 0, or no value.
+// May emit nodes.
 using SimplifyRule = Value (*)(Node&);
 
 struct OpDef {
   std::string_view name;
   std::string_view summary;  // one line for --print-ops and the reference
   FixedList<std::string_view, 4> operands;
-  bool variadic = false;     // the last operand name stands for any number (>= 0) of operands
+  bool variadic = false;  // the last operand name stands for any number (>= 0) of operands
   FixedList<AttrSpec, 6> attrs;
   Traits traits = kNoTraits;
   InferFn infer = nullptr;
-  // One rule an operand; a missing or null rule on a float operand: not differentiable, which autodiff reports.
+  // One rule an operand; a missing or null rule on a float operand: not differentiable, which
+  // autodiff reports.
   FixedList<VjpRule, 4> vjp;
   VjpAllRule vjp_all = nullptr;
   AtRule at = nullptr;

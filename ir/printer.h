@@ -15,9 +15,11 @@ struct PrintOptions {
 
 std::string Print(const Module& module, const PrintOptions& options = {});
 std::string Print(const Function& function, const PrintOptions& options = {});
-// The node's line, numbered as in its function's text; for messages. Takes time linear in the function.
+// The node's line, numbered as in its function's text; for messages. Takes time linear in the
+// function.
 std::string Print(const Node& node);
-// The shortest text that reads back as the same double (inf, -inf, nan included), always with '.', 'e', inf or nan.
+// The shortest text that reads back as the same double (inf, -inf, nan included), always with '.',
+// 'e', inf or nan.
 std::string PrintFloat(double value);
 
 }  // namespace gradus::ir

@@ -1,6 +1,7 @@
 #pragma once
 
-// What the scheduler needs to know of a machine: a plain record that codegen/target fills from cpuid.
+// What the scheduler needs to know of a machine: a plain record that codegen/target fills from
+// cpuid.
 
 #include <cstdint>
 #include <string>
@@ -8,10 +9,10 @@
 namespace gradus::ir {
 
 struct Target {
-  std::string triple;      // e.g. x86_64-unknown-linux-gnu
-  std::string cpu;         // LLVM's name, for tuning only: features decide what may be used
-  std::string features;    // LLVM feature string, "+avx2,+fma,..."
-  int vector_bytes = 16;   // width of the vectors that code should use
+  std::string triple;     // e.g. x86_64-unknown-linux-gnu
+  std::string cpu;        // LLVM's name, for tuning only: features decide what may be used
+  std::string features;   // LLVM feature string, "+avx2,+fma,..."
+  int vector_bytes = 16;  // width of the vectors that code should use
   int vector_registers = 16;
   bool has_fma = false;
   bool has_masked_memory = false;  // masked loads and stores cost no more than plain ones

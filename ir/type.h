@@ -1,8 +1,8 @@
 #pragma once
 
 // Types of tensors: an element type and a shape whose sizes are numbers or symbols.
-// A symbol (B for batch, T for time) stands for a size that is fixed at call time. It equals only itself and
-// there is no arithmetic on symbols. Prints as f32[B, 784]; a scalar prints as f32[].
+// A symbol (B for batch, T for time) stands for a size that is fixed at call time. It equals only
+// itself and there is no arithmetic on symbols. Prints as f32[B, 784]; a scalar prints as f32[].
 
 #include <array>
 #include <cstdint>
@@ -19,8 +19,8 @@ namespace gradus::ir {
 // Values equal those of gradus_dtype in runtime/abi.h.
 enum class DType : uint8_t { kI1 = 0, kI32 = 1, kI64 = 2, kF32 = 3, kF64 = 4 };
 
-int64_t ByteSize(DType dtype);          // i1 takes one byte
-std::string_view Name(DType dtype);     // "f32"
+int64_t ByteSize(DType dtype);       // i1 takes one byte
+std::string_view Name(DType dtype);  // "f32"
 std::optional<DType> ParseDType(std::string_view name);
 constexpr bool IsFloat(DType d) { return d == DType::kF32 || d == DType::kF64; }
 constexpr bool IsInteger(DType d) { return d == DType::kI32 || d == DType::kI64; }
@@ -84,8 +84,8 @@ class Shape {
   absl::InlinedVector<Dim, 4> dims_;
 };
 
-// False if the product of the sizes, symbols and zeros left out, times the largest element overflows 64 bits:
-// no memory holds it, and strides could not be computed.
+// False if the product of the sizes, symbols and zeros left out, times the largest element
+// overflows 64 bits: no memory holds it, and strides could not be computed.
 bool SizeFits(const Shape& shape);
 
 struct Type {

@@ -1,7 +1,7 @@
 #pragma once
 
-// Value and Node: SSA over tensors. A Node is one instruction, owned by its Function; a Value is a handle to one
-// of its results, passed by value.
+// Value and Node: SSA over tensors. A Node is one instruction, owned by its Function; a Value is a
+// handle to one of its results, passed by value.
 
 #include <span>
 #include <string>
@@ -51,7 +51,9 @@ class Node {
  public:
   const OpDef& op() const { return *op_; }
   bool is_argument() const;  // op() is kArgument: an argument of the function
-  int id() const { return id_; }  // unique in the function, growing in order of creation; indexes side tables
+  int id() const {
+    return id_;
+  }  // unique in the function, growing in order of creation; indexes side tables
 
   std::span<const Value> operands() const { return {operands_.data(), operands_.size()}; }
   Value operand(int i) const { return operands_[static_cast<size_t>(i)]; }

@@ -1,7 +1,7 @@
 #pragma once
 
-// The verifier: each op's type rule run again, definition before use, callees that exist with matching types, aliases
-// of equal type and used once.
+// The verifier: each op's type rule run again, definition before use, callees that exist with
+// matching types, aliases of equal type and used once.
 
 #include "absl/status/status.h"
 #include "ir/module.h"

@@ -120,7 +120,8 @@ class Differentiator {
   std::span<const Value> wanted_;
   std::vector<Node*> forward_;
   std::vector<bool> on_path_;
-  // By node id: one value a result, or nothing yet. Grows with the nodes that rules emit only in ids never looked up.
+  // By node id: one value a result, or nothing yet. Grows with the nodes that rules emit only in
+  // ids never looked up.
   std::vector<absl::InlinedVector<Value, 1>> gradients_;
 };
 

@@ -20,7 +20,8 @@ absl::StatusOr<bool> CanonicalOrder(ir::Module& module, const PassContext&) {
       if (!node->op().has(ir::kCommutative)) continue;
       const ir::Value a = node->operand(0), b = node->operand(1);
       // A constant goes last, as people write it: x + 1.
-      const bool a_is_leaf = a.node()->op().has(ir::kLeaf), b_is_leaf = b.node()->op().has(ir::kLeaf);
+      const bool a_is_leaf = a.node()->op().has(ir::kLeaf),
+                 b_is_leaf = b.node()->op().has(ir::kLeaf);
       const bool swap = a_is_leaf != b_is_leaf ? a_is_leaf : Before(b, a);
       if (!swap) continue;
       node->set_operand(0, b);

@@ -1,7 +1,7 @@
 #pragma once
 
-// Canonical order: the operands of commutative ops stand in the order of their definition, so that a + b and b + a are
-// one expression to cse and print alike whichever way the user wrote them.
+// Canonical order: the operands of commutative ops stand in the order of their definition, so that
+// a + b and b + a are one expression to cse and print alike whichever way the user wrote them.
 
 #include "passes/pass.h"
 

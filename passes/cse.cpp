@@ -26,8 +26,7 @@ std::string Key(const Node& node) {
 }
 
 bool CseFunction(ir::Function& function) {
-  std::vector<absl::InlinedVector<Value, 1>> replacement(
-      static_cast<size_t>(function.id_bound()));
+  std::vector<absl::InlinedVector<Value, 1>> replacement(static_cast<size_t>(function.id_bound()));
   std::vector<bool> dead(static_cast<size_t>(function.id_bound()), false);
   absl::flat_hash_map<std::string, Node*> first;
   bool changed = false;

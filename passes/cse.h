@@ -1,7 +1,8 @@
 #pragma once
 
-// Common subexpressions: nodes of equal op, operands and attributes become the first of them. Ops have no effects, so
-// this is always right; random ops draw by seed and stream and are equal when these are.
+// Common subexpressions: nodes of equal op, operands and attributes become the first of them. Ops
+// have no effects, so this is always right; random ops draw by seed and stream and are equal when
+// these are.
 
 #include "passes/pass.h"
 

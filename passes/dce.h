@@ -1,6 +1,7 @@
 #pragma once
 
-// Dead code: removes nodes whose results no result of the function depends on. Arguments stay: they are the signature.
+// Dead code: removes nodes whose results no result of the function depends on. Arguments stay: they
+// are the signature.
 
 #include "passes/pass.h"
 

@@ -56,7 +56,8 @@ absl::StatusOr<bool> InlineInFunction(const ir::Module& module, Function& f) {
 
 }  // namespace
 
-// Callees first: a walk of the call graph with an explicit stack (the verifier has refused recursion).
+// Callees first: a walk of the call graph with an explicit stack (the verifier has refused
+// recursion).
 absl::StatusOr<bool> InlineCalls(ir::Module& module, const PassContext&) {
   enum class State : char { kNew, kOpen, kDone };
   absl::flat_hash_map<const Function*, State> state;

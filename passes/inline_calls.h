@@ -1,6 +1,7 @@
 #pragma once
 
-// Replaces calls of graph functions by their bodies, so that later passes see one graph an entry. Calls of kernels stay.
+// Replaces calls of graph functions by their bodies, so that later passes see one graph an entry.
+// Calls of kernels stay.
 
 #include "passes/pass.h"
 

@@ -23,9 +23,11 @@ using loop::Place;
 // Plans one entry:
 // 1. symbols, in the order of the arguments' types;
 // 2. the order of the calls, and which updates happen in place (call_order.h);
-// 3. results that are arguments are copied first, while every argument still holds its old value (by way of the
+// 3. results that are arguments are copied first, while every argument still holds its old value
+// (by way of the
 //    workspace where the destination is an argument that is still read);
-// 4. the calls: a value lives in a result's memory if it is one, else in the workspace from its call to its last reader;
+// 4. the calls: a value lives in a result's memory if it is one, else in the workspace from its
+// call to its last reader;
 // 5. updates that could not be made in place are copied last.
 class Planner {
  public:
@@ -61,9 +63,10 @@ class Planner {
       for (const ir::Type& type : node->types()) {
         for (const ir::Dim& d : type.shape) {
           if (!d.is_symbol() || Knows(d.symbol())) continue;
-          return absl::InvalidArgumentError(fmt::format(
-              "@{}: no argument has the size {}, so a call cannot know it; take an argument with that axis",
-              function_.name(), d.symbol().name()));
+          return absl::InvalidArgumentError(
+              fmt::format("@{}: no argument has the size {}, so a call cannot know it; take an "
+                          "argument with that axis",
+                          function_.name(), d.symbol().name()));
         }
       }
     }
@@ -92,7 +95,8 @@ class Planner {
     return list[static_cast<size_t>(v.result())];
   }
 
-  // A computed value's home: in place in its argument if it may, else the first plain result that it is.
+  // A computed value's home: in place in its argument if it may, else the first plain result that
+  // it is.
   void AssignResults() {
     const auto& results = function_.results();
     for (size_t i = 0; i < results.size(); ++i) {
@@ -156,7 +160,8 @@ class Planner {
     }
     std::vector<int> scratch;
     for (const loop::Buffer& b : kernel.plan->buffers) {
-      if (b.kind == loop::Buffer::Kind::kScratch) scratch.push_back(workspace_.Allocate(BytesOf(b)));
+      if (b.kind == loop::Buffer::Kind::kScratch)
+        scratch.push_back(workspace_.Allocate(BytesOf(b)));
     }
     for (const int slot : scratch) workspace_.Release(slot);
     scratch_slots_.push_back(std::move(scratch));
@@ -197,13 +202,15 @@ class Planner {
   void FillOffsets() {
     const std::vector<loop::Polynomial> offsets = workspace_.Offsets();
     for (size_t p = 0; p < slot_of_place_.size(); ++p) {
-      if (slot_of_place_[p] >= 0) plan_->places[p].offset = offsets[static_cast<size_t>(slot_of_place_[p])];
+      if (slot_of_place_[p] >= 0)
+        plan_->places[p].offset = offsets[static_cast<size_t>(slot_of_place_[p])];
     }
     size_t next = 0;
     for (auto& step : plan_->steps) {
       auto* call = std::get_if<loop::KernelCall>(&step);
       if (call == nullptr) continue;
-      for (const int slot : scratch_slots_[next]) call->scratch.push_back(offsets[static_cast<size_t>(slot)]);
+      for (const int slot : scratch_slots_[next])
+        call->scratch.push_back(offsets[static_cast<size_t>(slot)]);
       ++next;
     }
     plan_->workspace = workspace_.Size();
@@ -240,7 +247,8 @@ absl::StatusOr<bool> PlanMemory(ir::Module& module, const PassContext&) {
     if (f->kind() != ir::FunctionKind::kGraph) continue;
     if (!IsLowered(module, *f)) {
       return absl::FailedPreconditionError(
-          fmt::format("plan-memory: @{} still has nodes that are no calls of scheduled kernels; run form-kernels, "
+          fmt::format("plan-memory: @{} still has nodes that are no calls of scheduled kernels; "
+                      "run form-kernels, "
                       "lower-to-loops and schedule first",
                       f->name()));
     }

@@ -1,7 +1,8 @@
 #pragma once
 
-// Memory planning: for each entry (a graph function that only calls kernels) the order of its calls and the place of
-// every value. Sizes are polynomials in the symbols, so memory is planned once and sized per call.
+// Memory planning: for each entry (a graph function that only calls kernels) the order of its calls
+// and the place of every value. Sizes are polynomials in the symbols, so memory is planned once and
+// sized per call.
 
 #include "passes/pass.h"
 

@@ -1,15 +1,16 @@
 #pragma once
 
-// Gives every kernel its plan. One shape is recognised, the contraction (a sum of products of two operands: matrix
-// products, their gradients, and whatever else has such index forms); everything else is a nest. No op is named here:
-// what counts are the variables that each factor depends on, and strides.
+// Gives every kernel its plan. One shape is recognised, the contraction (a sum of products of two
+// operands: matrix products, their gradients, and whatever else has such index forms); everything
+// else is a nest. No op is named here: what counts are the variables that each factor depends on,
+// and strides.
 
 #include "passes/pass.h"
 
 namespace gradus::passes {
 
-// Needs loops (lower-loops) on every kernel function. Kernels with a sum that is not planned as a contraction get a
-// remark that says why.
+// Needs loops (lower-loops) on every kernel function. Kernels with a sum that is not planned as a
+// contraction get a remark that says why.
 absl::StatusOr<bool> Schedule(ir::Module& module, const PassContext& context);
 
 }  // namespace gradus::passes

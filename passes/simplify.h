@@ -1,7 +1,7 @@
 #pragma once
 
-// Simplification to a fixed point: each record's identities (those that are exact in IEEE arithmetic), and ops on
-// constants become constants.
+// Simplification to a fixed point: each record's identities (those that are exact in IEEE
+// arithmetic), and ops on constants become constants.
 
 #include "passes/pass.h"
 

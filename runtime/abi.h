@@ -1,8 +1,9 @@
 /* The C interface of compiled code: what an entry looks like and what is known about it.
  *
- * Plain C99. A compiled entry (`forward`, `train_step`, ...) is one function of type gradus_entry_fn beside
- * one constant gradus_entry_info. The caller owns all memory: arguments, results and the workspace, whose size
- * follows from the info and the sizes of this call. Nothing allocates. */
+ * Plain C99. A compiled entry (`forward`, `train_step`, ...) is one function of type
+ * gradus_entry_fn beside one constant gradus_entry_info. The caller owns all memory: arguments,
+ * results and the workspace, whose size follows from the info and the sizes of this call. Nothing
+ * allocates. */
 #ifndef GRADUS_RUNTIME_ABI_H_
 #define GRADUS_RUNTIME_ABI_H_
 
@@ -66,14 +67,14 @@ typedef struct gradus_entry_info {
   int32_t argument_count, result_count, symbol_count, workspace_term_count;
   const gradus_tensor_info* arguments;
   const gradus_tensor_info* results;
-  const char* const* symbols;          /* names, in the order of `dims` of a call */
-  const gradus_term* workspace_bytes;  /* the workspace's size is the sum of these terms */
+  const char* const* symbols;         /* names, in the order of `dims` of a call */
+  const gradus_term* workspace_bytes; /* the workspace's size is the sum of these terms */
 } gradus_entry_info;
 
-/* in: one pointer an argument. out: one pointer a result; an aliased result's pointer equals its argument's.
- * dims: one size (>= 0) a symbol. workspace: GRADUS_WORKSPACE_ALIGNMENT-aligned. threads: may be null.
- * Tensors are dense, row-major, aligned to their element. Returns 0. The caller checks its arguments
- * (runtime/executable.h does): a compiled entry trusts them. */
+/* in: one pointer an argument. out: one pointer a result; an aliased result's pointer equals its
+ * argument's. dims: one size (>= 0) a symbol. workspace: GRADUS_WORKSPACE_ALIGNMENT-aligned.
+ * threads: may be null. Tensors are dense, row-major, aligned to their element. Returns 0. The
+ * caller checks its arguments (runtime/executable.h does): a compiled entry trusts them. */
 typedef int32_t (*gradus_entry_fn)(const void* const* in, void* const* out, const int64_t* dims,
                                    void* workspace, const gradus_threads* threads);
 

@@ -24,12 +24,9 @@ struct Range {
 
 std::string FormatRange(const gradus_entry_info& info, const Range& range) {
   switch (range.kind) {
-    case Range::kArgument:
-      return FormatArgument(info, range.index);
-    case Range::kResult:
-      return FormatResult(info, range.index);
-    case Range::kWorkspace:
-      break;
+    case Range::kArgument: return FormatArgument(info, range.index);
+    case Range::kResult: return FormatResult(info, range.index);
+    case Range::kWorkspace: break;
   }
   return "the workspace";
 }

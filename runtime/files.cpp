@@ -38,26 +38,21 @@ absl::Status ErrnoStatus(std::string_view what, std::string_view path, int error
   std::string message =
       fmt::format("cannot {} `{}`: {}", what, path, std::generic_category().message(error));
   switch (error) {
-    case ENOENT:
-      return absl::NotFoundError(message);
+    case ENOENT: return absl::NotFoundError(message);
     case EACCES:
     case EPERM:
-    case EROFS:
-      return absl::PermissionDeniedError(message);
+    case EROFS: return absl::PermissionDeniedError(message);
     case EISDIR:
     case ENOTDIR:
     case ENAMETOOLONG:
-    case ELOOP:
-      return absl::FailedPreconditionError(message);
+    case ELOOP: return absl::FailedPreconditionError(message);
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
     case ENOMEM:
     case EMFILE:
-    case ENFILE:
-      return absl::ResourceExhaustedError(message);
-    default:
-      return absl::UnavailableError(message);
+    case ENFILE: return absl::ResourceExhaustedError(message);
+    default: return absl::UnavailableError(message);
   }
 }
 

@@ -83,21 +83,15 @@ constexpr FileType kFileTypes[] = {
 
 std::string_view KindName(char kind) {
   switch (kind) {
-    case 'O':
-      return "Python objects";
-    case 'c':
-      return "complex numbers";
+    case 'O': return "Python objects";
+    case 'c': return "complex numbers";
     case 'S':
     case 'a':
-    case 'U':
-      return "strings";
+    case 'U': return "strings";
     case 'M':
-    case 'm':
-      return "dates";
-    case 'V':
-      return "raw bytes";
-    default:
-      return "";
+    case 'm': return "dates";
+    case 'V': return "raw bytes";
+    default: return "";
   }
 }
 
@@ -169,16 +163,11 @@ uint32_t LittleEndian(std::string_view bytes) {
 
 std::string_view NpyCode(DType dtype) {
   switch (dtype) {
-    case DType::kI1:
-      return "|b1";
-    case DType::kI32:
-      return "<i4";
-    case DType::kI64:
-      return "<i8";
-    case DType::kF32:
-      return "<f4";
-    case DType::kF64:
-      return "<f8";
+    case DType::kI1: return "|b1";
+    case DType::kI32: return "<i4";
+    case DType::kI64: return "<i8";
+    case DType::kF32: return "<f4";
+    case DType::kF64: return "<f8";
   }
   return "";
 }

@@ -23,7 +23,8 @@ absl::StatusOr<data::Table> ReadTable(const std::string& path) {
 
 absl::StatusOr<data::Split> MakeSplit(const DataOptions& options, std::span<const double> labels) {
   if (options.train_rows.empty() != options.test_rows.empty()) {
-    return absl::InvalidArgumentError("--train_rows and --test_rows belong together; give both or neither");
+    return absl::InvalidArgumentError(
+        "--train_rows and --test_rows belong together; give both or neither");
   }
   if (!options.train_rows.empty()) {
     return data::SplitFromNpy(options.train_rows, options.test_rows,
@@ -37,7 +38,8 @@ absl::StatusOr<data::Dataset> MakeDataset(const data::Table& scaled, std::span<c
   auto x = scaled.ToTensor();
   if (!x.ok()) return x.status();
   std::vector<float> answers;
-  for (const int64_t row : rows) answers.push_back(static_cast<float>(labels[static_cast<size_t>(row)]));
+  for (const int64_t row : rows)
+    answers.push_back(static_cast<float>(labels[static_cast<size_t>(row)]));
   auto y = runtime::Tensor::FromVector<float>({static_cast<int64_t>(rows.size()), 1}, answers);
   if (!y.ok()) return y.status();
   std::vector<data::NamedTensor> inputs, targets;
@@ -50,8 +52,8 @@ absl::Status CheckLabels(std::span<const double> labels, const std::string& sour
   for (size_t i = 0; i < labels.size(); ++i) {
     if (labels[i] == 0 || labels[i] == 1) continue;
     return absl::InvalidArgumentError(
-        fmt::format("{}: FLAG of customer {} is {}, expected 0 (honest) or 1 (thief)", source, i + 1,
-                    labels[i]));
+        fmt::format("{}: FLAG of customer {} is {}, expected 0 (honest) or 1 (thief)", source,
+                    i + 1, labels[i]));
   }
   return absl::OkStatus();
 }

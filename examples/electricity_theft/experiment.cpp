@@ -14,9 +14,8 @@ absl::StatusOr<Outcome> RunExperiment(const Detector& detector, const MeterData&
                                       const ExperimentOptions& options) {
   Model model{std::string(detector.name)};
   detector.build(model, data.months);
-  auto trainer = Compile(model, {.optimizer = Adam{},
-                                 .loss = binary_crossentropy,
-                                 .metrics = {accuracy}});
+  auto trainer =
+      Compile(model, {.optimizer = Adam{}, .loss = binary_crossentropy, .metrics = {accuracy}});
   if (!trainer.ok()) return trainer.status();
   auto pool = runtime::ThreadPool::Create(options.threads);
   if (!pool.ok()) return pool.status();

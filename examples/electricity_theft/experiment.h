@@ -23,7 +23,7 @@ struct Outcome {
   double train_loss = 0;
   double test_loss_before = 0, test_accuracy_before = 0;
   double test_loss = 0, test_accuracy = 0, test_auc = 0;
-  double seconds = 0;     // of training
+  double seconds = 0;  // of training
   double compile_ms = 0;
 };
 

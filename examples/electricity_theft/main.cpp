@@ -27,8 +27,9 @@ int Run(int argc, char** argv) {
   ExperimentOptions options;
   std::string model = "mlp";
   bool json = false;
-  app.add_option("--data", data_options.csv,
-                 "CSV with columns CUSTOMER, FLAG (1 = thief) and numbers; default: synthetic customers");
+  app.add_option(
+      "--data", data_options.csv,
+      "CSV with columns CUSTOMER, FLAG (1 = thief) and numbers; default: synthetic customers");
   app.add_option("--train_rows", data_options.train_rows, "npy file: row numbers to train on");
   app.add_option("--test_rows", data_options.test_rows, "npy file: row numbers to test on");
   app.add_option("--model", model, "mlp, or all");

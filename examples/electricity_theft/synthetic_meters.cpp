@@ -116,12 +116,8 @@ Readings Tamper(Tampering kind, const Readings& honest, PhiloxStream& random) {
       for (double& x : shown) x = mean * Fraction(random);
       break;
     }
-    case Tampering::kMean:
-      shown.fill(Mean(honest));
-      break;
-    case Tampering::kReversed:
-      std::ranges::reverse(shown);
-      break;
+    case Tampering::kMean: shown.fill(Mean(honest)); break;
+    case Tampering::kReversed: std::ranges::reverse(shown); break;
     case Tampering::kCeiling: {
       const double ceiling = std::ranges::max(honest) * Between(random, 0.4, 0.8);
       for (double& x : shown) x = std::min(x, ceiling);

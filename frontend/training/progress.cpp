@@ -65,8 +65,8 @@ void Progress::Step(int64_t step, const Evaluation& running) {
   const double per_step = elapsed / static_cast<double>(std::max<int64_t>(step, 1));
   std::string line = fmt::format(
       "epoch {}/{}  [{}] {}/{}  {:.3g} ms/step  eta {:.0f}s  {}", epoch_, epochs_,
-      Bar(static_cast<double>(step) / static_cast<double>(std::max<int64_t>(steps_, 1))), step, steps_,
-      per_step * 1e3, per_step * static_cast<double>(steps_ - step),
+      Bar(static_cast<double>(step) / static_cast<double>(std::max<int64_t>(steps_, 1))), step,
+      steps_, per_step * 1e3, per_step * static_cast<double>(steps_ - step),
       FormatEvaluation(running, metric_names_));
   const size_t width = line.size();
   if (width < drawn_width_) line.append(drawn_width_ - width, ' ');

@@ -1,9 +1,11 @@
 #pragma once
 
-// Progress of training: a bar that rewrites itself on a terminal, one plain line an epoch otherwise.
+// Progress of training: a bar that rewrites itself on a terminal, one plain line an epoch
+// otherwise.
 //
 //   epoch 1/5  [==============>     ] 712/1000  2.1 ms/step  eta 1s  loss 0.4127  accuracy 0.8104
-//   epoch 1/5  1000 steps  2.10 s  loss 0.4127  accuracy 0.8104  val_loss 0.4015  val_accuracy 0.8210
+//   epoch 1/5  1000 steps  2.10 s  loss 0.4127  accuracy 0.8104  val_loss 0.4015  val_accuracy
+//   0.8210
 
 #include <chrono>
 #include <cstdint>
@@ -13,7 +15,12 @@
 
 namespace gradus {
 
-enum class ProgressMode { kAuto, kOff, kLines, kBar };  // kAuto: bar if `out` is a terminal, else lines
+enum class ProgressMode {
+  kAuto,
+  kOff,
+  kLines,
+  kBar
+};  // kAuto: bar if `out` is a terminal, else lines
 
 class Progress {
  public:

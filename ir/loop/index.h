@@ -1,10 +1,12 @@
 #pragma once
 
-// Index expressions: integer affine forms over loop variables, `sum(coefficient * variable) + constant`, where
-// floor-divisions and remainders that do not simplify become variables of their own (atoms). They are the heart of
-// scheduling: what is a window, a stride or a contraction is read from them.
+// Index expressions: integer affine forms over loop variables, `sum(coefficient * variable) +
+// constant`, where floor-divisions and remainders that do not simplify become variables of their
+// own (atoms). They are the heart of scheduling: what is a window, a stride or a contraction is
+// read from them.
 //
-// Coefficients are numbers, times symbols where the stride of an outermost axis is a run-time product ([B, T, C]).
+// Coefficients are numbers, times symbols where the stride of an outermost axis is a run-time
+// product ([B, T, C]).
 
 #include <cstdint>
 #include <optional>
@@ -23,7 +25,8 @@ using ir::Symbol;
 using Symbols = absl::InlinedVector<Symbol, 1>;
 Symbols Product(const Symbols& a, const Symbols& b);
 
-// A count known at call time: ceil(scale * product(symbols) / divisor). A number if there are no symbols.
+// A count known at call time: ceil(scale * product(symbols) / divisor). A number if there are no
+// symbols.
 struct Extent {
   int64_t scale = 0;
   Symbols symbols;
@@ -36,14 +39,15 @@ struct Extent {
   int64_t number() const { return scale; }  // only if is_number(); then divisor is 1
   bool operator==(const Extent&) const = default;
 };
-Extent operator*(const Extent& a, const Extent& b);     // requires both divisors 1
+Extent operator*(const Extent& a, const Extent& b);  // requires both divisors 1
 Extent CeilDiv(const Extent& a, int64_t divisor);
-std::string ToString(const Extent& e);                  // "128", "B", "34*B", "ceil(34*B/16)"
+std::string ToString(const Extent& e);  // "128", "B", "34*B", "ceil(34*B/16)"
 
 class Variable;
 class Arena;
 
-// One term of a form. `variable` is null in constant terms; at most one constant term a product of symbols.
+// One term of a form. `variable` is null in constant terms; at most one constant term a product of
+// symbols.
 struct Term {
   const Variable* variable = nullptr;
   Symbols symbols;
@@ -54,15 +58,15 @@ struct Term {
 class Index {
  public:
   Index() = default;
-  Index(int64_t constant);            // NOLINT: i + 1
+  Index(int64_t constant);                           // NOLINT: i + 1
   Index(int constant) : Index(int64_t{constant}) {}  // NOLINT
-  Index(const Variable* variable);    // NOLINT
-  static Index Of(const Extent& extent);  // a symbolic number; requires divisor 1
+  Index(const Variable* variable);                   // NOLINT
+  static Index Of(const Extent& extent);             // a symbolic number; requires divisor 1
 
   // Sorted by variable id (constants first), then symbols; no zero coefficients.
   std::span<const Term> terms() const { return {terms_.data(), terms_.size()}; }
-  bool is_constant() const;           // a plain number
-  int64_t constant() const;           // the term without variable and symbols
+  bool is_constant() const;  // a plain number
+  int64_t constant() const;  // the term without variable and symbols
   // Coefficient of a variable; requires that it has one numeric coefficient or none (then 0).
   int64_t coefficient(const Variable* v) const;
   bool depends_on(const Variable* v) const;  // directly, or through an atom
@@ -70,7 +74,7 @@ class Index {
   Index operator+(const Index& o) const;
   Index operator-(const Index& o) const;
   Index operator*(int64_t factor) const;
-  Index Times(const Extent& factor) const;   // requires divisor 1
+  Index Times(const Extent& factor) const;  // requires divisor 1
   bool operator==(const Index&) const = default;
   template <typename H>
   friend H AbslHashValue(H h, const Index& x) {
@@ -85,14 +89,15 @@ class Index {
   absl::InlinedVector<Term, 3> terms_;
 };
 
-// A loop variable that runs over [0, extent), or an atom: floor(numerator / divisor) or numerator mod divisor.
+// A loop variable that runs over [0, extent), or an atom: floor(numerator / divisor) or numerator
+// mod divisor.
 class Variable {
  public:
   enum class Kind : uint8_t { kLoop, kFloorDiv, kMod };
   const std::string& name() const { return name_; }
-  int id() const { return id_; }              // order of creation in its arena
+  int id() const { return id_; }  // order of creation in its arena
   Kind kind() const { return kind_; }
-  const Extent& extent() const { return extent_; }   // of a loop variable
+  const Extent& extent() const { return extent_; }       // of a loop variable
   const Index& numerator() const { return numerator_; }  // of an atom
   int64_t divisor() const { return divisor_; }
 
@@ -115,8 +120,9 @@ struct Bounds {
 };
 Bounds Range(const Index& form);
 
-// form / divisor and form mod divisor (floor, divisor > 0). Terms that are multiples of the divisor leave exactly; if
-// the rest lies in [0, divisor) there is no atom; otherwise the arena interns one.
+// form / divisor and form mod divisor (floor, divisor > 0). Terms that are multiples of the divisor
+// leave exactly; if the rest lies in [0, divisor) there is no atom; otherwise the arena interns
+// one.
 struct DivModResult {
   Index quotient, remainder;
 };
@@ -129,7 +135,8 @@ struct Substitution {
 };
 Index Substitute(Arena& arena, const Index& form, std::span<const Substitution> substitutions);
 
-// Row-major strides of a shape. A symbolic size contributes its symbol to the strides of the axes before it.
+// Row-major strides of a shape. A symbolic size contributes its symbol to the strides of the axes
+// before it.
 absl::InlinedVector<Extent, 4> Strides(const ir::Shape& shape);
 // sum(indices[k] * strides[k]).
 Index Flatten(std::span<const Index> indices, const ir::Shape& shape);

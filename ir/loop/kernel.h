@@ -1,7 +1,8 @@
 #pragma once
 
-// Loop IR, unscheduled: one kernel as stores of scalars over named loops. Nothing here has an order but that of the
-// stores: a later store may load an output that an earlier one wrote. Only the planner adds loop order.
+// Loop IR, unscheduled: one kernel as stores of scalars over named loops. Nothing here has an order
+// but that of the stores: a later store may load an output that an earlier one wrote. Only the
+// planner adds loop order.
 //
 //   loops @dense_relu(%x, %w, %b, out %o) {
 //     %sum = sum k in 0..784 of %x[i, k] * %w[k, j]
@@ -19,9 +20,10 @@ namespace gradus::loop {
 struct Buffer {
   enum class Kind : uint8_t { kInput, kOutput, kScratch };
   std::string name;
-  ir::Type type;          // kInput, kOutput. kScratch (plans only): only its dtype counts
+  ir::Type type;  // kInput, kOutput. kScratch (plans only): only its dtype counts
   Kind kind = Kind::kInput;
-  absl::InlinedVector<Extent, 2> elements;  // kScratch: how many, as a product, e.g. {16 * K, ceil(B/16)}
+  absl::InlinedVector<Extent, 2>
+      elements;  // kScratch: how many, as a product, e.g. {16 * K, ceil(B/16)}
 };
 
 struct Store {
@@ -34,14 +36,16 @@ struct Store {
 struct Kernel {
   std::string name;
   std::unique_ptr<Arena> arena = std::make_unique<Arena>();
-  std::vector<Buffer> buffers;  // inputs (the kernel function's arguments, in order), then outputs (its results)
+  std::vector<Buffer>
+      buffers;  // inputs (the kernel function's arguments, in order), then outputs (its results)
   std::vector<Store> stores;
   int num_inputs = 0;
   int num_outputs = 0;
 };
 
-// True if output `output` may share memory with input `input`: every load of the input, in whatever store, stands at the
-// very index that the store to the output writes, outside any reduction, and no later store reads the input.
+// True if output `output` may share memory with input `input`: every load of the input, in whatever
+// store, stands at the very index that the store to the output writes, outside any reduction, and
+// no later store reads the input.
 bool InPlaceSafe(const Kernel& kernel, int input, int output);
 
 std::string Print(const Kernel& kernel);

@@ -227,8 +227,8 @@ absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
     }
     if (keep) {
       lowerer.SetStored(v, store.buffer, home);
-      // A value that is the same along an axis may be wanted where that axis has no loop: it is read at 0 there,
-      // which an axis of open extent might not have.
+      // A value that is the same along an axis may be wanted where that axis has no loop: it is
+      // read at 0 there, which an axis of open extent might not have.
       std::vector<Index> everywhere(home.begin(), home.end());
       bool readable = true;
       for (size_t axis = 0; axis < everywhere.size(); ++axis) {

@@ -1,11 +1,12 @@
 #pragma once
 
-// Loop IR, scheduled: a kernel as a list of steps, each a nest or a contraction. Recognition and planning (passes/
-// schedule) write it, codegen/emit_kernel follows it literally. Every access is one flat form (element offset) a buffer:
-// loads in a plan have one index, stores one offset.
+// Loop IR, scheduled: a kernel as a list of steps, each a nest or a contraction. Recognition and
+// planning (passes/ schedule) write it, codegen/emit_kernel follows it literally. Every access is
+// one flat form (element offset) a buffer: loads in a plan have one index, stores one offset.
 //
 //   plan @dense_relu {
-//     contract M=i N=j K=k, A=%x direct, B=%w direct, tile 6x64, order=columns, epilogue=registers {
+//     contract M=i N=j K=k, A=%x direct, B=%w direct, tile 6x64, order=columns, epilogue=registers
+//     {
 //       %o[128*i + j] = max(acc + %b[j], 0)
 //     }
 //   }
@@ -26,27 +27,31 @@ struct FlatStore {
   bool accumulate = false;  // add to what is there (riding sums, blocked K)
 };
 
-// Stores over loops. A scalar (reductions too) is evaluated in the loop of the innermost variable that it depends on, so
-// that a row's maximum and sum are computed once a row.
+// Stores over loops. A scalar (reductions too) is evaluated in the loop of the innermost variable
+// that it depends on, so that a row's maximum and sum are computed once a row.
 struct Nest {
   enum class Mode : uint8_t {
-    kPlain,       // vectorised along `vector` where accesses have stride 1 (or 0, -1); else element-wise gather
-    // Loads whose stride along `vector` is not 0, 1 or -1 have stride 1 along `cross` and stand in no reduction: they are
-    // read as tiles of lanes x lanes and transposed in registers. All else, stores too, is evaluated along `vector`.
+    kPlain,  // vectorised along `vector` where accesses have stride 1 (or 0, -1); else element-wise
+             // gather
+    // Loads whose stride along `vector` is not 0, 1 or -1 have stride 1 along `cross` and stand in
+    // no reduction: they are read as tiles of lanes x lanes and transposed in registers. All else,
+    // stores too, is evaluated along `vector`.
     kTranspose,
   };
-  std::vector<const Variable*> loops;    // all of the stores' variables, outermost first
-  const Variable* vector = nullptr;      // one of `loops` (the innermost, mostly), or null: scalar code
-  const Variable* cross = nullptr;       // kTranspose: another of `loops`
-  // Reduction variables to vectorise when they are the innermost of a reduction that does not depend on `vector`.
+  std::vector<const Variable*> loops;  // all of the stores' variables, outermost first
+  const Variable* vector = nullptr;  // one of `loops` (the innermost, mostly), or null: scalar code
+  const Variable* cross = nullptr;   // kTranspose: another of `loops`
+  // Reduction variables to vectorise when they are the innermost of a reduction that does not
+  // depend on `vector`.
   std::vector<const Variable*> vector_reductions;
   Mode mode = Mode::kPlain;
-  std::vector<Condition> domain;         // stores happen only where all hold (role swap's `m < M`)
+  std::vector<Condition> domain;  // stores happen only where all hold (role swap's `m < M`)
   std::vector<FlatStore> stores;
-  std::string purpose;                   // printed: "pack A", "transpose", "stage", "nest"
+  std::string purpose;  // printed: "pack A", "transpose", "stage", "nest"
 };
 
-// One operand of a contraction: buffer[offset], offset a form over batch, row/column and K variables.
+// One operand of a contraction: buffer[offset], offset a form over batch, row/column and K
+// variables.
 struct Side {
   int buffer = 0;
   Index offset;
@@ -54,10 +59,11 @@ struct Side {
 };
 
 // acc[m, n] = sum over k of A[batch, m, k] * B[batch, k, n], then the epilogue's stores over acc.
-// m and k are not empty (a product of a vector has an m of extent 1). The extent of n is a number, as are all strides
-// along n, k and the last of m; extents of batch, m and k may be symbolic, and may be 0 when called.
-// B has stride 1 along n. `siblings` are further sums with the same A, M, N and K whose B (and no other thing) differs
-// by a constant offset: kAcc number g reads B at b.offset + siblings[g - 1].
+// m and k are not empty (a product of a vector has an m of extent 1). The extent of n is a number,
+// as are all strides along n, k and the last of m; extents of batch, m and k may be symbolic, and
+// may be 0 when called. B has stride 1 along n. `siblings` are further sums with the same A, M, N
+// and K whose B (and no other thing) differs by a constant offset: kAcc number g reads B at
+// b.offset + siblings[g - 1].
 struct Contraction {
   std::vector<const Variable*> batch;  // outermost first
   std::vector<const Variable*> m;      // outermost first; the last is the row variable of the tile
@@ -67,24 +73,28 @@ struct Contraction {
   std::vector<int64_t> siblings;
   DType dtype = DType::kF32;
 
-  int tile_rows = 6, tile_vectors = 4;  // rows x (vectors of the target's lanes), for each of 1 + siblings sums
-  bool rows_balanced = true;            // row tiles of size b or b + 1 rather than a short last one
+  int tile_rows = 6,
+      tile_vectors = 4;  // rows x (vectors of the target's lanes), for each of 1 + siblings sums
+  bool rows_balanced = true;  // row tiles of size b or b + 1 rather than a short last one
   enum class Order : uint8_t { kColumnsOuter, kRowsOuter };
   Order order = Order::kColumnsOuter;
-  // > 0: the (only) K loop runs in blocks of about this size (balanced); between blocks the raw sums live at
-  // partial_buffer[partial_offset(batch, m, n)] (the output itself where that is one f32 store of acc, else scratch).
+  // > 0: the (only) K loop runs in blocks of about this size (balanced); between blocks the raw
+  // sums live at partial_buffer[partial_offset(batch, m, n)] (the output itself where that is one
+  // f32 store of acc, else scratch).
   int64_t k_block = 0;
   int partial_buffer = -1;
   Index partial_offset;
-  // >= 0: a scratch buffer into which each K block of B is copied as panels of tile columns before its use.
+  // >= 0: a scratch buffer into which each K block of B is copied as panels of tile columns before
+  // its use.
   int b_panel_buffer = -1;
   int k_unroll = 1;
   bool prefetch_c = false;
-  bool epilogue_in_registers = true;    // else rolled over a stack tile
-  std::vector<FlatStore> epilogue;      // over batch, m, n and kAcc(0..siblings)
-  // Riding sums over M: `value` (as in the epilogue) summed over all of M into buffer[offset(n)], zeroed first.
+  bool epilogue_in_registers = true;  // else rolled over a stack tile
+  std::vector<FlatStore> epilogue;    // over batch, m, n and kAcc(0..siblings)
+  // Riding sums over M: `value` (as in the epilogue) summed over all of M into buffer[offset(n)],
+  // zeroed first.
   std::vector<FlatStore> column_sums;
-  std::string rule;                     // which row of the tile table fired
+  std::string rule;  // which row of the tile table fired
 };
 
 using Step = std::variant<Nest, Contraction>;

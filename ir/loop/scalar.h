@@ -1,7 +1,8 @@
 #pragma once
 
-// Scalars: the hash-consed arithmetic of one element. Two equal expressions of one arena are one node, so that equal
-// sums and the gates of a cell are visibly shared. Expressions are DAGs: every walk must memoise.
+// Scalars: the hash-consed arithmetic of one element. Two equal expressions of one arena are one
+// node, so that equal sums and the gates of a cell are visibly shared. Expressions are DAGs: every
+// walk must memoise.
 
 #include <cstdint>
 #include <deque>
@@ -19,24 +20,41 @@ namespace gradus::loop {
 
 using ir::DType;
 
-// The closed set of scalar arithmetic. Comparisons are ordered (false on NaN) but for kNe (true on NaN).
-// Integers wrap. kMax/kMin give NaN if either operand is NaN (IEEE 754-2019 maximum and minimum, -0 < +0 not promised).
+// The closed set of scalar arithmetic. Comparisons are ordered (false on NaN) but for kNe (true on
+// NaN). Integers wrap. kMax/kMin give NaN if either operand is NaN (IEEE 754-2019 maximum and
+// minimum, -0 < +0 not promised).
 enum class ScalarKind : uint8_t {
-  kConst,     // number / integer
-  kExtent,    // an extent as an i64 number
-  kIndex,     // an index form as an i64 number
-  kLoad,      // buffer[indices]
-  kAdd, kSub, kMul, kDiv, kMin, kMax,
-  kFma,       // a * b + c, rounded once
-  kNeg, kAbs, kFloor, kRoundEven, kSqrt,
-  kEq, kNe, kLt, kLe,          // -> i1
-  kAnd, kOr, kXor, kShl, kShr,  // integers and i1; kShr is logical
-  kSelect,    // condition ? a : b
-  kCast,      // value conversion to dtype (float -> int truncates and saturates, NaN gives 0)
-  kBitcast,   // same size
-  kGuard,     // x where low <= index < high, 0 elsewhere; x is not evaluated there
-  kReduce,    // over variables: sum, product, maximum or minimum
-  kAcc,       // only in a contraction's epilogue: accumulator number `integer` of the tile
+  kConst,   // number / integer
+  kExtent,  // an extent as an i64 number
+  kIndex,   // an index form as an i64 number
+  kLoad,    // buffer[indices]
+  kAdd,
+  kSub,
+  kMul,
+  kDiv,
+  kMin,
+  kMax,
+  kFma,  // a * b + c, rounded once
+  kNeg,
+  kAbs,
+  kFloor,
+  kRoundEven,
+  kSqrt,
+  kEq,
+  kNe,
+  kLt,
+  kLe,  // -> i1
+  kAnd,
+  kOr,
+  kXor,
+  kShl,
+  kShr,      // integers and i1; kShr is logical
+  kSelect,   // condition ? a : b
+  kCast,     // value conversion to dtype (float -> int truncates and saturates, NaN gives 0)
+  kBitcast,  // same size
+  kGuard,    // x where low <= index < high, 0 elsewhere; x is not evaluated there
+  kReduce,   // over variables: sum, product, maximum or minimum
+  kAcc,      // only in a contraction's epilogue: accumulator number `integer` of the tile
 };
 enum class ReduceKind : uint8_t { kSum, kProd, kMax, kMin };
 
@@ -49,26 +67,28 @@ struct Condition {
 struct Scalar {
   ScalarKind kind = ScalarKind::kConst;
   DType dtype = DType::kF32;
-  int id = 0;                                   // order of creation in its arena
+  int id = 0;  // order of creation in its arena
   absl::InlinedVector<const Scalar*, 3> operands;
-  double number = 0;                            // kConst of float dtype (f32: exactly representable)
-  int64_t integer = 0;                          // kConst of i1/i32/i64; kAcc
-  Extent extent;                                // kExtent
-  int buffer = -1;                              // kLoad: index into Kernel::buffers
-  absl::InlinedVector<Index, 3> indices;        // kLoad: one an axis, or, in a plan, one flat form; kIndex: one
-  absl::InlinedVector<Condition, 1> conditions; // kGuard
-  ReduceKind reduce = ReduceKind::kSum;         // kReduce
+  double number = 0;    // kConst of float dtype (f32: exactly representable)
+  int64_t integer = 0;  // kConst of i1/i32/i64; kAcc
+  Extent extent;        // kExtent
+  int buffer = -1;      // kLoad: index into Kernel::buffers
+  absl::InlinedVector<Index, 3>
+      indices;  // kLoad: one an axis, or, in a plan, one flat form; kIndex: one
+  absl::InlinedVector<Condition, 1> conditions;       // kGuard
+  ReduceKind reduce = ReduceKind::kSum;               // kReduce
   absl::InlinedVector<const Variable*, 2> variables;  // kReduce: summed over, outermost first
-  // Loop variables that the value depends on (through atoms too; those bound by a reduction inside left out),
-  // sorted by id.
+  // Loop variables that the value depends on (through atoms too; those bound by a reduction inside
+  // left out), sorted by id.
   absl::InlinedVector<const Variable*, 4> free;
 
   bool depends_on(const Variable* v) const;
 };
 
-// Owns the variables and scalars of a kernel. Building folds constants in IEEE arithmetic of the dtype and applies
-// only identities that are exact (x*1, select of a constant, a guard that Range proves). Operands of kAdd and kMul
-// are ordered (by id); those of kMin and kMax are not (NaN and signed zero).
+// Owns the variables and scalars of a kernel. Building folds constants in IEEE arithmetic of the
+// dtype and applies only identities that are exact (x*1, select of a constant, a guard that Range
+// proves). Operands of kAdd and kMul are ordered (by id); those of kMin and kMax are not (NaN and
+// signed zero).
 class Arena {
  public:
   Arena();
@@ -91,10 +111,12 @@ class Arena {
   const Scalar* Cast(DType dtype, const Scalar* x);
   const Scalar* Bitcast(DType dtype, const Scalar* x);
   const Scalar* Guard(std::span<const Condition> conditions, const Scalar* x);
-  const Scalar* Reduce(ReduceKind kind, std::span<const Variable* const> variables, const Scalar* x);
+  const Scalar* Reduce(ReduceKind kind, std::span<const Variable* const> variables,
+                       const Scalar* x);
   const Scalar* Acc(DType dtype, int number);
 
-  // Rebuilds an expression with variables replaced, and/or with whole scalars replaced (checked first, by node).
+  // Rebuilds an expression with variables replaced, and/or with whole scalars replaced (checked
+  // first, by node).
   const Scalar* Substitute(const Scalar* x, std::span<const Substitution> variables,
                            const absl::flat_hash_map<const Scalar*, const Scalar*>& scalars = {});
 

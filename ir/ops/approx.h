@@ -11,8 +11,8 @@
 // compiler contract or reassociate these formulas: some of their terms are rounding errors.
 //
 // Errors stay below these bounds, in units in the last place. f32: every input tried down to
-// sigmoid in the table, every 101st of erf, sin, cos and rsqrt, two million samples of pow. f64: two
-// million samples. Beside them the number of scalar operations (bit casts cost nothing):
+// sigmoid in the table, every 101st of erf, sin, cos and rsqrt, two million samples of pow. f64:
+// two million samples. Beside them the number of scalar operations (bit casts cost nothing):
 //
 //              f32     f64    operations f32 / f64
 //   exp        1.0     1.05     21 / 26

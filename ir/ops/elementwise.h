@@ -1,7 +1,8 @@
 #pragma once
 
-// Arithmetic, comparison, selection and elementary functions of each element. Binary builders broadcast as NumPy
-// does (right-aligned, sizes 1 stretched) by emitting explicit `broadcast` ops; a number takes the other's dtype.
+// Arithmetic, comparison, selection and elementary functions of each element. Binary builders
+// broadcast as NumPy does (right-aligned, sizes 1 stretched) by emitting explicit `broadcast` ops;
+// a number takes the other's dtype.
 
 #include "ir/builder.h"
 
@@ -15,7 +16,7 @@ Value pow(Operand a, Operand b);
 Value maximum(Operand a, Operand b);  // NaN if either is; gradient at a tie: half to each
 Value minimum(Operand a, Operand b);
 Value neg(Operand x);
-Value abs(Operand x);      // gradient 0 at 0
+Value abs(Operand x);  // gradient 0 at 0
 Value sign(Operand x);
 Value floor(Operand x);
 Value exp(Operand x);

@@ -9,27 +9,29 @@
 
 namespace gradus::ir {
 
-// Operand axis i becomes result axis axes[i]; its size equals the result's or is 1. Other axes repeat.
+// Operand axis i becomes result axis axes[i]; its size equals the result's or is 1. Other axes
+// repeat.
 Value broadcast(Operand x, const Shape& shape, Axes axes);
 // NumPy's rule: right-aligned.
 Value broadcast_to(Operand x, const Shape& shape);
-// The same elements in row-major order. A symbol may move but neither split nor merge; at most one size may be -1
-// (inferred) in the builder.
+// The same elements in row-major order. A symbol may move but neither split nor merge; at most one
+// size may be -1 (inferred) in the builder.
 Value reshape(Operand x, const Shape& shape);
 // Result axis i is operand axis permutation[i].
 Value transpose(Operand x, Axes permutation);
-// Elements begin, begin + step, ... before end (step < 0: after end), one triple an axis. As in Python, negative begin
-// and end count from the end, and kEnd stands for "as far as it goes".
+// Elements begin, begin + step, ... before end (step < 0: after end), one triple an axis. As in
+// Python, negative begin and end count from the end, and kEnd stands for "as far as it goes".
 inline constexpr int64_t kEnd = INT64_MAX;
 struct Range1 {
   int64_t begin = 0, end = kEnd, step = 1;
 };
 Value slice(Operand x, std::vector<Range1> ranges);  // axes beyond the list are kept whole
 Value concat(const std::vector<Operand>& parts, int64_t axis);
-// low[i] elements before and high[i] after along axis i, of `value`; `interior[i]` between neighbours.
+// low[i] elements before and high[i] after along axis i, of `value`; `interior[i]` between
+// neighbours.
 Value pad(Operand x, std::vector<int64_t> low, std::vector<int64_t> high, double value = 0,
           std::vector<int64_t> interior = {});
-Value expand_dims(Operand x, int64_t axis);           // composite: reshape
-Value squeeze(Operand x, int64_t axis);               // composite: reshape
+Value expand_dims(Operand x, int64_t axis);  // composite: reshape
+Value squeeze(Operand x, int64_t axis);      // composite: reshape
 
 }  // namespace gradus::ir

@@ -1,7 +1,8 @@
 #pragma once
 
-// Counter-based random numbers: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
-// Element e (row-major) of a draw depends on (seed, stream, e) alone: not on threads, nor on how the shape is split.
+// Counter-based random numbers: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as
+// 1, 2, 3", 2011). Element e (row-major) of a draw depends on (seed, stream, e) alone: not on
+// threads, nor on how the shape is split.
 
 #include "ir/builder.h"
 

@@ -8,7 +8,9 @@
 
 namespace gradus::ir {
 
-// One node with the callee's results. Used by form_kernels for kernels, by users for shared parts (inlined first).
-Node* call(Function& f, const Function& callee, std::span<const Value> operands, const Location& location = {});
+// One node with the callee's results. Used by form_kernels for kernels, by users for shared parts
+// (inlined first).
+Node* call(Function& f, const Function& callee, std::span<const Value> operands,
+           const Location& location = {});
 
 }  // namespace gradus::ir

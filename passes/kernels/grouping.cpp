@@ -204,8 +204,8 @@ class Grouper {
         all.plain = all.plain && uses[a].plain;
       }
       // A sum that is read along a reduction, or at another index than its own, would be computed
-      // once for that reader and once for the others: work done twice, and, since each place adds up
-      // in an order of its own, two values for one. It is stored instead.
+      // once for that reader and once for the others: work done twice, and, since each place adds
+      // up in an order of its own, two values for one. It is stored instead.
       AddAxes(all.reduced == 0 && all.plain ? all.result_axes : kRepeated, state);
     }
   }

@@ -54,7 +54,8 @@ class Orderer {
     if (r.alias < 0) return false;
     const int writer = position_[static_cast<size_t>(r.value.node()->id())];
     if (writer < 0) return false;  // an argument: a copy, if it is another
-    // A second result in another argument of the same value, or the old value asked for as a result: a copy.
+    // A second result in another argument of the same value, or the old value asked for as a
+    // result: a copy.
     for (const ir::Result& other : function_.results()) {
       if (&other == &r) break;
       if (other.value == r.value && other.alias >= 0) return false;
@@ -62,7 +63,8 @@ class Orderer {
     const loop::Kernel& kernel = *CalleeOf(module_, node(writer)).kernel;
     const Value argument = function_.arg(r.alias);
     for (int k = 0; k < node(writer).num_operands(); ++k) {
-      if (node(writer).operand(k) == argument && !InPlaceSafe(kernel, k, r.value.result())) return false;
+      if (node(writer).operand(k) == argument && !InPlaceSafe(kernel, k, r.value.result()))
+        return false;
     }
     const std::vector<int> readers = readers_of(r.alias);
     const std::vector<bool> reachable = ReachableFrom(writer);
@@ -90,7 +92,8 @@ class Orderer {
     return seen;
   }
 
-  // Topological, the earliest of the original order first: deterministic, and close to what was printed.
+  // Topological, the earliest of the original order first: deterministic, and close to what was
+  // printed.
   std::vector<int> Sorted() const {
     std::vector<int> waiting(static_cast<size_t>(count_), 0);
     for (const auto& list : after_) {
@@ -116,8 +119,8 @@ class Orderer {
   const Function& function_;
   const ir::Module& module_;
   int count_;
-  std::vector<int> position_;            // of a node, by id; -1 for arguments
-  std::vector<std::vector<int>> after_;  // what must run later, by position
+  std::vector<int> position_;              // of a node, by id; -1 for arguments
+  std::vector<std::vector<int>> after_;    // what must run later, by position
   std::vector<std::vector<int>> readers_;  // by argument
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// The order in which an entry's kernels run, such that as many updates as possible happen in place: a kernel that
-// overwrites an argument runs after every other reader of that argument's old value.
+// The order in which an entry's kernels run, such that as many updates as possible happen in place:
+// a kernel that overwrites an argument runs after every other reader of that argument's old value.
 
 #include <vector>
 
@@ -10,8 +10,9 @@
 namespace gradus::passes {
 
 struct CallOrder {
-  std::vector<int> order;      // positions in function.nodes()
-  std::vector<bool> in_place;  // by result: whether an aliased result is written straight into its argument
+  std::vector<int> order;  // positions in function.nodes()
+  std::vector<bool>
+      in_place;  // by result: whether an aliased result is written straight into its argument
 };
 
 // Every node of `function` is a call of a kernel with its loops attached.

@@ -13,8 +13,8 @@ constexpr int64_t kLine = 64;
 
 int64_t RoundUp(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-// Whole cache lines. A size such as 512*B bytes stays one coefficient, so that sums of sizes stay short; below a line an
-// element (4*B) it is counted exactly, as 64 * ceil(4*B/64).
+// Whole cache lines. A size such as 512*B bytes stays one coefficient, so that sums of sizes stay
+// short; below a line an element (4*B) it is counted exactly, as 64 * ceil(4*B/64).
 SizeTerm WholeLines(SizeTerm t) {
   if (t.factors.empty()) return {RoundUp(t.coefficient, kLine), {}};
   if (t.coefficient % kLine == 0) return t;
@@ -77,7 +77,8 @@ SizeTerm BytesOf(const loop::Buffer& scratch) {
 
 int Workspace::Allocate(const SizeTerm& bytes) {
   const SizeTerm need = WholeLines(bytes);
-  // The smallest free slot that is large enough; else the largest free one, enlarged; else a new one.
+  // The smallest free slot that is large enough; else the largest free one, enlarged; else a new
+  // one.
   int best = -1;
   for (size_t i = 0; i < slots_.size(); ++i) {
     const Slot& s = slots_[i];

@@ -1,7 +1,8 @@
 #pragma once
 
-// Slots of the workspace: which bytes of it a value gets, for as long as it lives. Slots are reused among values whose
-// sizes have the same symbols, since only these can be compared before the symbols are known.
+// Slots of the workspace: which bytes of it a value gets, for as long as it lives. Slots are reused
+// among values whose sizes have the same symbols, since only these can be compared before the
+// symbols are known.
 
 #include <vector>
 

@@ -21,7 +21,6 @@ const Scalar* FlattenLoads(const loop::Kernel& kernel, const Scalar* value) {
   return flat.empty() ? value : kernel.arena->Substitute(value, {}, flat);
 }
 
-
 std::vector<const Scalar*> LoadsOf(const Scalar* value) {
   const Scalar* const roots[] = {value};
   std::vector<const Scalar*> loads;
@@ -31,8 +30,8 @@ std::vector<const Scalar*> LoadsOf(const Scalar* value) {
   return loads;
 }
 
-// How a store that loads `loads` can stand in a block after the block's stores: the loads that become values.
-// nullopt: it reads what the block writes at another place.
+// How a store that loads `loads` can stand in a block after the block's stores: the loads that
+// become values. nullopt: it reads what the block writes at another place.
 std::optional<absl::flat_hash_map<const Scalar*, const Scalar*>> JoinBlock(
     const Block& block, std::span<const Scalar* const> loads) {
   absl::flat_hash_map<const Scalar*, const Scalar*> values;
@@ -46,7 +45,8 @@ std::optional<absl::flat_hash_map<const Scalar*, const Scalar*>> JoinBlock(
   return values;
 }
 
-// True if a store to `buffer` with these loads may run before `block`, which stands before it in the kernel.
+// True if a store to `buffer` with these loads may run before `block`, which stands before it in
+// the kernel.
 bool MayPass(const loop::Kernel& kernel, const Block& block, int buffer,
              std::span<const Scalar* const> loads) {
   const ir::Type& type = kernel.buffers[static_cast<size_t>(buffer)].type;
@@ -55,7 +55,8 @@ bool MayPass(const loop::Kernel& kernel, const Block& block, int buffer,
     for (const Scalar* load : loads) {
       if (load->buffer == store.buffer) return false;
     }
-    for (const Scalar* load : LoadsOf(store.value)) {  // of an argument whose memory `buffer` may use
+    for (const Scalar* load :
+         LoadsOf(store.value)) {  // of an argument whose memory `buffer` may use
       const loop::Buffer& read = kernel.buffers[static_cast<size_t>(load->buffer)];
       if (read.kind == loop::Buffer::Kind::kInput && read.type == type) return false;
     }
@@ -121,9 +122,8 @@ void ReplaceVariable(Arena& arena, Block& block, const Variable* v, const Variab
     store.value = RewriteReductions(
         arena, store.value, [&](const Scalar& reduce, const Scalar* body) -> const Scalar* {
           if (!Contains(reduce.variables, v)) {
-            return body == reduce.operands[0]
-                       ? &reduce
-                       : arena.Reduce(reduce.reduce, reduce.variables, body);
+            return body == reduce.operands[0] ? &reduce
+                                              : arena.Reduce(reduce.reduce, reduce.variables, body);
           }
           Variables variables;
           for (const Variable* old : reduce.variables) {
@@ -139,7 +139,8 @@ void ReplaceVariable(Arena& arena, Block& block, const Variable* v, const Variab
   }
 }
 
-// An atom `v / d` or `v % d` (v may have a factor of 1 and no constant) whose loop can be split, if there is one.
+// An atom `v / d` or `v % d` (v may have a factor of 1 and no constant) whose loop can be split, if
+// there is one.
 const Variable* FindSplit(const Index& form) {
   for (const loop::Term& term : form.terms()) {
     const Variable* atom = term.variable;

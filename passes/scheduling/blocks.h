@@ -1,7 +1,8 @@
 #pragma once
 
-// From the stores of a kernel to blocks: stores over the same loops in flat form, which one nest or one contraction can
-// hold. All of a block's values of an element may be computed before any of them is stored.
+// From the stores of a kernel to blocks: stores over the same loops in flat form, which one nest or
+// one contraction can hold. All of a block's values of an element may be computed before any of
+// them is stored.
 
 #include "passes/scheduling/forms.h"
 
@@ -15,13 +16,14 @@ struct Block {
   std::vector<const Scalar*> values() const;
 };
 
-// Flattens every access and groups the stores. A store joins an earlier block of the same loops unless it would pass a
-// store that it depends on, or that may share memory with it. What an earlier store of the block wrote at the very same
-// place is that store's value, not a load.
+// Flattens every access and groups the stores. A store joins an earlier block of the same loops
+// unless it would pass a store that it depends on, or that may share memory with it. What an
+// earlier store of the block wrote at the very same place is that store's value, not a load.
 std::vector<Block> FormBlocks(const loop::Kernel& kernel);
 
-// Makes index forms affine where loops can be split: where `v / d` or `v % d` occurs and d divides v's extent, v becomes
-// d * vh + vl, to a fixed point. So reshapes of any rank leave no division behind.
+// Makes index forms affine where loops can be split: where `v / d` or `v % d` occurs and d divides
+// v's extent, v becomes d * vh + vl, to a fixed point. So reshapes of any rank leave no division
+// behind.
 void SplitAtoms(Arena& arena, Block& block);
 
 // Loops and reduction variables of extent 1 become 0.

@@ -20,7 +20,8 @@ int Planner::NewScratch(ir::DType dtype, absl::InlinedVector<Extent, 2> elements
 }
 
 Planner::Laid Planner::LayOut(ir::DType dtype, std::span<const Variable* const> variables) {
-  // Row-major: the stride of a variable is the product of the extents inside it, none of which may be a quotient.
+  // Row-major: the stride of a variable is the product of the extents inside it, none of which may
+  // be a quotient.
   Index offset;
   Extent stride(1);
   absl::InlinedVector<Extent, 2> elements;
@@ -71,7 +72,8 @@ void Draft::MergeLoops(Arena& arena) {
     }
     return largest;
   };
-  std::ranges::stable_sort(k, [&](const Variable* x, const Variable* y) { return stride(x) > stride(y); });
+  std::ranges::stable_sort(
+      k, [&](const Variable* x, const Variable* y) { return stride(x) > stride(y); });
   for (Variables* list : {&batch, &m, &n, &k}) {
     std::vector<Index> all = forms();
     for (const loop::Substitution& s : MergeAdjacent(arena, *list, all)) {
@@ -82,9 +84,8 @@ void Draft::MergeLoops(Arena& arena) {
 
 bool IsDirect(const Scalar* side, ir::DType dtype, std::span<const Variable* const> variables) {
   return side->kind == ScalarKind::kLoad && side->dtype == dtype && IsAffine(side->indices[0]) &&
-         std::ranges::all_of(variables, [&](const Variable* v) {
-           return Stride(side->indices[0], v).has_value();
-         });
+         std::ranges::all_of(
+             variables, [&](const Variable* v) { return Stride(side->indices[0], v).has_value(); });
 }
 
 namespace {
@@ -96,7 +97,8 @@ int ScalarOps(const std::vector<loop::FlatStore>& stores) {
   for (const loop::FlatStore& s : stores) roots.push_back(s.value);
   int ops = 0;
   for (const Scalar* s : PostOrder(roots)) {
-    ops += s->kind != ScalarKind::kConst && s->kind != ScalarKind::kLoad && s->kind != ScalarKind::kAcc;
+    ops += s->kind != ScalarKind::kConst && s->kind != ScalarKind::kLoad &&
+           s->kind != ScalarKind::kAcc;
   }
   return ops;
 }
@@ -107,7 +109,8 @@ std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std
   for (Variables* list : {&draft.batch, &draft.m, &draft.k}) {
     for (size_t i = list->size(); i-- > 0;) {
       const Extent& extent = (*list)[i]->extent();
-      if (!extent.is_number() || extent.number() != 1 || (list == &draft.k && list->size() == 1)) continue;
+      if (!extent.is_number() || extent.number() != 1 || (list == &draft.k && list->size() == 1))
+        continue;
       const loop::Substitution zero{(*list)[i], Index(0)};
       draft.Substitute(planner.arena, std::span(&zero, 1));
       list->erase(list->begin() + static_cast<std::ptrdiff_t>(i));
@@ -116,7 +119,8 @@ std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std
   draft.MergeLoops(planner.arena);
   if (draft.m.empty()) draft.m.push_back(planner.arena.NewVariable("one", Extent(1)));
 
-  // Row variable: the innermost, or one more than twice as large. It needs strides that are numbers.
+  // Row variable: the innermost, or one more than twice as large. It needs strides that are
+  // numbers.
   const std::vector<Index> forms = draft.forms();
   const auto has_numeric_strides = [&](const Variable* v) {
     return std::ranges::all_of(forms, [&](const Index& f) { return Stride(f, v).has_value(); });
@@ -146,7 +150,8 @@ std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std
   for (const Variable* v : draft.k) {
     if (!has_numeric_strides(v)) why_not = fmt::format("a stride of {} is not a number", v->name());
   }
-  if (!n->extent().is_number()) why_not = fmt::format("the extent of {} is not a number", n->name());
+  if (!n->extent().is_number())
+    why_not = fmt::format("the extent of {} is not a number", n->name());
   if (!why_not.empty()) return std::nullopt;
 
   loop::Contraction c;

@@ -1,7 +1,8 @@
 #pragma once
 
-// A contraction on its way to a plan: roles, the scalars of both sides, and the stores over its accumulator. Packing and
-// role swap turn one draft into nests and a draft whose sides are plain loads; Finish makes that one a step.
+// A contraction on its way to a plan: roles, the scalars of both sides, and the stores over its
+// accumulator. Packing and role swap turn one draft into nests and a draft whose sides are plain
+// loads; Finish makes that one a step.
 
 #include "ir/target.h"
 #include "passes/scheduling/blocks.h"
@@ -43,7 +44,8 @@ struct Draft {
 // A plain load with an affine index and, along the variables given, strides that are numbers.
 bool IsDirect(const Scalar* side, ir::DType dtype, std::span<const Variable* const> variables);
 
-// The step for a draft whose sides are direct; nullopt with the reason in `why_not` if a stride is not a number.
+// The step for a draft whose sides are direct; nullopt with the reason in `why_not` if a stride is
+// not a number.
 std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std::string& why_not);
 
 }  // namespace gradus::passes::scheduling

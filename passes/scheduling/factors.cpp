@@ -17,10 +17,10 @@ bool DependsOn(const loop::Condition& c, const Variable* v) {
 }
 
 // True if the factor varies with every variable, of those given, that the condition varies with.
-bool Covers(const Scalar& factor, const loop::Condition& c, std::span<const Variable* const> variables) {
-  return std::ranges::all_of(variables, [&](const Variable* v) {
-    return !DependsOn(c, v) || factor.depends_on(v);
-  });
+bool Covers(const Scalar& factor, const loop::Condition& c,
+            std::span<const Variable* const> variables) {
+  return std::ranges::all_of(
+      variables, [&](const Variable* v) { return !DependsOn(c, v) || factor.depends_on(v); });
 }
 
 // Appends the factors of `x`; false if a guard spans two of them.
@@ -52,9 +52,7 @@ bool Flatten(Arena& arena, const Scalar* x, std::vector<const Scalar*>& factors,
       }
       return true;
     }
-    default:
-      factors.push_back(x);
-      return true;
+    default: factors.push_back(x); return true;
   }
 }
 
@@ -90,13 +88,11 @@ Product FindFactors(Arena& arena, const Scalar& sum) {
       found.push_back({std::move(outer), {factor}});
     }
   }
-  std::ranges::stable_sort(found, [](const Cluster& a, const Cluster& b) {
-    return a.outer.size() > b.outer.size();
-  });
+  std::ranges::stable_sort(
+      found, [](const Cluster& a, const Cluster& b) { return a.outer.size() > b.outer.size(); });
   for (Cluster& cluster : found) {
-    const auto home = std::ranges::find_if(product.clusters, [&](const Cluster& c) {
-      return IsSubset(cluster.outer, c.outer);
-    });
+    const auto home = std::ranges::find_if(
+        product.clusters, [&](const Cluster& c) { return IsSubset(cluster.outer, c.outer); });
     if (home == product.clusters.end()) {
       product.clusters.push_back(std::move(cluster));
     } else {
@@ -105,8 +101,7 @@ Product FindFactors(Arena& arena, const Scalar& sum) {
   }
   if (product.clusters.size() > 2) {
     product.why_not = fmt::format("a product of {} independent factors", product.clusters.size());
-  } else if (product.clusters.empty() ||
-             (product.clusters.size() == 1 && product.k_only.empty())) {
+  } else if (product.clusters.empty() || (product.clusters.size() == 1 && product.k_only.empty())) {
     product.why_not = "not a product of two factors";
   }
   return product;

@@ -23,10 +23,12 @@ using Variables = std::vector<const Variable*>;
 // Every scalar below the roots once, operands before users.
 std::vector<const Scalar*> PostOrder(std::span<const Scalar* const> roots);
 
-// Calls `visit` for each index form that a scalar holds itself (of a load, an index value, a guard's conditions).
+// Calls `visit` for each index form that a scalar holds itself (of a load, an index value, a
+// guard's conditions).
 void ForEachForm(const Scalar& scalar, const std::function<void(const Index&)>& visit);
 
-// What stands before `v` in a form, as a form without variables; terms hidden in atoms do not count.
+// What stands before `v` in a form, as a form without variables; terms hidden in atoms do not
+// count.
 Index CoefficientOf(const Index& form, const Variable* v);
 // The same as a number; nullopt if a symbol is in it.
 std::optional<int64_t> Stride(const Index& form, const Variable* v);
@@ -35,7 +37,8 @@ bool InAtom(const Index& form, const Variable* v);
 // True if the form has no atoms.
 bool IsAffine(const Index& form);
 
-// Rebuilds `root` bottom up; `rewrite` gets each reduction with its body already rebuilt and says what stands for it.
+// Rebuilds `root` bottom up; `rewrite` gets each reduction with its body already rebuilt and says
+// what stands for it.
 using ReduceRewrite = std::function<const Scalar*(const Scalar& reduce, const Scalar* body)>;
 const Scalar* RewriteReductions(Arena& arena, const Scalar* root, const ReduceRewrite& rewrite);
 

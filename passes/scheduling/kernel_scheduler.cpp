@@ -92,15 +92,17 @@ class KernelScheduler {
         fmt::format("sum over {} is a nest: {}", sum.variables.front()->name(), why));
   }
 
-  // The loops of a sum that is computed by itself: its free variables, those of symbolic extent outermost, and one along
-  // which a factor has stride 1 innermost.
+  // The loops of a sum that is computed by itself: its free variables, those of symbolic extent
+  // outermost, and one along which a factor has stride 1 innermost.
   Variables LoopsOf(const Scalar& sum) {
     Variables loops(sum.free.begin(), sum.free.end());
-    std::ranges::stable_partition(loops, [](const Variable* v) { return !v->extent().is_number(); });
+    std::ranges::stable_partition(loops,
+                                  [](const Variable* v) { return !v->extent().is_number(); });
     const Scalar* const body[] = {sum.operands[0]};
     for (const Variable* v : loops) {
       for (const Scalar* s : PostOrder(body)) {
-        if (v->extent().is_number() && s->kind == ScalarKind::kLoad && Stride(s->indices[0], v) == 1) {
+        if (v->extent().is_number() && s->kind == ScalarKind::kLoad &&
+            Stride(s->indices[0], v) == 1) {
           std::erase(loops, v);
           loops.push_back(v);
           return loops;

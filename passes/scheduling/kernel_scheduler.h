@@ -4,10 +4,13 @@
 //
 // For each block of stores over the same loops:
 // 1. Split index atoms, so that reshapes become affine.
-// 2. Recognise sums. One that the stores' own loops make a contraction is the block's own; its statements become the
-//    epilogue. Any other contraction in the block (inside another reduction, over fewer loops, a second product) is
-//    computed into scratch first, by this same procedure, and loaded; so are reductions that an epilogue would hold.
-// 3. Merge loops; pack sides that are not plain loads; where B has no stride 1 along n, transpose it or swap roles,
+// 2. Recognise sums. One that the stores' own loops make a contraction is the block's own; its
+// statements become the
+//    epilogue. Any other contraction in the block (inside another reduction, over fewer loops, a
+//    second product) is computed into scratch first, by this same procedure, and loaded; so are
+//    reductions that an epilogue would hold.
+// 3. Merge loops; pack sides that are not plain loads; where B has no stride 1 along n, transpose
+// it or swap roles,
 //    whichever moves fewer elements.
 // 4. Choose the tile from the table. A block without a contraction is one nest.
 

@@ -45,7 +45,8 @@ std::vector<Index> FormsOf(const Block& block) {
 
 namespace {
 
-// Merges two variables that are adjacent in every reduction that has one of them. True if something changed.
+// Merges two variables that are adjacent in every reduction that has one of them. True if something
+// changed.
 bool MergeOneReductionPair(Arena& arena, Block& block) {
   const std::vector<const Scalar*> scalars = PostOrder(block.values());
   const std::vector<Index> forms = FormsOf(block);

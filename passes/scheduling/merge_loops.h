@@ -1,7 +1,8 @@
 #pragma once
 
 // Merging loops: adjacent p (outer) and q become one loop where every access, guards included, has
-// coefficient(p) = extent(q) * coefficient(q). [B, T, C] then is a plain matrix, and an elementwise kernel one flat loop.
+// coefficient(p) = extent(q) * coefficient(q). [B, T, C] then is a plain matrix, and an elementwise
+// kernel one flat loop.
 
 #include "passes/scheduling/blocks.h"
 
@@ -10,8 +11,8 @@ namespace gradus::passes::scheduling {
 // True if every form lets `p` and `q` become one variable p * extent(q) + q.
 bool CanMerge(std::span<const Index> forms, const Variable* p, const Variable* q);
 
-// Merges in `list` (outermost first) what the forms allow. Returns the substitutions, to be applied in order, one after
-// the other; `list` and `forms` have them applied already.
+// Merges in `list` (outermost first) what the forms allow. Returns the substitutions, to be applied
+// in order, one after the other; `list` and `forms` have them applied already.
 std::vector<loop::Substitution> MergeAdjacent(Arena& arena, Variables& list,
                                               std::vector<Index>& forms);
 

@@ -40,7 +40,8 @@ bool HasReductionOver(const Scalar& reduce, const Variable* v) {
   });
 }
 
-// True if the reductions that depend on `v` gather less along their own innermost variables than along `v`.
+// True if the reductions that depend on `v` gather less along their own innermost variables than
+// along `v`.
 bool ReductionsWin(std::span<const Scalar* const> scalars, const Variable* v) {
   int along_v = 0, along_own = 0;
   for (const Scalar* s : scalars) {
@@ -53,7 +54,8 @@ bool ReductionsWin(std::span<const Scalar* const> scalars, const Variable* v) {
   return along_own < along_v;
 }
 
-// A loop along which all loads that `vector` would gather, of the type given, have stride 1, if there are such loads.
+// A loop along which all loads that `vector` would gather, of the type given, have stride 1, if
+// there are such loads.
 const Variable* CrossVariable(const Block& block, std::span<const Scalar* const> scalars,
                               const Variable* vector, ir::DType dtype) {
   std::vector<const Scalar*> gathered;
@@ -68,7 +70,8 @@ const Variable* CrossVariable(const Block& block, std::span<const Scalar* const>
   for (const Variable* v : block.loops) {
     if (v == vector || RunsOnce(v)) continue;
     if (std::ranges::all_of(gathered, [&](const Scalar* s) {
-          return !InAtom(s->indices[0], v) && IsAffine(s->indices[0]) && Stride(s->indices[0], v) == 1;
+          return !InAtom(s->indices[0], v) && IsAffine(s->indices[0]) &&
+                 Stride(s->indices[0], v) == 1;
         })) {
       return v;
     }

@@ -14,7 +14,8 @@ void Emit(Planner& planner, Variables loops, int buffer, const Index& offset, co
   Block block;
   block.loops = std::move(loops);
   block.stores.push_back({buffer, offset, value});
-  planner.plan.steps.emplace_back(MakeNest(planner.arena, std::move(block), planner.target, purpose));
+  planner.plan.steps.emplace_back(
+      MakeNest(planner.arena, std::move(block), planner.target, purpose));
 }
 
 bool HasUnitStride(const Scalar* side, const Variable* v) {
@@ -55,8 +56,8 @@ void PackA(Planner& planner, Draft& draft) {
 void PackB(Planner& planner, Draft& draft) {
   const Variable* const n = draft.n.back();
   const bool transposed = !HasUnitStride(draft.b, n);
-  // [batch and other columns][k][n]: n last, so that it has stride 1. Rows of an odd number of cache lines, since the
-  // stores of a transposition would else fall into few cache sets.
+  // [batch and other columns][k][n]: n last, so that it has stride 1. Rows of an odd number of
+  // cache lines, since the stores of a transposition would else fall into few cache sets.
   Variables order = OwnOrder(draft.b);
   std::erase(order, n);
   std::ranges::stable_partition(order, [&](const Variable* v) { return !Contains(draft.k, v); });

@@ -1,7 +1,8 @@
 #pragma once
 
-// A side of a contraction that is not a plain load is packed: a nest evaluates its scalar into scratch, once per element.
-// This one mechanism is prologue, transposition and whatever a guard or an index atom asks for.
+// A side of a contraction that is not a plain load is packed: a nest evaluates its scalar into
+// scratch, once per element. This one mechanism is prologue, transposition and whatever a guard or
+// an index atom asks for.
 
 #include "passes/scheduling/draft.h"
 
@@ -12,7 +13,8 @@ void PackA(Planner& planner, Draft& draft);
 // The same for B with its rows along n: a transposition where n had no unit stride.
 void PackB(Planner& planner, Draft& draft);
 
-// The variables of a side as its largest load orders them, outermost first; those of symbolic extent come first.
+// The variables of a side as its largest load orders them, outermost first; those of symbolic
+// extent come first.
 Variables OwnOrder(const Scalar* side);
 
 }  // namespace gradus::passes::scheduling

@@ -7,10 +7,10 @@
 namespace gradus::passes::scheduling {
 
 struct Roles {
-  Variables batch;      // in both sides
-  Variables m;          // in A alone
-  Variables n;          // in B alone; the last has stride 1 in the output
-  Variables k;          // summed over
+  Variables batch;  // in both sides
+  Variables m;      // in A alone
+  Variables n;      // in B alone; the last has stride 1 in the output
+  Variables k;      // summed over
   const Scalar* a = nullptr;
   const Scalar* b = nullptr;
   // What the sum is, given the sum of products `acc`: acc times what does not depend on k.
@@ -21,10 +21,12 @@ struct Roles {
 struct Recognition {
   Roles roles;
   std::string why_not;  // not empty: not a contraction, or not worth one
-  bool missed = false;  // a product of two factors, and large: the user should be told that it is slow
+  bool missed =
+      false;  // a product of two factors, and large: the user should be told that it is slow
 };
 
-// `loops` are the output's variables, all of which the sum must depend on; `n` the one with stride 1.
+// `loops` are the output's variables, all of which the sum must depend on; `n` the one with
+// stride 1.
 Recognition Recognize(Arena& arena, const Scalar& sum, std::span<const Variable* const> loops,
                       const Variable* n);
 

@@ -8,8 +8,8 @@
 namespace gradus::passes::scheduling {
 namespace {
 
-// How many rows of A stand side by side in a vector panel: two vectors (784x32x512 on Zen 5: 235 GFLOP/s for 8x32, 201
-// for 16x16), one where a second would be padding alone.
+// How many rows of A stand side by side in a vector panel: two vectors (784x32x512 on Zen 5: 235
+// GFLOP/s for 8x32, 201 for 16x16), one where a second would be padding alone.
 int64_t PanelWidth(const Variable* m, int64_t lanes) {
   return m->extent().is_number() && m->extent().number() <= lanes ? lanes : 2 * lanes;
 }
@@ -71,7 +71,8 @@ bool SwapRoles(Planner& planner, const Draft& draft, std::string& why_not) {
   pack.domain = domain;
   pack.stores.push_back(
       {packed.buffer, packed.offset, arena.Substitute(draft.a, std::span(&split, 1))});
-  planner.plan.steps.emplace_back(MakeNest(arena, std::move(pack), planner.target, "pack A in panels"));
+  planner.plan.steps.emplace_back(
+      MakeNest(arena, std::move(pack), planner.target, "pack A in panels"));
 
   planner.plan.steps.emplace_back(*contraction);
 

@@ -6,8 +6,8 @@
 namespace gradus::passes::scheduling {
 namespace {
 
-// One row of the table: it fires for n up to `max_n` vectors (and k up to max_k). Sizes are in vectors, so that one
-// table serves f32 and f64.
+// One row of the table: it fires for n up to `max_n` vectors (and k up to max_k). Sizes are in
+// vectors, so that one table serves f32 and f64.
 //
 // GFLOP/s of one core, f32, Zen 5 (512-bit units, peak 235), M x N x K, median of 9 by tile:
 //                  6x64  8x32  12x32  8x16  16x16  24x16  28x16
@@ -17,37 +17,33 @@ namespace {
 //   784x16x512        -     -      -   197    201    178    165   rows of A 2 KiB apart
 //   784x512x32^T    222   222    219   157    182    175    163   columns outer
 //   784x512x32^T    229   230    223   179    197    201    195   rows outer
-// On Zen 4 (units of 256 bits, peak 118) all of them stand within 2 % but where rows of A are 2 KiB apart.
+// On Zen 4 (units of 256 bits, peak 118) all of them stand within 2 % but where rows of A are 2 KiB
+// apart.
 struct Row {
-  int registers;          // at least so many vector registers
-  double max_n_vectors;   // n / lanes at most
-  bool fused;             // needs fused multiply-add (without: one register more for the product)
+  int registers;         // at least so many vector registers
+  double max_n_vectors;  // n / lanes at most
+  bool fused;            // needs fused multiply-add (without: one register more for the product)
   int rows, vectors;
   const char* rule;
 };
 constexpr double kAny = std::numeric_limits<double>::infinity();
 constexpr Row kRows[] = {
-    {32, 1, false, 24, 1, "narrow"},
-    {32, 2, false, 8, 2, "two vectors"},
-    {32, 3, false, 8, 3, "three vectors"},
-    {32, kAny, false, 6, 4, "wide"},
-    {16, 1, true, 12, 1, "narrow"},
-    {16, 2, true, 6, 2, "two vectors"},
-    {16, 3, true, 4, 3, "three vectors"},
-    {16, kAny, true, 6, 2, "wide"},
-    {16, 1, false, 8, 1, "narrow, no fma"},
-    {16, kAny, false, 4, 2, "no fma"},
-    {0, 1, false, 4, 1, "few registers"},
-    {0, kAny, false, 2, 2, "few registers"},
+    {32, 1, false, 24, 1, "narrow"},        {32, 2, false, 8, 2, "two vectors"},
+    {32, 3, false, 8, 3, "three vectors"},  {32, kAny, false, 6, 4, "wide"},
+    {16, 1, true, 12, 1, "narrow"},         {16, 2, true, 6, 2, "two vectors"},
+    {16, 3, true, 4, 3, "three vectors"},   {16, kAny, true, 6, 2, "wide"},
+    {16, 1, false, 8, 1, "narrow, no fma"}, {16, kAny, false, 4, 2, "no fma"},
+    {0, 1, false, 4, 1, "few registers"},   {0, kAny, false, 2, 2, "few registers"},
 };
 
-// Rows this far apart share a cache set; with more than 8 (16 where one vector of B is loaded for all of them) the tile
-// runs at half speed (Zen 4: 50 instead of 113 for 14x32).
+// Rows this far apart share a cache set; with more than 8 (16 where one vector of B is loaded for
+// all of them) the tile runs at half speed (Zen 4: 50 instead of 113 for 14x32).
 constexpr int64_t kAliasingStride = 2048;
 
-// Up to this many terms the result is written as often as the operands are read: finish row panels one by one, so that
-// they leave in order; a sum over a batch of any size counts as one. Above half a second-level cache: 784x512x32 (1.6 MB)
-// 229 against 222, on Zen 4 110 against 83. With an update in place 8x32 does best: 208, 6x64 199.
+// Up to this many terms the result is written as often as the operands are read: finish row panels
+// one by one, so that they leave in order; a sum over a batch of any size counts as one. Above half
+// a second-level cache: 784x512x32 (1.6 MB) 229 against 222, on Zen 4 110 against 83. With an
+// update in place 8x32 does best: 208, 6x64 199.
 constexpr int64_t kShortSum = 128;
 
 }  // namespace
@@ -66,7 +62,8 @@ TileChoice ChooseTile(const TileQuery& query, const ir::Target& target) {
     break;
   }
   // A width that is three vectors times something wastes no columns in tiles of three.
-  if (choice.vectors == 4 && query.n != 0 && query.n % (4 * lanes) != 0 && query.n % (3 * lanes) == 0) {
+  if (choice.vectors == 4 && query.n != 0 && query.n % (4 * lanes) != 0 &&
+      query.n % (3 * lanes) == 0) {
     choice.rows = 8;
     choice.vectors = 3;
     choice.rule = "divides by three vectors";
@@ -96,8 +93,8 @@ TileChoice ChooseTile(const TileQuery& query, const ir::Target& target) {
       choice.rule = "short sums";
     }
   }
-  // A second step of k pays where one is short, and for long sums (32x512x784: 222 against 218) where M is known: with M
-  // of any size there is a tile function for each number of rows.
+  // A second step of k pays where one is short, and for long sums (32x512x784: 222 against 218)
+  // where M is known: with M of any size there is a tile function for each number of rows.
   const bool long_sum = query.k >= 2 * kShortSum && query.m != 0;
   choice.k_unroll = choice.rows * choice.vectors * query.sums <= 16 || long_sum ? 2 : 1;
   return choice;

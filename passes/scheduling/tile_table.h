@@ -1,6 +1,7 @@
 #pragma once
 
-// Which tile, which order: a table of rules, first match wins, with the measurements that chose them.
+// Which tile, which order: a table of rules, first match wins, with the measurements that chose
+// them.
 
 #include <cstdint>
 
@@ -15,7 +16,7 @@ struct TileQuery {
   int64_t a_row_stride_bytes = 0;
   int64_t output_bytes = 0;  // of the result, symbols taken for a typical size
   int element_bytes = 4;
-  int sums = 1;              // 1 + siblings
+  int sums = 1;  // 1 + siblings
 };
 
 struct TileChoice {

@@ -1,5 +1,5 @@
-// What must come out the same: with passes and without, with one thread and with two, by the gradient's gradient and by
-// finite differences; and graphs of 10,000 nodes.
+// What must come out the same: with passes and without, with one thread and with two, by the
+// gradient's gradient and by finite differences; and graphs of 10,000 nodes.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -68,8 +68,9 @@ std::vector<T> Weights(const Trainer& t) {
   return all;
 }
 
-// Trains both ways and compares weights and losses. Adam divides by the gradient's size, so that weights whose
-// gradient is rounding alone may move apart by the learning rate: `tolerance` is absolute.
+// Trains both ways and compares weights and losses. Adam divides by the gradient's size, so that
+// weights whose gradient is rounding alone may move apart by the learning rate: `tolerance` is
+// absolute.
 template <typename T>
 void ExpectSameTraining(const Network& n, double tolerance) {
   SCOPED_TRACE(n.name);
@@ -81,7 +82,8 @@ void ExpectSameTraining(const Network& n, double tolerance) {
   ASSERT_TRUE(a.ok()) << a.status();
   ASSERT_TRUE(b.ok()) << b.status();
   for (size_t e = 0; e < 3; ++e) {
-    EXPECT_NEAR(a->epochs[e].training.loss, b->epochs[e].training.loss, tolerance * (1 + b->epochs[e].training.loss));
+    EXPECT_NEAR(a->epochs[e].training.loss, b->epochs[e].training.loss,
+                tolerance * (1 + b->epochs[e].training.loss));
   }
   const std::vector<T> x = Weights<T>(*with), y = Weights<T>(*without);
   double worst = 0;
@@ -92,10 +94,34 @@ void ExpectSameTraining(const Network& n, double tolerance) {
 std::vector<Network> Networks() {
   return {
       {"tanh_sgd", 5, 7, 1, tanh, linear, {.optimizer = SGD(0.05), .loss = mean_squared_error}},
-      {"relu_adam", 12, 64, 1, relu, sigmoid, {.optimizer = Adam{}, .loss = binary_crossentropy, .metrics = {accuracy}}},
-      {"gelu_logits", 9, 33, 3, gelu, linear, {.optimizer = SGD(0.05), .loss = binary_crossentropy_from_logits}},
-      {"softplus_softmax", 4, 16, 5, softplus, softmax, {.optimizer = SGD(0.02), .loss = categorical_crossentropy}},
-      {"silu_huber", 17, 3, 2, silu, elu, {.optimizer = Adam({.epsilon_form = AdamEpsilon::kUsual}), .loss = Loss(huber, 0.5)}},
+      {"relu_adam",
+       12,
+       64,
+       1,
+       relu,
+       sigmoid,
+       {.optimizer = Adam{}, .loss = binary_crossentropy, .metrics = {accuracy}}},
+      {"gelu_logits",
+       9,
+       33,
+       3,
+       gelu,
+       linear,
+       {.optimizer = SGD(0.05), .loss = binary_crossentropy_from_logits}},
+      {"softplus_softmax",
+       4,
+       16,
+       5,
+       softplus,
+       softmax,
+       {.optimizer = SGD(0.02), .loss = categorical_crossentropy}},
+      {"silu_huber",
+       17,
+       3,
+       2,
+       silu,
+       elu,
+       {.optimizer = Adam({.epsilon_form = AdamEpsilon::kUsual}), .loss = Loss(huber, 0.5)}},
   };
 }
 
@@ -108,7 +134,8 @@ TEST(Equivalence, TrainingWithAndWithoutPassesInF32) {
 }
 
 TEST(Equivalence, TrainingDoesNotDependOnThreads) {
-  const Network wide = {"wide", 96, 256, 8, relu, linear, {.optimizer = Adam{}, .loss = mean_squared_error}};
+  const Network wide = {
+      "wide", 96, 256, 8, relu, linear, {.optimizer = Adam{}, .loss = mean_squared_error}};
   const data::Dataset data = MakeData<float>(200, wide.features, wide.outputs);
   auto trainer = MakeTrainer<float>(wide, "default");
   ASSERT_TRUE(trainer.ok()) << trainer.status();
@@ -127,7 +154,8 @@ TEST(Equivalence, TrainingDoesNotDependOnThreads) {
   for (size_t i = 1; i < weights.size(); ++i) EXPECT_TRUE(weights[i] == weights[0]) << "run " << i;
 }
 
-// d/dw (gradient . direction) is the Hessian times the direction; here against (g(w + e d) - g(w - e d)) / 2e.
+// d/dw (gradient . direction) is the Hessian times the direction; here against (g(w + e d) - g(w -
+// e d)) / 2e.
 TEST(Equivalence, AHessianVectorProductIsTheGradientsDifference) {
   Graph g("hvp", DType::kF64);
   const Tensor x = g.Input("x", {kBatch, 4}), target = g.Input("target", {kBatch, 2});
@@ -135,7 +163,8 @@ TEST(Equivalence, AHessianVectorProductIsTheGradientsDifference) {
   const Tensor d1 = g.Input("d1", {4, 6}), db = g.Input("db", {6}), d2 = g.Input("d2", {6, 2});
   const Tensor loss = mean_squared_error(target, matmul(tanh(matmul(x, w1) + b1), w2));
   const std::vector<Tensor> gradient = Grad(loss, {w1, b1, w2});
-  const Tensor along = reduce_sum(gradient[0] * d1) + reduce_sum(gradient[1] * db) + reduce_sum(gradient[2] * d2);
+  const Tensor along =
+      reduce_sum(gradient[0] * d1) + reduce_sum(gradient[1] * db) + reduce_sum(gradient[2] * d2);
   const std::vector<Tensor> product = Grad(along, {w1, b1, w2});
   for (size_t i = 0; i < 3; ++i) {
     g.Output(fmt::format("g{}", i), gradient[i]);
@@ -143,12 +172,14 @@ TEST(Equivalence, AHessianVectorProductIsTheGradientsDifference) {
   }
   auto f = Compile(g, {.cache_dir = ""});
   ASSERT_TRUE(f.ok()) << f.status();
-  const std::vector<std::vector<int64_t>> shapes = {{9, 4}, {9, 2}, {4, 6}, {6}, {6, 2}, {4, 6}, {6}, {6, 2}};
+  const std::vector<std::vector<int64_t>> shapes = {{9, 4}, {9, 2}, {4, 6}, {6},
+                                                    {6, 2}, {4, 6}, {6},    {6, 2}};
   const auto run = [&](double step) {
     std::vector<runtime::Tensor> in;
     for (size_t i = 0; i < shapes.size(); ++i) in.push_back(Normal<double>(shapes[i], 10 + i));
     for (size_t i = 2; i < 5; ++i) {
-      for (size_t k = 0; k < in[i].data<double>().size(); ++k) in[i].data<double>()[k] += step * in[i + 3].data<double>()[k];
+      for (size_t k = 0; k < in[i].data<double>().size(); ++k)
+        in[i].data<double>()[k] += step * in[i + 3].data<double>()[k];
     }
     return f->Run(std::move(in)).value();
   };
@@ -180,7 +211,8 @@ TEST(Chain, TenThousandNodesAreDifferentiatedAndCompiled) {
   g.Output("y", y);
   auto f = Compile(g, {.cache_dir = ""});
   ASSERT_TRUE(f.ok()) << f.status();
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   fmt::print("{} nodes and their gradient compiled in {:.2f} s\n", kNodes, seconds);
   const std::vector<float> xs = {0, 1, -2, 3}, cs = {0.5F, 0.75F, -0.25F, 0.9375F};
   std::vector<runtime::Tensor> in;

@@ -30,7 +30,8 @@ Ran RunProgram(const std::string& flags) {
   std::FILE* pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return ran;
   std::array<char, 4096> buffer{};
-  while (const size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) ran.output.append(buffer.data(), n);
+  while (const size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe))
+    ran.output.append(buffer.data(), n);
   const int status = pclose(pipe);
   if (WIFEXITED(status)) ran.code = WEXITSTATUS(status);
   return ran;
@@ -49,9 +50,9 @@ TEST(MainJob, LearnsOnSyntheticCustomers) {
   ASSERT_TRUE(json.is_object()) << ran.output;
   std::vector<std::string> keys;
   for (const auto& [key, value] : json.items()) keys.push_back(key);
-  EXPECT_THAT(keys, ElementsAre("model", "seed", "params", "epochs", "train_loss", "test_loss_before",
-                                "test_accuracy_before", "test_loss", "test_accuracy", "test_auc", "seconds",
-                                "compile_ms"));
+  EXPECT_THAT(keys, ElementsAre("model", "seed", "params", "epochs", "train_loss",
+                                "test_loss_before", "test_accuracy_before", "test_loss",
+                                "test_accuracy", "test_auc", "seconds", "compile_ms"));
   EXPECT_EQ(json["model"], "mlp");
   EXPECT_EQ(json["seed"], 0);
   EXPECT_EQ(json["params"], 12 * 64 + 64 + 64 + 1);
@@ -59,8 +60,10 @@ TEST(MainJob, LearnsOnSyntheticCustomers) {
   EXPECT_LT(json["test_loss"].get<double>(), 0.5 * json["test_loss_before"].get<double>());
   EXPECT_LT(json["train_loss"].get<double>(), json["test_loss_before"].get<double>());
   const double always_normal = 1 - 571.0 / 5000;  // "5000 customers, 571 thieves", stratified
-  EXPECT_THAT(ran.output, HasSubstr("synthetic customers: 5000 customers, 571 thieves, 12 months; 3500 to train, "
-                                    "1500 to test\n"));
+  EXPECT_THAT(
+      ran.output,
+      HasSubstr("synthetic customers: 5000 customers, 571 thieves, 12 months; 3500 to train, "
+                "1500 to test\n"));
   EXPECT_GT(json["test_accuracy"].get<double>(), always_normal + 0.01);
   EXPECT_GT(json["test_auc"].get<double>(), 0.8);
   EXPECT_GT(json["seconds"].get<double>(), 0);
@@ -95,11 +98,14 @@ std::string WriteFile(const char* name, const std::string& text) {
 
 TEST(MainJob, TakesAnyCsvOfItsForm) {
   std::string csv = "CUSTOMER,FLAG,q1,q2,q3\r\n";
-  for (int i = 0; i < 60; ++i) csv += fmt::format("C{},{},{},{},{}\r\n", i, i % 4 == 0 ? 1 : 0, i % 4 == 0 ? 0 : 90 + i, i == 7 ? "" : "12", i == 9 ? "n/k" : "3");
+  for (int i = 0; i < 60; ++i)
+    csv += fmt::format("C{},{},{},{},{}\r\n", i, i % 4 == 0 ? 1 : 0, i % 4 == 0 ? 0 : 90 + i,
+                       i == 7 ? "" : "12", i == 9 ? "n/k" : "3");
   const std::string path = WriteFile("own.csv", csv);
   const Ran ran = RunProgram(fmt::format("--data='{}' --epochs=60 --batch_size=8 --json", path));
   ASSERT_EQ(ran.code, 0) << ran.output;
-  EXPECT_THAT(ran.output, HasSubstr("own.csv: 60 customers, 15 thieves, 3 months; 42 to train, 18 to test\n"));
+  EXPECT_THAT(ran.output,
+              HasSubstr("own.csv: 60 customers, 15 thieves, 3 months; 42 to train, 18 to test\n"));
   EXPECT_EQ(LastLine(ran)["test_accuracy"], 1.0);
 }
 
@@ -125,8 +131,10 @@ TEST(MainJob, WrongDataEndWithOne) {
   const std::string rows = WriteFile("rows.npy", "no npy");
   for (const auto& [flags, message] : std::vector<std::pair<std::string, std::string>>{
            {"--data=/nowhere/meters.csv", "error: cannot open `/nowhere/meters.csv`"},
-           {"--data='" + no_flag + "'", "there is no column FLAG; expected CUSTOMER, FLAG and numeric columns"},
-           {"--data='" + bad_flag + "'", "FLAG of customer 2 is 7, expected 0 (honest) or 1 (thief)"},
+           {"--data='" + no_flag + "'",
+            "there is no column FLAG; expected CUSTOMER, FLAG and numeric columns"},
+           {"--data='" + bad_flag + "'",
+            "FLAG of customer 2 is 7, expected 0 (honest) or 1 (thief)"},
            {"--data='" + ragged + "'", "ragged.csv:3: expected 3 cells as in line 1, got 2"},
            {"--train_rows='" + rows + "'", "--train_rows and --test_rows belong together"},
            {"--train_rows='" + rows + "' --test_rows='" + rows + "'", "rows.npy"}}) {

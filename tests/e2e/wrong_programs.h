@@ -14,7 +14,8 @@
 
 namespace gradus {
 
-// The message holds these parts in this order, and is one diagnostic: no part stands alone on a first line.
+// The message holds these parts in this order, and is one diagnostic: no part stands alone on a
+// first line.
 inline void ExpectParts(const absl::Status& status, std::initializer_list<std::string_view> parts) {
   ASSERT_FALSE(status.ok());
   const std::string message(status.message());
@@ -30,7 +31,8 @@ inline void ExpectParts(const absl::Status& status, std::initializer_list<std::s
 inline std::string At(std::string_view file, int line) {
   return std::string(file) + ":" + std::to_string(line) + ":";
 }
-#define GRADUS_LINE_ABOVE At(std::string_view(__FILE__).substr(std::string_view(__FILE__).rfind('/') + 1), __LINE__ - 1)
+#define GRADUS_LINE_ABOVE \
+  At(std::string_view(__FILE__).substr(std::string_view(__FILE__).rfind('/') + 1), __LINE__ - 1)
 
 inline TrainingOptions SomeTraining() { return {.optimizer = SGD{}, .loss = mean_squared_error}; }
 inline absl::Status CompileError(const Model& m, const TrainingOptions& t = SomeTraining()) {

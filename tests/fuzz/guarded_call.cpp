@@ -8,11 +8,13 @@
 namespace gradus::fuzz {
 namespace {
 
-constexpr size_t kGuard = 1 << 16;           // bytes on each side: rows too many are reported, too
+constexpr size_t kGuard = 1 << 16;  // bytes on each side: rows too many are reported, too
 constexpr unsigned char kCanary = 0xA5;
-constexpr unsigned char kGarbage = 0xFF;     // NaN in both dtypes: what is read before it is written shows
+constexpr unsigned char kGarbage =
+    0xFF;  // NaN in both dtypes: what is read before it is written shows
 
-// Memory aligned to 64 bytes between two canaries. `shift` moves it off that alignment, as a caller may.
+// Memory aligned to 64 bytes between two canaries. `shift` moves it off that alignment, as a caller
+// may.
 class Guarded {
  public:
   Guarded(size_t bytes, size_t shift) : bytes_(bytes), memory_(bytes + 2 * kGuard + 128, kCanary) {
@@ -58,7 +60,8 @@ double Read(ir::DType dtype, const unsigned char* from, size_t i) {
 
 }  // namespace
 
-std::string CallAndCompare(const runtime::Executable& executable, ir::DType dtype, const ProductCall& call) {
+std::string CallAndCompare(const runtime::Executable& executable, ir::DType dtype,
+                           const ProductCall& call) {
   const size_t element = static_cast<size_t>(ir::ByteSize(dtype));
   const auto runtime_dtype = static_cast<runtime::DType>(dtype);
   std::vector<Guarded> inputs, outputs;
@@ -68,7 +71,8 @@ std::string CallAndCompare(const runtime::Executable& executable, ir::DType dtyp
     inputs.emplace_back(a.values.size() * element, element);
     Write(dtype, a.values, inputs.back().data());
   }
-  for (const Array& r : call.results) outputs.emplace_back(r.alias < 0 ? r.values.size() * element : 0, element);
+  for (const Array& r : call.results)
+    outputs.emplace_back(r.alias < 0 ? r.values.size() * element : 0, element);
   for (size_t i = 0; i < inputs.size(); ++i) {
     arguments.push_back({inputs[i].data(), runtime_dtype, call.arguments[i].shape});
   }

@@ -114,21 +114,13 @@ void Mutate(std::string& text, Random& random) {
   const size_t at = random.Below(text.size() + 1);
   const size_t length = std::min(random.Below(24), text.size() - at);
   switch (random.Below(6)) {
-    case 0:
-      text.insert(at, kPieces[random.Below(std::size(kPieces))]);
-      break;
-    case 1:
-      text.erase(at, length);
-      break;
-    case 2:
-      text.insert(random.Below(text.size() + 1), text.substr(at, length));
-      break;
+    case 0: text.insert(at, kPieces[random.Below(std::size(kPieces))]); break;
+    case 1: text.erase(at, length); break;
+    case 2: text.insert(random.Below(text.size() + 1), text.substr(at, length)); break;
     case 3:
       if (at < text.size()) text[at] = static_cast<char>(random.Below(256));
       break;
-    case 4:
-      text.replace(at, length, kPieces[random.Below(std::size(kPieces))]);
-      break;
+    case 4: text.replace(at, length, kPieces[random.Below(std::size(kPieces))]); break;
     case 5: {
       const size_t digit = text.find_first_of("0123456789", at);
       if (digit != std::string::npos) text[digit] = static_cast<char>('0' + random.Below(10));

@@ -17,7 +17,8 @@ namespace {
 using Epilogue = ProductCase::Epilogue;
 using Prologue = ProductCase::Prologue;
 
-// Round vectors of 4 to 16 lanes, tiles of 2 to 24 rows and 1 to 4 vectors, panels, and the short-sum rule.
+// Round vectors of 4 to 16 lanes, tiles of 2 to 24 rows and 1 to 4 vectors, panels, and the
+// short-sum rule.
 constexpr int64_t kSizes[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  12, 13, 15, 16,  17,  18,  23, 24,
                               25, 31, 32, 33, 36, 47, 48, 49, 63, 64, 65, 96, 100, 127, 128, 129};
 
@@ -62,7 +63,8 @@ ProductCase ProductCase::Random(std::mt19937_64& random) {
   if (Chance(random, 30)) c.prologue_a = Chance(random, 70) ? Prologue::kMask : Prologue::kScale;
   if (Chance(random, 15)) c.prologue_b = Chance(random, 70) ? Prologue::kMask : Prologue::kScale;
   c.epilogue = static_cast<Epilogue>(random() % 10);
-  if (c.batch == 0 && !c.by_op && !c.slice_a && !c.reshape_a && !(c.transpose_a && c.transpose_b) && Chance(random, 25)) {
+  if (c.batch == 0 && !c.by_op && !c.slice_a && !c.reshape_a && !(c.transpose_a && c.transpose_b) &&
+      Chance(random, 25)) {
     c.t = static_cast<int64_t>(random() % 4) + 1;
     c.t_symbolic = Chance(random, 40);
   }
@@ -71,8 +73,9 @@ ProductCase ProductCase::Random(std::mt19937_64& random) {
 
 std::string ProductCase::ToString() const {
   return fmt::format(
-      "{}, batch {}, m {}{}, t {}{}, n {}, k {}{}{}{}{}{}{}, prologues {} {}, epilogue {}", ir::Name(dtype), batch, m,
-      m_symbolic ? " (symbol)" : "", t, t_symbolic ? " (symbol)" : "", n, k, k_symbolic ? " (symbol)" : "", transpose_a ? ", transpose a" : "",
+      "{}, batch {}, m {}{}, t {}{}, n {}, k {}{}{}{}{}{}{}, prologues {} {}, epilogue {}",
+      ir::Name(dtype), batch, m, m_symbolic ? " (symbol)" : "", t, t_symbolic ? " (symbol)" : "", n,
+      k, k_symbolic ? " (symbol)" : "", transpose_a ? ", transpose a" : "",
       transpose_b ? ", transpose b" : "", by_op ? " by op" : "", slice_a ? ", slice a" : "",
       reshape_a ? ", reshape a" : "", static_cast<int>(prologue_a), static_cast<int>(prologue_b),
       static_cast<int>(epilogue));
@@ -92,14 +95,12 @@ ir::Shape With(int64_t batch, ir::Dim x, ir::Dim y, std::optional<ir::Dim> t = s
 
 ir::Value Prepare(ir::Function& f, Prologue prologue, ir::Value x, const char* name) {
   switch (prologue) {
-    case Prologue::kNone:
-      return x;
+    case Prologue::kNone: return x;
     case Prologue::kMask: {
       const ir::Value h = f.AddArgument(fmt::format("h{}", name), x.type());
       return ir::select(ir::greater(h, 0), x, ir::mul(x, 0));
     }
-    case Prologue::kScale:
-      return ir::add(ir::mul(x, 0.5), 0.25);
+    case Prologue::kScale: return ir::add(ir::mul(x, 0.5), 0.25);
   }
   return x;
 }
@@ -110,7 +111,8 @@ void ProductCase::Build(ir::Function& f) const {
   const ir::Dim dm = Size(m, m_symbolic, "M"), dk = Size(k, k_symbolic, "K"), dn(n);
   const int leading = batch > 0 ? 1 : 0;
   const std::optional<ir::Dim> dt = t > 0 ? std::optional(Size(t, t_symbolic, "T")) : std::nullopt;
-  const std::optional<ir::Dim> row_t = transpose_a ? std::nullopt : dt, sum_t = transpose_a ? dt : std::nullopt;
+  const std::optional<ir::Dim> row_t = transpose_a ? std::nullopt : dt,
+                               sum_t = transpose_a ? dt : std::nullopt;
   const ir::Dim a0 = transpose_a ? dk : dm, a1 = transpose_a ? dm : dk;
   const ir::Dim b0 = transpose_b ? dn : dk, b1 = transpose_b ? dk : dn;
 
@@ -134,7 +136,8 @@ void ProductCase::Build(ir::Function& f) const {
   b = Prepare(f, prologue_b, b, "b");
 
   ir::MatmulOptions options{leading, transpose_a, transpose_b};
-  const std::vector<int64_t> swap = batch > 0 ? std::vector<int64_t>{0, 2, 1} : std::vector<int64_t>{1, 0};
+  const std::vector<int64_t> swap =
+      batch > 0 ? std::vector<int64_t>{0, 2, 1} : std::vector<int64_t>{1, 0};
   if (by_op && transpose_a) {
     a = ir::transpose(a, swap);
     options.transpose_a = false;
@@ -145,23 +148,18 @@ void ProductCase::Build(ir::Function& f) const {
   }
   const ir::Value z = ir::matmul(a, b, options);
   switch (epilogue) {
-    case Epilogue::kNone:
-      f.AddResult(z, "z");
-      break;
-    case Epilogue::kBias:
-      f.AddResult(ir::add(z, f.AddArgument("bias", {dtype, {dn}})), "z");
-      break;
+    case Epilogue::kNone: f.AddResult(z, "z"); break;
+    case Epilogue::kBias: f.AddResult(ir::add(z, f.AddArgument("bias", {dtype, {dn}})), "z"); break;
     case Epilogue::kBiasRelu:
       f.AddResult(ir::relu(ir::add(z, f.AddArgument("bias", {dtype, {dn}}))), "z");
       break;
-    case Epilogue::kResidual:
-      f.AddResult(ir::add(z, f.AddArgument("r", z.type())), "z");
-      break;
+    case Epilogue::kResidual: f.AddResult(ir::add(z, f.AddArgument("r", z.type())), "z"); break;
     case Epilogue::kRowScale: {
       ir::Shape shape{dm};
       if (row_t) shape.push_back(*row_t);
       const ir::Value scale = f.AddArgument("s", {dtype, shape});
-      const std::vector<int64_t> axes = row_t ? std::vector<int64_t>{0, 1} : std::vector<int64_t>{leading};
+      const std::vector<int64_t> axes =
+          row_t ? std::vector<int64_t>{0, 1} : std::vector<int64_t>{leading};
       f.AddResult(ir::mul(z, ir::broadcast(scale, z.shape(), axes)), "z");
       break;
     }
@@ -176,9 +174,7 @@ void ProductCase::Build(ir::Function& f) const {
       f.AddResult(ir::relu(sum), "y");
       break;
     }
-    case Epilogue::kTanh:
-      f.AddResult(ir::tanh(z), "z");
-      break;
+    case Epilogue::kTanh: f.AddResult(ir::tanh(z), "z"); break;
     case Epilogue::kMask: {
       const ir::Value h = f.AddArgument("h", z.type());
       f.AddResult(ir::select(ir::greater(h, 0), z, ir::mul(z, 0)), "z");
@@ -206,7 +202,8 @@ Array RandomArray(std::vector<int64_t> shape, std::mt19937_64& random) {
   Array array{std::move(shape), {}, -1};
   array.values.resize(static_cast<size_t>(Count(array.shape)));
   // Multiples of 2^-12 in [-1, 1]: exact in both dtypes.
-  for (double& v : array.values) v = static_cast<double>(static_cast<int64_t>(random() % 8193) - 4096) / 4096;
+  for (double& v : array.values)
+    v = static_cast<double>(static_cast<int64_t>(random() % 8193) - 4096) / 4096;
   return array;
 }
 
@@ -217,7 +214,8 @@ Array Empty(std::vector<int64_t> shape) {
 }
 
 // [batch], x, [t], y: without the axes that are not there.
-std::vector<int64_t> Leading(int64_t batch, int64_t x, int64_t y, std::optional<int64_t> t = std::nullopt) {
+std::vector<int64_t> Leading(int64_t batch, int64_t x, int64_t y,
+                             std::optional<int64_t> t = std::nullopt) {
   std::vector<int64_t> shape;
   if (batch > 0) shape.push_back(batch);
   shape.push_back(x);
@@ -234,7 +232,8 @@ double Prologued(Prologue prologue, double x, double h) {
 
 }  // namespace
 
-ProductCall ProductCall::Random(const ProductCase& c, int64_t m, int64_t k, int64_t t, std::mt19937_64& random) {
+ProductCall ProductCall::Random(const ProductCase& c, int64_t m, int64_t k, int64_t t,
+                                std::mt19937_64& random) {
   ProductCall call;
   // In memory the axis t is part of the rows, or of the sum.
   const std::optional<int64_t> second = c.t > 0 ? std::optional(t) : std::nullopt;
@@ -247,8 +246,10 @@ ProductCall ProductCall::Random(const ProductCase& c, int64_t m, int64_t k, int6
   const int64_t a0 = c.transpose_a ? k : m, a1 = c.transpose_a ? m : k;
   const int64_t b0 = c.transpose_b ? n : k, b1 = c.transpose_b ? k : n;
   // A with its prologue as [batch][a0][a1], B likewise.
-  std::vector<double> a(static_cast<size_t>(batches * a0 * a1)), b(static_cast<size_t>(batches * b0 * b1));
-  const std::vector<int64_t> a_shape = c.transpose_a ? Leading(c.batch, k0, m, second) : Leading(c.batch, m0, k, second);
+  std::vector<double> a(static_cast<size_t>(batches * a0 * a1)),
+      b(static_cast<size_t>(batches * b0 * b1));
+  const std::vector<int64_t> a_shape =
+      c.transpose_a ? Leading(c.batch, k0, m, second) : Leading(c.batch, m0, k, second);
   std::vector<int64_t> flat_shape = Leading(c.batch, 1, a0 * a1);
   flat_shape.erase(flat_shape.end() - 2);
   Array a_in = RandomArray(c.slice_a     ? Leading(c.batch, a0 + 3, a1 + 2)
@@ -258,16 +259,19 @@ ProductCall ProductCall::Random(const ProductCase& c, int64_t m, int64_t k, int6
   for (int64_t g = 0; g < batches; ++g) {
     for (int64_t i = 0; i < a0; ++i) {
       for (int64_t j = 0; j < a1; ++j) {
-        const int64_t from = c.slice_a ? (g * (a0 + 3) + i + 1) * (a1 + 2) + (a1 - j) : (g * a0 + i) * a1 + j;
+        const int64_t from =
+            c.slice_a ? (g * (a0 + 3) + i + 1) * (a1 + 2) + (a1 - j) : (g * a0 + i) * a1 + j;
         a[static_cast<size_t>((g * a0 + i) * a1 + j)] = a_in.values[static_cast<size_t>(from)];
       }
     }
   }
   call.arguments.push_back(std::move(a_in));
-  const std::vector<int64_t> b_shape = c.transpose_b ? Leading(c.batch, n, k) : Leading(c.batch, k0, n, sum_t);
+  const std::vector<int64_t> b_shape =
+      c.transpose_b ? Leading(c.batch, n, k) : Leading(c.batch, k0, n, sum_t);
   const auto prologue = [&](Prologue p, std::vector<double>& x, const std::vector<int64_t>& shape) {
     Array h = p == Prologue::kMask ? RandomArray(shape, random) : Array{};
-    for (size_t i = 0; i < x.size(); ++i) x[i] = Prologued(p, x[i], h.values.empty() ? 0 : h.values[i]);
+    for (size_t i = 0; i < x.size(); ++i)
+      x[i] = Prologued(p, x[i], h.values.empty() ? 0 : h.values[i]);
     if (p == Prologue::kMask) call.arguments.push_back(std::move(h));
   };
   prologue(c.prologue_a, a, a_shape);
@@ -281,13 +285,17 @@ ProductCall ProductCall::Random(const ProductCase& c, int64_t m, int64_t k, int6
     case Epilogue::kBias:
     case Epilogue::kBiasRelu:
     case Epilogue::kTwoResults: extra = RandomArray({n}, random); break;
-    case Epilogue::kRowScale: extra = RandomArray(row_t ? std::vector<int64_t>{m0, *row_t} : std::vector<int64_t>{m}, random); break;
+    case Epilogue::kRowScale:
+      extra =
+          RandomArray(row_t ? std::vector<int64_t>{m0, *row_t} : std::vector<int64_t>{m}, random);
+      break;
     case Epilogue::kResidual:
     case Epilogue::kMask:
     case Epilogue::kUpdate: extra = RandomArray(shape, random); break;
     default: break;
   }
-  Array z = Empty(shape), y = Empty(c.epilogue == Epilogue::kColumnSums ? std::vector<int64_t>{n} : shape);
+  Array z = Empty(shape),
+        y = Empty(c.epilogue == Epilogue::kColumnSums ? std::vector<int64_t>{n} : shape);
   std::vector<double> z_bound(z.values.size()), y_bound(y.values.size());
   const double epsilon = c.dtype == ir::DType::kF32 ? 0x1p-23 : 0x1p-52;
   for (int64_t g = 0; g < batches; ++g) {
@@ -295,8 +303,10 @@ ProductCall ProductCall::Random(const ProductCase& c, int64_t m, int64_t k, int6
       for (int64_t j = 0; j < n; ++j) {
         double sum = 0, size = 0;
         for (int64_t p = 0; p < k; ++p) {
-          const double x = a[static_cast<size_t>((g * a0 + (c.transpose_a ? p : i)) * a1 + (c.transpose_a ? i : p))];
-          const double w = b[static_cast<size_t>((g * b0 + (c.transpose_b ? j : p)) * b1 + (c.transpose_b ? p : j))];
+          const double x = a[static_cast<size_t>((g * a0 + (c.transpose_a ? p : i)) * a1 +
+                                                 (c.transpose_a ? i : p))];
+          const double w = b[static_cast<size_t>((g * b0 + (c.transpose_b ? j : p)) * b1 +
+                                                 (c.transpose_b ? p : j))];
           sum += x * w;
           size += std::abs(x * w);
         }
@@ -309,7 +319,9 @@ ProductCall ProductCall::Random(const ProductCase& c, int64_t m, int64_t k, int6
           case Epilogue::kColumnSums: break;
           case Epilogue::kBias:
           case Epilogue::kTwoResults: value = sum + extra.values[static_cast<size_t>(j)]; break;
-          case Epilogue::kBiasRelu: value = std::max(0.0, sum + extra.values[static_cast<size_t>(j)]); break;
+          case Epilogue::kBiasRelu:
+            value = std::max(0.0, sum + extra.values[static_cast<size_t>(j)]);
+            break;
           case Epilogue::kResidual: value = sum + extra.values[at]; break;
           case Epilogue::kRowScale: value = sum * extra.values[static_cast<size_t>(i)]; break;
           case Epilogue::kUpdate: value = extra.values[at] - sum * 0.125; break;

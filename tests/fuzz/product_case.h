@@ -1,7 +1,7 @@
 #pragma once
 
-// A random product: sizes round every threshold of the scheduler, random layouts, prologues, epilogues and updates in
-// place, as a graph function and as an independent naive loop in double.
+// A random product: sizes round every threshold of the scheduler, random layouts, prologues,
+// epilogues and updates in place, as a graph function and as an independent naive loop in double.
 
 #include <cstdint>
 #include <random>
@@ -14,20 +14,31 @@ namespace gradus::fuzz {
 
 struct ProductCase {
   enum class Prologue { kNone, kMask, kScale };
-  enum class Epilogue { kNone, kBias, kBiasRelu, kResidual, kRowScale, kUpdate, kTwoResults, kTanh, kMask, kColumnSums };
+  enum class Epilogue {
+    kNone,
+    kBias,
+    kBiasRelu,
+    kResidual,
+    kRowScale,
+    kUpdate,
+    kTwoResults,
+    kTanh,
+    kMask,
+    kColumnSums
+  };
 
   ir::DType dtype = ir::DType::kF32;
   int64_t batch = 0;  // 0: no batch axis
   int64_t m = 1, n = 1, k = 1;
   bool m_symbolic = false, k_symbolic = false;
-  // > 0: a second leading axis of A: of its rows, or, if it is transposed, of the sum (as in the gradient of a weight
-  // that is used at each step of a sequence).
+  // > 0: a second leading axis of A: of its rows, or, if it is transposed, of the sum (as in the
+  // gradient of a weight that is used at each step of a sequence).
   int64_t t = 0;
   bool t_symbolic = false;
   bool transpose_a = false, transpose_b = false;
-  bool by_op = false;       // transposed by an op of its own rather than by matmul's flags
-  bool slice_a = false;     // A is a part of something larger, its last axis reversed
-  bool reshape_a = false;   // A comes with its two last axes folded into one
+  bool by_op = false;      // transposed by an op of its own rather than by matmul's flags
+  bool slice_a = false;    // A is a part of something larger, its last axis reversed
+  bool reshape_a = false;  // A comes with its two last axes folded into one
   Prologue prologue_a = Prologue::kNone, prologue_b = Prologue::kNone;
   Epilogue epilogue = Epilogue::kNone;
 
@@ -51,7 +62,8 @@ struct ProductCall {
   std::vector<std::vector<double>> bounds;
 
   // For the sizes of a call: m, k and t where they are symbolic.
-  static ProductCall Random(const ProductCase& c, int64_t m, int64_t k, int64_t t, std::mt19937_64& random);
+  static ProductCall Random(const ProductCase& c, int64_t m, int64_t k, int64_t t,
+                            std::mt19937_64& random);
 };
 
 }  // namespace gradus::fuzz

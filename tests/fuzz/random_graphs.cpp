@@ -1,7 +1,8 @@
 // random_graphs [--graphs=N] [--first=N] [--seed=S] [--per_module=N] [--verbose]
 //
-// Seeded random graphs of tensors, forward and gradients, compiled with all passes and with none: both must give the
-// same numbers. Graph i of a seed is the same on every machine. On a difference the graph's IR is printed.
+// Seeded random graphs of tensors, forward and gradients, compiled with all passes and with none:
+// both must give the same numbers. Graph i of a seed is the same on every machine. On a difference
+// the graph's IR is printed.
 
 #include <algorithm>
 #include <charconv>
@@ -101,7 +102,8 @@ class Grower {
     }
   }
 
-  // A partner that broadcasts against x: another value if the shapes line up, else one that was reduced.
+  // A partner that broadcasts against x: another value if the shapes line up, else one that was
+  // reduced.
   Tensor Partner(Tensor x) {
     for (int i = 0; i < 6; ++i) {
       const Tensor other = Any();
@@ -236,7 +238,8 @@ std::vector<runtime::Tensor> Inputs(const runtime::Executable& e, uint64_t seed,
   for (int i = 0; i < e.info().argument_count; ++i) {
     const gradus_tensor_info& info = e.info().arguments[i];
     std::vector<int64_t> shape;
-    for (int k = 0; k < info.rank; ++k) shape.push_back(info.dims[k].symbol >= 0 ? batch : info.dims[k].size);
+    for (int k = 0; k < info.rank; ++k)
+      shape.push_back(info.dims[k].symbol >= 0 ? batch : info.dims[k].size);
     auto t = runtime::Tensor::Create(static_cast<runtime::DType>(info.dtype), shape).value();
     if (t.dtype() == runtime::DType::kF64) {
       for (double& v : t.data<double>()) v = random.Normal();
@@ -253,8 +256,8 @@ double At(const runtime::Tensor& t, int64_t i) {
                                            : t.data<float>()[static_cast<size_t>(i)];
 }
 
-// The largest difference relative to the tensor's largest element (1 at least); infinite where one is finite and the
-// other is not.
+// The largest difference relative to the tensor's largest element (1 at least); infinite where one
+// is finite and the other is not.
 double Difference(const runtime::Tensor& a, const runtime::Tensor& b) {
   double scale = 1, worst = 0;
   for (int64_t i = 0; i < a.num_elements(); ++i) {
@@ -282,9 +285,11 @@ class Fuzzer {
         return 1;
       }
     }
-    fmt::print("{} graphs, {} results compared, {} nodes; largest difference {:.2g} in f64, {:.2g} in f32; "
-               "{} failed\n",
-               graphs_, results_, nodes_, worst_[1], worst_[0], failed_);
+    fmt::print(
+        "{} graphs, {} results compared, {} nodes; largest difference {:.2g} in f64, {:.2g} in "
+        "f32; "
+        "{} failed\n",
+        graphs_, results_, nodes_, worst_[1], worst_[0], failed_);
     return failed_ == 0 && graphs_ > 0 ? 0 : 1;
   }
 
@@ -313,9 +318,12 @@ class Fuzzer {
     for (int64_t i = first; i < last; ++i) {
       const std::string name = fmt::format("graph{}", i);
       const auto find = [&](const auto& entries) -> const runtime::Executable& {
-        return std::find_if(entries.begin(), entries.end(), [&](const auto& e) { return e.name == name; })->executable;
+        return std::find_if(entries.begin(), entries.end(),
+                            [&](const auto& e) { return e.name == name; })
+            ->executable;
       };
-      if (absl::Status s = Compare(i, *module.Find(name), find(*fast), find(*slow)); !s.ok()) return s;
+      if (absl::Status s = Compare(i, *module.Find(name), find(*fast), find(*slow)); !s.ok())
+        return s;
     }
     return absl::OkStatus();
   }
@@ -338,7 +346,8 @@ class Fuzzer {
         worst = std::max(worst, d);
         if (d <= Tolerance(TypeOf(index))) continue;
         good = false;
-        fmt::print(stderr, "graph {}, batch {}: {} differs by {:.3g}\n", index, batch, f.results()[i].name, d);
+        fmt::print(stderr, "graph {}, batch {}: {} differs by {:.3g}\n", index, batch,
+                   f.results()[i].name, d);
       }
     }
     if (!good) fmt::print(stderr, "{}\n", ir::Print(f, {.locations = false}));
@@ -354,7 +363,8 @@ class Fuzzer {
 bool ReadFlag(std::string_view argument, std::string_view name, int64_t& value) {
   if (!argument.starts_with(name)) return false;
   argument.remove_prefix(name.size());
-  const auto [end, error] = std::from_chars(argument.data(), argument.data() + argument.size(), value);
+  const auto [end, error] =
+      std::from_chars(argument.data(), argument.data() + argument.size(), value);
   return error == std::errc() && end == argument.data() + argument.size() && value > 0;
 }
 
@@ -362,15 +372,18 @@ int Main(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string_view a = argv[i];
-    if (ReadFlag(a, "--graphs=", options.graphs) || ReadFlag(a, "--first=", options.first) || ReadFlag(a, "--seed=", options.seed) ||
-        ReadFlag(a, "--per_module=", options.per_module)) {
+    if (ReadFlag(a, "--graphs=", options.graphs) || ReadFlag(a, "--first=", options.first) ||
+        ReadFlag(a, "--seed=", options.seed) || ReadFlag(a, "--per_module=", options.per_module)) {
       continue;
     }
     if (a == "--verbose") {
       options.verbose = true;
       continue;
     }
-    fmt::print(stderr, "unknown option {}\nusage: random_graphs [--graphs=N] [--first=N] [--seed=S] [--per_module=N] [--verbose]\n", a);
+    fmt::print(stderr,
+               "unknown option {}\nusage: random_graphs [--graphs=N] [--first=N] [--seed=S] "
+               "[--per_module=N] [--verbose]\n",
+               a);
     return 2;
   }
   return Fuzzer(options).Run();

@@ -1,6 +1,6 @@
-// Random products through the scheduler and compiled code, compared with a naive loop in double; canaries round every
-// buffer. Each case runs as one kernel (all of it fused), through `default`, and now and then through `none`; for this
-// machine and, some of the time, for smaller vectors.
+// Random products through the scheduler and compiled code, compared with a naive loop in double;
+// canaries round every buffer. Each case runs as one kernel (all of it fused), through `default`,
+// and now and then through `none`; for this machine and, some of the time, for smaller vectors.
 //
 //   schedule_fuzz [--iterations=N] [--seed=S] [--only=I]
 
@@ -19,7 +19,8 @@
 namespace gradus::fuzz {
 namespace {
 
-// One kernel with everything in it, and a function that calls it: the most that fusion could ever do.
+// One kernel with everything in it, and a function that calls it: the most that fusion could ever
+// do.
 void BuildFused(const ProductCase& c, ir::Module& module) {
   ir::Function& kernel = module.AddFunction("product", ir::FunctionKind::kKernel);
   c.Build(kernel);
@@ -99,8 +100,8 @@ int Main(int64_t iterations, uint64_t seed, int64_t only) {
       const std::string error = RunOne(c, way, target, call_seed);
       if (error.empty()) continue;
       ++failures;
-      fmt::print(stderr, "FAILED --seed={} --only={} ({}, {}): {}\n  {}\n", seed, i, way.passes, target,
-                 c.ToString(), error);
+      fmt::print(stderr, "FAILED --seed={} --only={} ({}, {}): {}\n  {}\n", seed, i, way.passes,
+                 target, c.ToString(), error);
       if (failures >= 10) return 1;
     }
   }

@@ -79,8 +79,10 @@ absl::StatusOr<RefCase> ReadCase(const std::string& folder) {
   RefCase c;
   c.name = Text(j, "case");
   c.group = Text(j, "group");
-  if (j.contains("desc")) c.text = j["desc"].is_string() ? j["desc"].get<std::string>() : j["desc"].dump();
-  if (j.contains("optimizer") && j["optimizer"].is_object()) c.optimizer = ReadOptimizer(j["optimizer"]);
+  if (j.contains("desc"))
+    c.text = j["desc"].is_string() ? j["desc"].get<std::string>() : j["desc"].dump();
+  if (j.contains("optimizer") && j["optimizer"].is_object())
+    c.optimizer = ReadOptimizer(j["optimizer"]);
   c.steps = static_cast<int64_t>(Number(j, "steps"));
   for (const json& t : j["tensors"]) {
     auto tensor = ReadTensor(folder, t);
@@ -100,7 +102,8 @@ absl::StatusOr<std::vector<std::string>> ListCases(const std::string& directory)
     }
   }
   if (error) {
-    return absl::NotFoundError(fmt::format("{}: cannot list the folder ({})", directory, error.message()));
+    return absl::NotFoundError(
+        fmt::format("{}: cannot list the folder ({})", directory, error.message()));
   }
   std::sort(names.begin(), names.end());
   return names;

@@ -16,9 +16,9 @@ namespace gradus::refs {
 struct RefTensor {
   std::string name, role;
   double atol = 0, rtol = 0;
-  runtime::Tensor values;                  // or, with `probe`, the sampled ones
-  std::optional<runtime::Tensor> probe;    // flat indices (i64) of the values
-  std::optional<runtime::Tensor> mask;     // i1: true = compare
+  runtime::Tensor values;                // or, with `probe`, the sampled ones
+  std::optional<runtime::Tensor> probe;  // flat indices (i64) of the values
+  std::optional<runtime::Tensor> mask;   // i1: true = compare
 };
 
 struct RefOptimizer {

@@ -1,5 +1,6 @@
-// gradus_refs DIR [FILTER] [--dtype=f32|f64] [--passes=default|none]: runs the cases of reference numbers in DIR whose
-// names contain FILTER. Prints each failure, the names of unsupported cases, and last "N passed, N failed, N skipped".
+// gradus_refs DIR [FILTER] [--dtype=f32|f64] [--passes=default|none]: runs the cases of reference
+// numbers in DIR whose names contain FILTER. Prints each failure, the names of unsupported cases,
+// and last "N passed, N failed, N skipped".
 
 #include <string>
 #include <vector>

@@ -1,6 +1,7 @@
 #pragma once
 
-// Which graph a case stands for: chosen by the case's name, with every size and attribute taken from the case.
+// Which graph a case stands for: chosen by the case's name, with every size and attribute taken
+// from the case.
 
 #include <map>
 #include <string>
@@ -13,12 +14,13 @@
 
 namespace gradus::refs {
 
-// A case's graph while it is built: its inputs and parameters as arguments, and what the case names as results.
+// A case's graph while it is built: its inputs and parameters as arguments, and what the case names
+// as results.
 struct CaseGraph {
   const RefCase& reference;
   Graph& graph;
-  std::map<std::string, Tensor> tensors;                 // "in.x", "param.W1": the arguments
-  std::vector<std::pair<std::string, Tensor>> outputs;   // "out.y"
+  std::map<std::string, Tensor> tensors;                // "in.x", "param.W1": the arguments
+  std::vector<std::pair<std::string, Tensor>> outputs;  // "out.y"
   Tensor loss;
 
   Tensor in(const std::string& name) const { return tensors.at("in." + name); }

@@ -101,7 +101,8 @@ const std::array<NamedModel, 27> kModels = {{
     {"mlp_elu", Elu},
     {"mlp_gelu", [](CaseGraph& c) { return Mlp(c, [](Tensor z) { return gelu(z); }); }},
     {"mlp_gelu_tanh", [](CaseGraph& c) { return Mlp(c, [](Tensor z) { return gelu_tanh(z); }); }},
-    {"mlp_hard_sigmoid", [](CaseGraph& c) { return Mlp(c, [](Tensor z) { return hard_sigmoid(z); }); }},
+    {"mlp_hard_sigmoid",
+     [](CaseGraph& c) { return Mlp(c, [](Tensor z) { return hard_sigmoid(z); }); }},
     {"mlp_leaky_relu", LeakyRelu},
     {"mlp_linear", [](CaseGraph& c) { return Mlp(c, [](Tensor z) { return z; }); }},
     {"mlp_prelu",
@@ -120,7 +121,8 @@ const std::array<NamedModel, 27> kModels = {{
      }},
     {"loss_bce_with_logits_large",
      [](CaseGraph& c) {
-       return ScaledLogits(c, [](Tensor t, Tensor y) { return binary_crossentropy_from_logits(t, y); });
+       return ScaledLogits(
+           c, [](Tensor t, Tensor y) { return binary_crossentropy_from_logits(t, y); });
      }},
     {"loss_cce", OnSoftmax},
     {"loss_huber", Huber},
@@ -132,15 +134,13 @@ const std::array<NamedModel, 27> kModels = {{
     {"loss_mse", MeanSquaredError},
     {"loss_sparse_cce_logits",
      [](CaseGraph& c) {
-       return LossCase(c, [](Tensor t, Tensor y) {
-         return sparse_categorical_crossentropy_from_logits(t, y);
-       });
+       return LossCase(
+           c, [](Tensor t, Tensor y) { return sparse_categorical_crossentropy_from_logits(t, y); });
      }},
     {"loss_sparse_cce_logits_large",
      [](CaseGraph& c) {
-       return ScaledLogits(c, [](Tensor t, Tensor y) {
-         return sparse_categorical_crossentropy_from_logits(t, y);
-       });
+       return ScaledLogits(
+           c, [](Tensor t, Tensor y) { return sparse_categorical_crossentropy_from_logits(t, y); });
      }},
     {"opt_sgd", MeanSquaredError},
     {"opt_adam", MeanSquaredError},
@@ -173,14 +173,15 @@ absl::StatusOr<AnyOptimizer> MakeOptimizer(const RefOptimizer& o) {
   }
   if (plain && o.kind == "sgd") return AnyOptimizer(SGD(number("lr")));
   if (plain && (o.kind == "adam" || o.kind == "adam_keras")) {
-    return AnyOptimizer(Adam({.learning_rate = number("lr"),
-                              .beta1 = number("beta1"),
-                              .beta2 = number("beta2"),
-                              .epsilon = number("eps"),
-                              .epsilon_form = o.kind == "adam" ? AdamEpsilon::kUsual
-                                                               : AdamEpsilon::kKeras}));
+    return AnyOptimizer(
+        Adam({.learning_rate = number("lr"),
+              .beta1 = number("beta1"),
+              .beta2 = number("beta2"),
+              .epsilon = number("eps"),
+              .epsilon_form = o.kind == "adam" ? AdamEpsilon::kUsual : AdamEpsilon::kKeras}));
   }
-  return absl::UnimplementedError(fmt::format("there is no optimiser {} with these options", o.kind));
+  return absl::UnimplementedError(
+      fmt::format("there is no optimiser {} with these options", o.kind));
 }
 
 }  // namespace gradus::refs

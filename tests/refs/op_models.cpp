@@ -1,4 +1,5 @@
-// Cases of single operators: op_*. Their loss is the sum over float outputs of y * cos(0.7 * flat index).
+// Cases of single operators: op_*. Their loss is the sum over float outputs of y * cos(0.7 * flat
+// index).
 
 #include <array>
 
@@ -36,7 +37,8 @@ absl::Status Pad(CaseGraph& c) {
   const auto left = NumberAfter(text, "pad "), right = NumberAfter(text, "left "),
              value = NumberAfter(text, "constant "), reflect = NumberAfter(text, "reflect ");
   if (!left || !right || !value || !reflect) {
-    return absl::InvalidArgumentError(fmt::format("{}: the case does not state its padding", c.reference.name));
+    return absl::InvalidArgumentError(
+        fmt::format("{}: the case does not state its padding", c.reference.name));
   }
   return Op(c, [&](CaseGraph& g) -> Tensors {
     const Tensor a = g.param("a");
@@ -73,7 +75,8 @@ absl::Status SplitStackExpand(CaseGraph& c) {
 absl::Status Where(CaseGraph& c) {
   const auto threshold = NumberAfter(c.reference.text, "a > ");
   if (!threshold) {
-    return absl::InvalidArgumentError(fmt::format("{}: the case does not state its threshold", c.reference.name));
+    return absl::InvalidArgumentError(
+        fmt::format("{}: the case does not state its threshold", c.reference.name));
   }
   return Op(c, [&](CaseGraph& g) -> Tensors {
     const Tensor a = g.param("a"), b = g.param("b");
@@ -84,7 +87,8 @@ absl::Status Where(CaseGraph& c) {
 absl::Status DivPow(CaseGraph& c) {
   const auto exponent = NumberAfter(c.reference.text, "a^");
   if (!exponent) {
-    return absl::InvalidArgumentError(fmt::format("{}: the case does not state its exponent", c.reference.name));
+    return absl::InvalidArgumentError(
+        fmt::format("{}: the case does not state its exponent", c.reference.name));
   }
   return Op(c, [&](CaseGraph& g) -> Tensors {
     return {g.param("a") / g.param("b") + pow(g.param("a"), *exponent)};
@@ -94,7 +98,8 @@ absl::Status DivPow(CaseGraph& c) {
 absl::Status Clip(CaseGraph& c) {
   const auto low = NumberAfter(c.reference.text, "clip(a,");
   if (!low) {
-    return absl::InvalidArgumentError(fmt::format("{}: the case does not state its bounds", c.reference.name));
+    return absl::InvalidArgumentError(
+        fmt::format("{}: the case does not state its bounds", c.reference.name));
   }
   return Op(c, [&](CaseGraph& g) -> Tensors {
     const Tensor a = g.param("a"), b = g.param("b");

@@ -15,13 +15,21 @@ using Values = std::vector<double>;
 Values ToDoubles(const runtime::Tensor& t) {
   Values out;
   switch (t.dtype()) {
-    case runtime::DType::kF32: for (const float x : t.data<float>()) out.push_back(x); break;
-    case runtime::DType::kF64: for (const double x : t.data<double>()) out.push_back(x); break;
+    case runtime::DType::kF32:
+      for (const float x : t.data<float>()) out.push_back(x);
+      break;
+    case runtime::DType::kF64:
+      for (const double x : t.data<double>()) out.push_back(x);
+      break;
     case runtime::DType::kI64:
       for (const int64_t x : t.data<int64_t>()) out.push_back(static_cast<double>(x));
       break;
-    case runtime::DType::kI32: for (const int32_t x : t.data<int32_t>()) out.push_back(x); break;
-    case runtime::DType::kI1: for (const uint8_t x : t.data<uint8_t>()) out.push_back(x); break;
+    case runtime::DType::kI32:
+      for (const int32_t x : t.data<int32_t>()) out.push_back(x);
+      break;
+    case runtime::DType::kI1:
+      for (const uint8_t x : t.data<uint8_t>()) out.push_back(x);
+      break;
   }
   return out;
 }
@@ -32,10 +40,12 @@ absl::StatusOr<runtime::Tensor> Converted(const runtime::Tensor& t, DType dtype)
   if (!IsFloat(t.dtype())) return t.Clone();
   const Values values = ToDoubles(t);
   if (dtype == DType::kF64) return runtime::Tensor::FromVector<double>(t.shape(), values);
-  return runtime::Tensor::FromVector<float>(t.shape(), std::vector<float>(values.begin(), values.end()));
+  return runtime::Tensor::FromVector<float>(t.shape(),
+                                            std::vector<float>(values.begin(), values.end()));
 }
 
-// In float64 the tolerances of loss, out and grad are a thousandth, but no less than the rounding of the stored values.
+// In float64 the tolerances of loss, out and grad are a thousandth, but no less than the rounding
+// of the stored values.
 constexpr double kStoredRounding = 6e-8;
 
 std::string Compare(const RefTensor& want_tensor, const runtime::Tensor& got_tensor, DType dtype) {
@@ -50,7 +60,8 @@ std::string Compare(const RefTensor& want_tensor, const runtime::Tensor& got_ten
     }
     got = std::move(sampled);
   } else if (got_tensor.shape() != want_tensor.values.shape()) {
-    return fmt::format("{}: shape [{}], want [{}]", want_tensor.name, fmt::join(got_tensor.shape(), ", "),
+    return fmt::format("{}: shape [{}], want [{}]", want_tensor.name,
+                       fmt::join(got_tensor.shape(), ", "),
                        fmt::join(want_tensor.values.shape(), ", "));
   }
   double atol = want_tensor.atol, rtol = want_tensor.rtol;
@@ -74,13 +85,14 @@ std::string Compare(const RefTensor& want_tensor, const runtime::Tensor& got_ten
     }
   }
   if (!failed) return "";
-  return fmt::format("{}: element {} got {:.9g} want {:.9g} ({:.3g} times the tolerance)", want_tensor.name,
-                     worst_at, got[worst_at], want[worst_at], worst);
+  return fmt::format("{}: element {} got {:.9g} want {:.9g} ({:.3g} times the tolerance)",
+                     want_tensor.name, worst_at, got[worst_at], want[worst_at], worst);
 }
 
 class Runner {
  public:
-  Runner(const RefCase& reference, DType dtype) : reference_(reference), dtype_(dtype), graph_("reference", dtype) {}
+  Runner(const RefCase& reference, DType dtype)
+      : reference_(reference), dtype_(dtype), graph_("reference", dtype) {}
 
   absl::StatusOr<std::vector<std::string>> Run(BuildCase build, const CompileOptions& options) {
     if (absl::Status s = BuildGraph(build); !s.ok()) return s;
@@ -124,7 +136,8 @@ class Runner {
       if (!ir::IsFloat(v.dtype())) continue;
       const bool parameter = name.starts_with("param.");
       wanted.push_back(v);
-      gradient_names_.push_back((parameter ? "grad." : "grad_input.") + name.substr(name.find('.') + 1));
+      gradient_names_.push_back((parameter ? "grad." : "grad_input.") +
+                                name.substr(name.find('.') + 1));
     }
     const std::vector<Tensor> gradients = Grad(c.loss, wanted);
     for (size_t i = 0; i < gradients.size(); ++i) graph_.Output(gradient_names_[i], gradients[i]);
@@ -245,8 +258,8 @@ class Runner {
 
 }  // namespace
 
-absl::StatusOr<std::vector<std::string>> RunCase(const RefCase& reference, BuildCase build, DType dtype,
-                                                 const CompileOptions& options) {
+absl::StatusOr<std::vector<std::string>> RunCase(const RefCase& reference, BuildCase build,
+                                                 DType dtype, const CompileOptions& options) {
   return Runner(reference, dtype).Run(build, options);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// Runs one case: builds its graph, compiles it, takes the steps of its optimiser, and compares every tensor.
+// Runs one case: builds its graph, compiles it, takes the steps of its optimiser, and compares
+// every tensor.
 
 #include <string>
 #include <vector>
@@ -12,7 +13,7 @@
 namespace gradus::refs {
 
 // The failures, a line each: tensor, worst element, got and want. Empty: the case passed.
-absl::StatusOr<std::vector<std::string>> RunCase(const RefCase& reference, BuildCase build, DType dtype,
-                                                 const CompileOptions& options);
+absl::StatusOr<std::vector<std::string>> RunCase(const RefCase& reference, BuildCase build,
+                                                 DType dtype, const CompileOptions& options);
 
 }  // namespace gradus::refs

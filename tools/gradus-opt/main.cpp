@@ -2,6 +2,4 @@
 
 #include "tools/driver/opt.h"
 
-int main(int argc, char** argv) {
-  return gradus::tools::Main(argc, argv, gradus::tools::RunOpt);
-}
+int main(int argc, char** argv) { return gradus::tools::Main(argc, argv, gradus::tools::RunOpt); }

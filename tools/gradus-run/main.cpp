@@ -2,6 +2,4 @@
 
 #include "tools/driver/run.h"
 
-int main(int argc, char** argv) {
-  return gradus::tools::Main(argc, argv, gradus::tools::RunRun);
-}
+int main(int argc, char** argv) { return gradus::tools::Main(argc, argv, gradus::tools::RunRun); }

@@ -113,9 +113,7 @@ TEST_P(TamperWith, ChangesWhatItSays) {
         EXPECT_GE(*first, 0.1);
         EXPECT_LT(*first, 0.8);
         break;
-      case Tampering::kBypass:
-        EXPECT_THAT(std::vector(first, ratio.end()), Each(0));
-        break;
+      case Tampering::kBypass: EXPECT_THAT(std::vector(first, ratio.end()), Each(0)); break;
       case Tampering::kRandomFractions:
         EXPECT_THAT(ratio, Each(testing::AllOf(testing::Ge(0.1 - 1e-12), testing::Lt(0.8))));
         EXPECT_NE(ratio[0], ratio[1]);
@@ -124,9 +122,7 @@ TEST_P(TamperWith, ChangesWhatItSays) {
         for (double x : shown) EXPECT_TRUE(x >= 0.1 * mean - 1e-9 && x < 0.8 * mean);
         EXPECT_NE(shown[0], shown[1]);
         break;
-      case Tampering::kMean:
-        EXPECT_THAT(shown, Each(testing::DoubleNear(mean, 1e-9)));
-        break;
+      case Tampering::kMean: EXPECT_THAT(shown, Each(testing::DoubleNear(mean, 1e-9))); break;
       case Tampering::kReversed:
         for (size_t m = 0; m < kMonths; ++m) EXPECT_EQ(shown[m], honest[kMonths - 1 - m]);
         break;

@@ -1,4 +1,5 @@
-// Initial weights as compiled code draws them: all kinds in one module, so that one compilation serves all tests.
+// Initial weights as compiled code draws them: all kinds in one module, so that one compilation
+// serves all tests.
 
 #include "frontend/initializers.h"
 
@@ -95,7 +96,8 @@ class InitializersTest : public testing::Test {
 };
 
 TEST_F(InitializersTest, ConstantsAreExact) {
-  for (const auto& [name, value] : std::map<std::string, float>{{"zeros", 0}, {"ones", 1}, {"constant", -2.5F}}) {
+  for (const auto& [name, value] :
+       std::map<std::string, float>{{"zeros", 0}, {"ones", 1}, {"constant", -2.5F}}) {
     for (const float v : weights_[name].data<float>()) ASSERT_EQ(v, value) << name;
   }
 }
@@ -174,7 +176,8 @@ TEST_F(InitializersTest, OrthogonalMatricesAreOrthogonal) {
 TEST_F(InitializersTest, ASeedGivesTheSameWeightsAndAnotherSeedOthers) {
   const Weights again = Draw(17), other = Draw(18);
   for (const auto& [name, tensor] : weights_) {
-    const auto a = tensor.data<float>(), b = again.at(name).data<float>(), c = other.at(name).data<float>();
+    const auto a = tensor.data<float>(), b = again.at(name).data<float>(),
+               c = other.at(name).data<float>();
     EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin())) << name;
     const bool fixed = name == "zeros" || name == "ones" || name == "constant";
     EXPECT_EQ(std::equal(a.begin(), a.end(), c.begin()), fixed) << name;
@@ -194,7 +197,8 @@ TEST(Initializers, AnUnknownKindIsNamed) {
   m.Output("y", m.Input("x", {kBatch}) * 2);
   const auto module = BuildInferenceModule(m);
   ASSERT_FALSE(module.ok());
-  EXPECT_THAT(std::string(module.status().message()), HasSubstr("parameter w has the unknown initialiser glorot"));
+  EXPECT_THAT(std::string(module.status().message()),
+              HasSubstr("parameter w has the unknown initialiser glorot"));
   EXPECT_THAT(std::string(module.status().message()), HasSubstr("glorot_uniform"));
 }
 
@@ -204,7 +208,8 @@ TEST(Initializers, OrthogonalNeedsTwoAxes) {
   m.Output("y", m.Input("x", {kBatch}) * 2);
   const auto module = BuildInferenceModule(m);
   ASSERT_FALSE(module.ok());
-  EXPECT_THAT(std::string(module.status().message()), HasSubstr("parameter w has type f32[3], expected two axes"));
+  EXPECT_THAT(std::string(module.status().message()),
+              HasSubstr("parameter w has type f32[3], expected two axes"));
 }
 
 }  // namespace

@@ -52,7 +52,8 @@ TEST(RocAuc, SaysWhatIsMissing) {
   const std::vector<float> one = {1}, two = {0, 1}, same = {1, 1}, nan = {0.5F, NAN};
   EXPECT_THAT(std::string(RocAuc(one, two).status().message()), HasSubstr("1 labels and 2 scores"));
   EXPECT_THAT(std::string(RocAuc(same, two).status().message()), HasSubstr("both classes"));
-  EXPECT_THAT(std::string(RocAuc(two, nan).status().message()), HasSubstr("score 1 is not a number"));
+  EXPECT_THAT(std::string(RocAuc(two, nan).status().message()),
+              HasSubstr("score 1 is not a number"));
   EXPECT_FALSE(RocAuc({}, {}).ok());
 }
 
@@ -73,14 +74,16 @@ TEST(Metrics, EqualCountsByHand) {
   std::vector<runtime::Tensor> in;
   in.push_back(runtime::Tensor::FromVector<float>({4, 1}, {0.2F, 0.7F, 0.5F, -1.0F}).value());
   in.push_back(runtime::Tensor::FromVector<float>({4, 1}, {0, 1, 1, 1}).value());
-  in.push_back(runtime::Tensor::FromVector<float>({4, 3}, {9, 1, 1, 1, 9, 1, 1, 1, 9, 5, 5, 1}).value());
-  in.push_back(runtime::Tensor::FromVector<float>({4, 3}, {1, 0, 0, 1, 0, 0, 0, 0, 1, 0, 1, 0}).value());
+  in.push_back(
+      runtime::Tensor::FromVector<float>({4, 3}, {9, 1, 1, 1, 9, 1, 1, 1, 9, 5, 5, 1}).value());
+  in.push_back(
+      runtime::Tensor::FromVector<float>({4, 3}, {1, 0, 0, 1, 0, 0, 0, 0, 1, 0, 1, 0}).value());
   in.push_back(runtime::Tensor::FromVector<int64_t>({4}, {0, 1, 2, 0}).value());
   const auto out = f->Run(std::move(in));
   ASSERT_TRUE(out.ok()) << out.status();
-  EXPECT_EQ((*out)[0].data<float>()[0], 0.5F);   // 0.5 is not above 0.5
-  EXPECT_EQ((*out)[1].data<float>()[0], 0.5F);   // 0.2 is above 0
-  EXPECT_EQ((*out)[2].data<float>()[0], 0.5F);   // the tie of the last row goes to class 0
+  EXPECT_EQ((*out)[0].data<float>()[0], 0.5F);  // 0.5 is not above 0.5
+  EXPECT_EQ((*out)[1].data<float>()[0], 0.5F);  // 0.2 is above 0
+  EXPECT_EQ((*out)[2].data<float>()[0], 0.5F);  // the tie of the last row goes to class 0
   EXPECT_EQ((*out)[3].data<float>()[0], 1.0F);
 }
 

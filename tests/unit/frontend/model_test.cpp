@@ -30,7 +30,8 @@ TEST(Model, NamesParametersAfterLayers) {
   const Tensor h = m.Add<Dense>("hidden", 64, relu)(x);
   m.Output("p", m.Add<Dense>("out", 1, sigmoid)(h));
   ASSERT_EQ(ErrorOf(m), "none");
-  EXPECT_THAT(ParameterNames(m), ElementsAre("hidden.kernel", "hidden.bias", "out.kernel", "out.bias"));
+  EXPECT_THAT(ParameterNames(m),
+              ElementsAre("hidden.kernel", "hidden.bias", "out.kernel", "out.bias"));
   EXPECT_EQ(m.num_parameters(), 12 * 64 + 64 + 64 + 1);
   EXPECT_EQ(ir::ToString(m.module().parameters()[0].type), "f32[12, 64]");
   EXPECT_EQ(m.module().parameters()[0].initializer.kind, "glorot_uniform");
@@ -54,8 +55,8 @@ TEST(Model, DescribesItsLayers) {
   for (const LayerInfo& l : m.layers()) {
     rows.push_back(l.name + " " + l.type + " " + l.output + " " + std::to_string(l.parameters));
   }
-  EXPECT_THAT(rows, ElementsAre("flat flatten [B, 12] 0", "wide dense [B, 5] 60", "slope prelu [B, 5] 5",
-                                "end softmax [B, 5] 0"));
+  EXPECT_THAT(rows, ElementsAre("flat flatten [B, 12] 0", "wide dense [B, 5] 60",
+                                "slope prelu [B, 5] 5", "end softmax [B, 5] 0"));
 }
 
 TEST(Model, AModelOfF64HasParametersOfF64) {

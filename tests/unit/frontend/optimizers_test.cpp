@@ -20,12 +20,14 @@ struct State {
 
 Row GradientAt(int step) {
   Row g{};
-  for (int i = 0; i < kSize; ++i) g[static_cast<size_t>(i)] = (i - 1.7) * std::pow(10.0, -i) * (step % 2 == 0 ? 1 : -0.3);
+  for (int i = 0; i < kSize; ++i)
+    g[static_cast<size_t>(i)] = (i - 1.7) * std::pow(10.0, -i) * (step % 2 == 0 ? 1 : -0.3);
   return g;
 }
 
 // Runs an optimiser in f64 for some steps and compares each with `expected`.
-void ExpectSteps(const Optimizer& optimizer, void (*expected)(State&, const Row& g, double rate, int t)) {
+void ExpectSteps(const Optimizer& optimizer,
+                 void (*expected)(State&, const Row& g, double rate, int t)) {
   Graph g("optimizer", DType::kF64);
   const Shape shape = {kSize};
   const Tensor p = g.Input("p", shape), gradient = g.Input("g", shape), rate = g.Input("rate", {}),
@@ -35,7 +37,8 @@ void ExpectSteps(const Optimizer& optimizer, void (*expected)(State&, const Row&
   const Update update = optimizer.Apply({p, gradient, state, rate, step});
   ASSERT_EQ(update.state.size(), state.size());
   g.Output("new_p", update.parameter);
-  for (size_t i = 0; i < state.size(); ++i) g.Output("new_" + optimizer.slots()[i], update.state[i]);
+  for (size_t i = 0; i < state.size(); ++i)
+    g.Output("new_" + optimizer.slots()[i], update.state[i]);
   auto f = Compile(g, {.cache_dir = ""});
   ASSERT_TRUE(f.ok()) << f.status();
 
@@ -87,14 +90,16 @@ TEST(Optimizers, AdamIsThePapersWithTheUsualEpsilon) {
               [](State& s, const Row& g, double rate, int t) {
                 Moments(s, g);
                 for (size_t i = 0; i < kSize; ++i) {
-                  const double m = s.m[i] / (1 - std::pow(0.9, t)), v = s.v[i] / (1 - std::pow(0.999, t));
+                  const double m = s.m[i] / (1 - std::pow(0.9, t)),
+                               v = s.v[i] / (1 - std::pow(0.999, t));
                   s.p[i] -= rate * m / (std::sqrt(v) + 1e-4);
                 }
               });
 }
 
 TEST(Optimizers, AdamAddsEpsilonToTheUncorrectedRootAsKerasDoes) {
-  ExpectSteps(Adam({.learning_rate = 0.01, .epsilon = 1e-4}), [](State& s, const Row& g, double rate, int t) {
+  ExpectSteps(Adam({.learning_rate = 0.01, .epsilon = 1e-4}), [](State& s, const Row& g,
+                                                                 double rate, int t) {
     Moments(s, g);
     const double corrected = rate * std::sqrt(1 - std::pow(0.999, t)) / (1 - std::pow(0.9, t));
     for (size_t i = 0; i < kSize; ++i) s.p[i] -= corrected * s.m[i] / (std::sqrt(s.v[i]) + 1e-4);

@@ -36,7 +36,8 @@ void TwoEpochs(std::FILE* out, ProgressMode mode) {
 TEST(Progress, OnePlainLineAnEpochWhereThereIsNoTerminal) {
   const std::string lines =
       "epoch 1/2  3 steps  2.10 s  loss 0.4127  accuracy 0.8100\n"
-      "epoch 2/2  3 steps  2.10 s  loss 0.4127  accuracy 0.8100  val_loss 0.4000  val_accuracy 0.9000\n";
+      "epoch 2/2  3 steps  2.10 s  loss 0.4127  accuracy 0.8100  val_loss 0.4000  val_accuracy "
+      "0.9000\n";
   EXPECT_EQ(Written([](std::FILE* f) { TwoEpochs(f, ProgressMode::kAuto); }), lines);
   EXPECT_EQ(Written([](std::FILE* f) { TwoEpochs(f, ProgressMode::kLines); }), lines);
 }
@@ -60,7 +61,8 @@ TEST(Progress, ABarRewritesItsLine) {
   EXPECT_THAT(text, HasSubstr("ms/step  eta 0s  loss 0.5000  accuracy 0.7500"));
   EXPECT_THAT(text, HasSubstr("\repoch 1/2  3 steps  2.10 s  loss 0.4127  accuracy 0.8100"));
   // The last line covers all of the bar that it stands over.
-  const size_t bar = text.find("\repoch 1/2  ["), line = text.find("\repoch 1/2  3 steps"), end = text.find('\n');
+  const size_t bar = text.find("\repoch 1/2  ["), line = text.find("\repoch 1/2  3 steps"),
+               end = text.find('\n');
   ASSERT_NE(end, std::string::npos);
   EXPECT_GE(end - line, line - bar);
 }

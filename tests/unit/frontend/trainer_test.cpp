@@ -141,8 +141,10 @@ TEST_F(TrainerTest, PredictionsAreTheFormulas) {
   const auto p = trainer().Predict(data);
   ASSERT_TRUE(p.ok()) << p.status();
   const auto x = data.inputs()[0].tensor.data<float>();
-  const auto w1 = trainer().Parameter("hidden.kernel")->data<float>(), b1 = trainer().Parameter("hidden.bias")->data<float>();
-  const auto w2 = trainer().Parameter("out.kernel")->data<float>(), b2 = trainer().Parameter("out.bias")->data<float>();
+  const auto w1 = trainer().Parameter("hidden.kernel")->data<float>(),
+             b1 = trainer().Parameter("hidden.bias")->data<float>();
+  const auto w2 = trainer().Parameter("out.kernel")->data<float>(),
+             b2 = trainer().Parameter("out.bias")->data<float>();
   for (size_t i = 0; i < 9; ++i) {
     double z = b2[0];
     for (size_t h = 0; h < 8; ++h) {
@@ -183,14 +185,17 @@ TEST_F(TrainerTest, TheForwardPassAllocatesNothing) {
     for (int i = 0; i < forward.executable().info().argument_count; ++i) {
       const gradus_tensor_info& info = forward.executable().info().arguments[i];
       std::vector<int64_t> shape;
-      for (int k = 0; k < info.rank; ++k) shape.push_back(info.dims[k].symbol >= 0 ? 7 : info.dims[k].size);
+      for (int k = 0; k < info.rank; ++k)
+        shape.push_back(info.dims[k].symbol >= 0 ? 7 : info.dims[k].size);
       tensors.push_back(runtime::Tensor::Zeros(runtime::DType::kF32, shape).value());
     }
     const std::vector<runtime::TensorView> arguments(tensors.begin(), tensors.end());
     auto out = runtime::Tensor::Zeros(runtime::DType::kF32, {7, 1}).value();
     const std::vector<runtime::MutableTensorView> results = {out};
     ASSERT_TRUE(forward.Run(arguments, results, nullptr).ok());
-    EXPECT_EQ(gradus::testing::CountAllocations([&] { ASSERT_TRUE(forward.Run(arguments, results, nullptr).ok()); }), 0);
+    EXPECT_EQ(gradus::testing::CountAllocations(
+                  [&] { ASSERT_TRUE(forward.Run(arguments, results, nullptr).ok()); }),
+              0);
     EXPECT_EQ(out.data<float>()[6], 0.5F);
     return;
   }
@@ -210,7 +215,8 @@ TEST_F(TrainerTest, SummarySaysLayersParametersAndArena) {
 }
 
 TEST_F(TrainerTest, ParametersCanBeReadAndSet) {
-  EXPECT_THAT(trainer().ParameterNames(), ElementsAre("hidden.kernel", "hidden.bias", "out.kernel", "out.bias"));
+  EXPECT_THAT(trainer().ParameterNames(),
+              ElementsAre("hidden.kernel", "hidden.bias", "out.kernel", "out.bias"));
   EXPECT_EQ(trainer().num_parameters(), 41);
   const auto bias = runtime::Tensor::FromVector<float>({1}, {100}).value();
   ASSERT_TRUE(trainer().SetParameter("out.bias", bias).ok());
@@ -220,7 +226,8 @@ TEST_F(TrainerTest, ParametersCanBeReadAndSet) {
   EXPECT_EQ((*p)[0].data<float>()[0], 1);
   EXPECT_EQ(trainer().Parameter("out.biass"), nullptr);
   EXPECT_THAT(std::string(trainer().SetParameter("out.biass", bias).message()),
-              HasSubstr("there is no parameter out.biass; there are hidden.kernel, hidden.bias, out.kernel, out.bias"));
+              HasSubstr("there is no parameter out.biass; there are hidden.kernel, hidden.bias, "
+                        "out.kernel, out.bias"));
   EXPECT_THAT(std::string(trainer().SetParameter("out.kernel", bias).message()),
               HasSubstr("parameter out.kernel: expected f32 [8, 1], got f32 [1]"));
 }

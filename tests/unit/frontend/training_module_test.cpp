@@ -54,12 +54,13 @@ TEST(TrainingModule, HasTheFourEntriesInTheOrderOfItsHeader) {
   EXPECT_THAT(ArgumentNames(step),
               ElementsAre("x", "target", "hidden.kernel", "hidden.bias", "out.kernel", "out.bias",
                           "hidden.kernel/m", "hidden.kernel/v", "hidden.bias/m", "hidden.bias/v",
-                          "out.kernel/m", "out.kernel/v", "out.bias/m", "out.bias/v", "learning_rate",
-                          "step"));
-  EXPECT_THAT(ResultNames(step),
-              ElementsAre("loss", "accuracy", "hidden.kernel", "hidden.bias", "out.kernel", "out.bias",
-                          "hidden.kernel/m", "hidden.kernel/v", "hidden.bias/m", "hidden.bias/v",
-                          "out.kernel/m", "out.kernel/v", "out.bias/m", "out.bias/v", "step"));
+                          "out.kernel/m", "out.kernel/v", "out.bias/m", "out.bias/v",
+                          "learning_rate", "step"));
+  EXPECT_THAT(
+      ResultNames(step),
+      ElementsAre("loss", "accuracy", "hidden.kernel", "hidden.bias", "out.kernel", "out.bias",
+                  "hidden.kernel/m", "hidden.kernel/v", "hidden.bias/m", "hidden.bias/v",
+                  "out.kernel/m", "out.kernel/v", "out.bias/m", "out.bias/v", "step"));
   for (const ir::Result& r : step.results()) {
     if (r.name == "loss" || r.name == "accuracy") {
       EXPECT_EQ(r.alias, -1) << r.name;
@@ -97,17 +98,21 @@ TEST(TrainingModule, EveryInitialiserAndActivationPrintsAndParsesBack) {
   Model m("all");
   Tensor x = m.Input("x", {kBatch, 6});
   const std::vector<Initializer> initializers = {
-      Zeros(),      Ones(),         Constant(0.1),   RandomUniform(-1, 1), RandomNormal(0, 1), GlorotUniform(),
-      GlorotNormal(), HeUniform(), HeNormal(), LecunUniform(), LecunNormal(), Orthogonal(2)};
-  const std::vector<Activation> activations = {linear, relu, sigmoid, tanh,     selu,         gelu,      gelu_tanh,
-                                               silu,   softplus, hard_sigmoid, leaky_relu, elu, softmax, log_softmax};
+      Zeros(),         Ones(),         Constant(0.1), RandomUniform(-1, 1), RandomNormal(0, 1),
+      GlorotUniform(), GlorotNormal(), HeUniform(),   HeNormal(),           LecunUniform(),
+      LecunNormal(),   Orthogonal(2)};
+  const std::vector<Activation> activations = {
+      linear, relu,     sigmoid,      tanh,       selu, gelu,    gelu_tanh,
+      silu,   softplus, hard_sigmoid, leaky_relu, elu,  softmax, log_softmax};
   for (size_t i = 0; i < activations.size(); ++i) {
-    x = m.Add<Dense>("d" + std::to_string(i), 4,
-                     Dense::Options{.activation = activations[i],
-                                    .kernel_initializer = initializers[i % initializers.size()]})(x);
+    x = m.Add<Dense>(
+        "d" + std::to_string(i), 4,
+        Dense::Options{.activation = activations[i],
+                       .kernel_initializer = initializers[i % initializers.size()]})(x);
   }
   m.Output("y", x);
-  ExpectRoundTrip(m, {.optimizer = Adam{}, .loss = categorical_crossentropy, .metrics = {accuracy}});
+  ExpectRoundTrip(m,
+                  {.optimizer = Adam{}, .loss = categorical_crossentropy, .metrics = {accuracy}});
   ExpectRoundTrip(m, {.optimizer = Adam{},
                       .loss = sparse_categorical_crossentropy_from_logits,
                       .metrics = {accuracy}});
@@ -126,10 +131,12 @@ TEST(TrainingModule, SeveralOutputsHaveSeveralTargets) {
   const Tensor x = m.Input("x", {kBatch, 3});
   m.Output("mean", m.Add<Dense>("a", 1)(x));
   m.Output("spread", m.Add<Dense>("b", 2)(x));
-  const auto module = BuildTrainingModule(m, {.loss = mean_squared_error, .metrics = {binary_accuracy}});
+  const auto module =
+      BuildTrainingModule(m, {.loss = mean_squared_error, .metrics = {binary_accuracy}});
   ASSERT_TRUE(module.ok()) << module.status();
-  EXPECT_THAT(ArgumentNames(*(*module)->Find("evaluate")),
-              ElementsAre("x", "target_mean", "target_spread", "a.kernel", "a.bias", "b.kernel", "b.bias"));
+  EXPECT_THAT(
+      ArgumentNames(*(*module)->Find("evaluate")),
+      ElementsAre("x", "target_mean", "target_spread", "a.kernel", "a.bias", "b.kernel", "b.bias"));
   EXPECT_THAT(ResultNames(*(*module)->Find("evaluate")),
               ElementsAre("loss", "mean_binary_accuracy", "spread_binary_accuracy"));
 }
@@ -137,7 +144,9 @@ TEST(TrainingModule, SeveralOutputsHaveSeveralTargets) {
 TEST(TrainingModule, ALossThatIsNoScalarIsRefused) {
   Model m("m");
   m.Output("y", m.Add<Dense>("d", 2)(m.Input("x", {kBatch, 3})));
-  const Loss::Function each = [](Operand target, Operand prediction) { return square(prediction - target); };
+  const Loss::Function each = [](Operand target, Operand prediction) {
+    return square(prediction - target);
+  };
   const auto module = BuildTrainingModule(m, {.loss = each});
   ASSERT_FALSE(module.ok());
   EXPECT_THAT(std::string(module.status().message()), HasSubstr("f32[B, 2]"));

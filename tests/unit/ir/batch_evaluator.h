@@ -78,21 +78,11 @@ class BatchEvaluator {
   void FillConstant(const Scalar& s) {
     for (size_t i = 0; i < count_; ++i) {
       switch (s.dtype) {
-        case DType::kF32:
-          As<float>(&s)[i] = static_cast<float>(s.number);
-          break;
-        case DType::kF64:
-          As<double>(&s)[i] = s.number;
-          break;
-        case DType::kI32:
-          As<int32_t>(&s)[i] = static_cast<int32_t>(s.integer);
-          break;
-        case DType::kI64:
-          As<int64_t>(&s)[i] = s.integer;
-          break;
-        case DType::kI1:
-          As<uint8_t>(&s)[i] = s.integer != 0;
-          break;
+        case DType::kF32: As<float>(&s)[i] = static_cast<float>(s.number); break;
+        case DType::kF64: As<double>(&s)[i] = s.number; break;
+        case DType::kI32: As<int32_t>(&s)[i] = static_cast<int32_t>(s.integer); break;
+        case DType::kI64: As<int64_t>(&s)[i] = s.integer; break;
+        case DType::kI1: As<uint8_t>(&s)[i] = s.integer != 0; break;
       }
     }
   }
@@ -108,86 +98,54 @@ class BatchEvaluator {
 
   void Evaluate(const Scalar& s) {
     switch (s.operands[0]->dtype) {
-      case DType::kF32:
-        return EvaluateFloat<float>(s);
-      case DType::kF64:
-        return EvaluateFloat<double>(s);
-      case DType::kI32:
-        return EvaluateInteger<int32_t, uint32_t>(s);
-      case DType::kI64:
-        return EvaluateInteger<int64_t, uint64_t>(s);
-      case DType::kI1:
-        return EvaluateBit(s);
+      case DType::kF32: return EvaluateFloat<float>(s);
+      case DType::kF64: return EvaluateFloat<double>(s);
+      case DType::kI32: return EvaluateInteger<int32_t, uint32_t>(s);
+      case DType::kI64: return EvaluateInteger<int64_t, uint64_t>(s);
+      case DType::kI1: return EvaluateBit(s);
     }
   }
 
   template <typename T>
   void EvaluateFloat(const Scalar& s) {
     switch (s.kind) {
-      case Kind::kAdd:
-        return Map<T, T>(s, [](T a, T b, T) { return a + b; });
-      case Kind::kSub:
-        return Map<T, T>(s, [](T a, T b, T) { return a - b; });
-      case Kind::kMul:
-        return Map<T, T>(s, [](T a, T b, T) { return a * b; });
-      case Kind::kDiv:
-        return Map<T, T>(s, [](T a, T b, T) { return a / b; });
-      case Kind::kFma:
-        return Map<T, T>(s, [](T a, T b, T c) { return std::fma(a, b, c); });
-      case Kind::kNeg:
-        return Map<T, T>(s, [](T a, T, T) { return -a; });
-      case Kind::kAbs:
-        return Map<T, T>(s, [](T a, T, T) { return std::fabs(a); });
-      case Kind::kFloor:
-        return Map<T, T>(s, [](T a, T, T) { return std::floor(a); });
-      case Kind::kRoundEven:
-        return Map<T, T>(s, [](T a, T, T) { return std::nearbyint(a); });
-      case Kind::kSqrt:
-        return Map<T, T>(s, [](T a, T, T) { return std::sqrt(a); });
-      case Kind::kEq:
-        return Map<uint8_t, T>(s, [](T a, T b, T) { return a == b; });
-      case Kind::kNe:
-        return Map<uint8_t, T>(s, [](T a, T b, T) { return a != b; });
-      case Kind::kLt:
-        return Map<uint8_t, T>(s, [](T a, T b, T) { return a < b; });
-      case Kind::kLe:
-        return Map<uint8_t, T>(s, [](T a, T b, T) { return a <= b; });
-      case Kind::kBitcast:
-        values_[Id(&s)] = values_[Id(s.operands[0])];
-        return;
+      case Kind::kAdd: return Map<T, T>(s, [](T a, T b, T) { return a + b; });
+      case Kind::kSub: return Map<T, T>(s, [](T a, T b, T) { return a - b; });
+      case Kind::kMul: return Map<T, T>(s, [](T a, T b, T) { return a * b; });
+      case Kind::kDiv: return Map<T, T>(s, [](T a, T b, T) { return a / b; });
+      case Kind::kFma: return Map<T, T>(s, [](T a, T b, T c) { return std::fma(a, b, c); });
+      case Kind::kNeg: return Map<T, T>(s, [](T a, T, T) { return -a; });
+      case Kind::kAbs: return Map<T, T>(s, [](T a, T, T) { return std::fabs(a); });
+      case Kind::kFloor: return Map<T, T>(s, [](T a, T, T) { return std::floor(a); });
+      case Kind::kRoundEven: return Map<T, T>(s, [](T a, T, T) { return std::nearbyint(a); });
+      case Kind::kSqrt: return Map<T, T>(s, [](T a, T, T) { return std::sqrt(a); });
+      case Kind::kEq: return Map<uint8_t, T>(s, [](T a, T b, T) { return a == b; });
+      case Kind::kNe: return Map<uint8_t, T>(s, [](T a, T b, T) { return a != b; });
+      case Kind::kLt: return Map<uint8_t, T>(s, [](T a, T b, T) { return a < b; });
+      case Kind::kLe: return Map<uint8_t, T>(s, [](T a, T b, T) { return a <= b; });
+      case Kind::kBitcast: values_[Id(&s)] = values_[Id(s.operands[0])]; return;
       case Kind::kCast:
         if (s.dtype == DType::kF32) {
           return Map<float, T>(s, [](T a, T, T) { return static_cast<float>(a); });
         }
         IR_CHECK(s.dtype == DType::kF64);
         return Map<double, T>(s, [](T a, T, T) { return static_cast<double>(a); });
-      default:
-        IR_CHECK_MSG(false, "a kind that the approximations use on floats");
+      default: IR_CHECK_MSG(false, "a kind that the approximations use on floats");
     }
   }
 
   template <typename T, typename U>
   void EvaluateInteger(const Scalar& s) {
     switch (s.kind) {
-      case Kind::kAdd:
-        return Map<U, U>(s, [](U a, U b, U) { return a + b; });
-      case Kind::kSub:
-        return Map<U, U>(s, [](U a, U b, U) { return a - b; });
-      case Kind::kMul:
-        return Map<U, U>(s, [](U a, U b, U) { return a * b; });
-      case Kind::kAnd:
-        return Map<U, U>(s, [](U a, U b, U) { return a & b; });
-      case Kind::kOr:
-        return Map<U, U>(s, [](U a, U b, U) { return a | b; });
-      case Kind::kXor:
-        return Map<U, U>(s, [](U a, U b, U) { return a ^ b; });
-      case Kind::kShl:
-        return Map<U, U>(s, [](U a, U b, U) { return a << b; });
-      case Kind::kShr:
-        return Map<U, U>(s, [](U a, U b, U) { return a >> b; });
-      case Kind::kBitcast:
-        values_[Id(&s)] = values_[Id(s.operands[0])];
-        return;
+      case Kind::kAdd: return Map<U, U>(s, [](U a, U b, U) { return a + b; });
+      case Kind::kSub: return Map<U, U>(s, [](U a, U b, U) { return a - b; });
+      case Kind::kMul: return Map<U, U>(s, [](U a, U b, U) { return a * b; });
+      case Kind::kAnd: return Map<U, U>(s, [](U a, U b, U) { return a & b; });
+      case Kind::kOr: return Map<U, U>(s, [](U a, U b, U) { return a | b; });
+      case Kind::kXor: return Map<U, U>(s, [](U a, U b, U) { return a ^ b; });
+      case Kind::kShl: return Map<U, U>(s, [](U a, U b, U) { return a << b; });
+      case Kind::kShr: return Map<U, U>(s, [](U a, U b, U) { return a >> b; });
+      case Kind::kBitcast: values_[Id(&s)] = values_[Id(s.operands[0])]; return;
       case Kind::kCast:
         switch (s.dtype) {
           case DType::kF32:
@@ -196,11 +154,9 @@ class BatchEvaluator {
             return Map<double, T>(s, [](T a, T, T) { return static_cast<double>(a); });
           case DType::kI32:
             return Map<int32_t, T>(s, [](T a, T, T) { return static_cast<int32_t>(a); });
-          default:
-            return Map<int64_t, T>(s, [](T a, T, T) { return int64_t{a}; });
+          default: return Map<int64_t, T>(s, [](T a, T, T) { return int64_t{a}; });
         }
-      default:
-        IR_CHECK_MSG(false, "a kind that the approximations use on integers");
+      default: IR_CHECK_MSG(false, "a kind that the approximations use on integers");
     }
   }
 
@@ -216,14 +172,11 @@ class BatchEvaluator {
   void EvaluateBit(const Scalar& s) {
     using U = uint8_t;
     switch (s.kind) {
-      case Kind::kAnd:
-        return Map<U, U>(s, [](U a, U b, U) { return static_cast<U>(a & b); });
-      case Kind::kOr:
-        return Map<U, U>(s, [](U a, U b, U) { return static_cast<U>(a | b); });
+      case Kind::kAnd: return Map<U, U>(s, [](U a, U b, U) { return static_cast<U>(a & b); });
+      case Kind::kOr: return Map<U, U>(s, [](U a, U b, U) { return static_cast<U>(a | b); });
       case Kind::kSelect:
         return ir::ByteSize(s.dtype) == 8 ? Choose<uint64_t>(s) : Choose<uint32_t>(s);
-      default:
-        IR_CHECK_MSG(false, "a kind that the approximations use on conditions");
+      default: IR_CHECK_MSG(false, "a kind that the approximations use on conditions");
     }
   }
 

@@ -14,10 +14,10 @@
 #include "ir/printer.h"
 #include "ir/registry.h"
 #include "ir/verifier.h"
-#include "tests/unit/passes/kernel_interpreter.h"
 #include "passes/autodiff.h"
 #include "passes/isolate_kernels.h"
 #include "passes/lower_to_loops.h"
+#include "tests/unit/passes/kernel_interpreter.h"
 
 namespace gradus::passes {
 namespace {

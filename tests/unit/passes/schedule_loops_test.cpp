@@ -55,7 +55,9 @@ struct OneKernel {
     EXPECT_TRUE(changed.ok() && *changed);
     return *function.plan;
   }
-  static const Nest& At(const loop::Plan& plan, size_t i) { return std::get<Nest>(plan.steps.at(i)); }
+  static const Nest& At(const loop::Plan& plan, size_t i) {
+    return std::get<Nest>(plan.steps.at(i));
+  }
 };
 
 const ir::Dim kBatch{ir::Symbol("B")};
