@@ -8,6 +8,9 @@
 #include "runtime/npy.h"
 #include "tests/e2e/wrong_programs.h"
 
+// A mistake and the note of its line stand on one line.
+// clang-format off
+
 namespace gradus {
 namespace {
 
@@ -38,38 +41,33 @@ TEST(WrongData, AnotherNumberOfFeatures) {
   const data::Dataset data = MakeDataset({20, 11}, {20, 1});
   ExpectParts(SmallTrainer().Fit(data, Quiet()).status(),
               {"model theft", "input x", "takes f32[B, 12]", "\"x\"", "f32[20, 11]", "help: "});
-  ExpectParts(SmallTrainer().Predict(data).status(),
-              {"model theft", "input x", "takes f32[B, 12]", "f32[20, 11]"});
+  ExpectParts(SmallTrainer().Predict(data).status(), {"model theft", "input x", "takes f32[B, 12]", "f32[20, 11]"});
 }
 
 TEST(WrongData, TargetsOfAnotherShapeOrType) {
   ExpectParts(SmallTrainer().Fit(MakeDataset({20, 12}, {20, 2}), Quiet()).status(),
               {"model theft", "target", "takes f32[B, 1]", "\"y\"", "f32[20, 2]"});
-  ExpectParts(
-      SmallTrainer().Evaluate(MakeDataset({20, 12}, {20, 1}, runtime::DType::kI64)).status(),
-      {"model theft", "target", "takes f32[B, 1]", "i64[20, 1]", "help: "});
+  ExpectParts(SmallTrainer().Evaluate(MakeDataset({20, 12}, {20, 1}, runtime::DType::kI64)).status(),
+              {"model theft", "target", "takes f32[B, 1]", "i64[20, 1]", "help: "});
 }
 
 TEST(WrongData, NoTargets) {
   std::vector<data::NamedTensor> inputs;
   inputs.push_back({"x", runtime::Tensor::Zeros(runtime::DType::kF32, {5, 12}).value()});
   const data::Dataset data = data::Dataset::Create(std::move(inputs), {}).value();
-  ExpectParts(SmallTrainer().Fit(data, Quiet()).status(),
-              {"model theft has 1 target", "the data has 0 (none)"});
+  ExpectParts(SmallTrainer().Fit(data, Quiet()).status(), {"model theft has 1 target", "the data has 0 (none)"});
   EXPECT_TRUE(SmallTrainer().Predict(data).ok());
 }
 
 TEST(WrongData, ABatchOfNothing) {
   FitOptions options = Quiet();
   options.batch_size = 0;
-  ExpectParts(SmallTrainer().Fit(MakeDataset({5, 12}, {5, 1}), options).status(),
-              {"fit", "batches of 0", "expected at least"});
+  ExpectParts(SmallTrainer().Fit(MakeDataset({5, 12}, {5, 1}), options).status(), {"fit", "batches of 0", "expected at least"});
 }
 
 TEST(WrongData, AnUnknownParameter) {
   const auto value = runtime::Tensor::Zeros(runtime::DType::kF32, {12, 1}).value();
-  ExpectParts(SmallTrainer().SetParameter("out.kernal", value),
-              {"there is no parameter out.kernal", "out.kernel"});
+  ExpectParts(SmallTrainer().SetParameter("out.kernal", value), {"there is no parameter out.kernal", "out.kernel"});
 }
 
 TEST(WrongCsv, ALineWithTooFewCells) {
@@ -95,15 +93,12 @@ TEST(WrongCsv, AColumnThatIsNotThere) {
 }
 
 TEST(WrongCsv, AFileThatIsNotThere) {
-  ExpectParts(data::ReadCsv("/nowhere/meters.csv", {}).status(),
-              {"/nowhere/meters.csv", "No such file"});
+  ExpectParts(data::ReadCsv("/nowhere/meters.csv", {}).status(), {"/nowhere/meters.csv", "No such file"});
 }
 
 TEST(WrongSplit, RowsThatAreNotThereOrInBothParts) {
-  ExpectParts(data::SplitByRows({{0, 1, 360}, {2}}, 360).status(),
-              {"train", "row 360 does not exist", "rows 0 to 359"});
-  ExpectParts(data::SplitByRows({{0, 1, 2}, {2}}, 360).status(),
-              {"row 2 is in both the training and the test part"});
+  ExpectParts(data::SplitByRows({{0, 1, 360}, {2}}, 360).status(), {"train", "row 360 does not exist", "rows 0 to 359"});
+  ExpectParts(data::SplitByRows({{0, 1, 2}, {2}}, 360).status(), {"row 2 is in both the training and the test part"});
   ExpectParts(data::SplitByRows({{0, 0}, {2}}, 360).status(), {"row 0 is given twice"});
 }
 
@@ -116,16 +111,12 @@ std::string Npy(std::string header, size_t bytes) {
 }
 
 TEST(WrongNpy, AFileThatEndsTooSoon) {
-  ExpectParts(runtime::ParseNpy(
-                  Npy("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }", 40), "x.npy")
-                  .status(),
+  ExpectParts(runtime::ParseNpy(Npy("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }", 40), "x.npy").status(),
               {"x.npy: truncated: 40 bytes follow the header", "[3, 4]", "take 48"});
 }
 
 TEST(WrongNpy, PythonObjects) {
-  ExpectParts(runtime::ParseNpy(Npy("{'descr': '|O', 'fortran_order': False, 'shape': (3,), }", 24),
-                                "x.npy")
-                  .status(),
+  ExpectParts(runtime::ParseNpy(Npy("{'descr': '|O', 'fortran_order': False, 'shape': (3,), }", 24), "x.npy").status(),
               {"x.npy", "object"});
 }
 
@@ -138,45 +129,36 @@ absl::Status ParseError(std::string_view body) {
 }
 
 TEST(WrongText, AnUnknownOp) {
-  ExpectParts(
-      ParseError("func @f(%x: f32[B]) -> (f32[B]) {\n  %0 = tahn %x : f32[B]\n  return %0\n}\n"),
-      {"wrong.ir:3:8: error: there is no op 'tahn'", "%0 = tahn %x", "^", "did you mean tanh?"});
+  ExpectParts(ParseError("func @f(%x: f32[B]) -> (f32[B]) {\n  %0 = tahn %x : f32[B]\n  return %0\n}\n"),
+              {"wrong.ir:3:8: error: there is no op 'tahn'", "%0 = tahn %x", "^", "did you mean tanh?"});
 }
 
 TEST(WrongText, ATypeThatIsNotTheOps) {
-  ExpectParts(
-      ParseError("func @f(%x: f32[B]) -> (f32[B]) {\n  %0 = tanh %x : f32[4]\n  return %0\n}\n"),
-      {"wrong.ir:3:", "error: ", "tanh", "f32[B]", "f32[4]"});
+  ExpectParts(ParseError("func @f(%x: f32[B]) -> (f32[B]) {\n  %0 = tanh %x : f32[4]\n  return %0\n}\n"),
+              {"wrong.ir:3:", "error: ", "tanh", "f32[B]", "f32[4]"});
 }
 
 TEST(WrongText, AValueThatIsNotDefined) {
-  ExpectParts(
-      ParseError("func @f(%x: f32[B]) -> (f32[B]) {\n  %0 = tanh %y : f32[B]\n  return %0\n}\n"),
-      {"wrong.ir:3:13: error: '%y' is not defined before this use", "tanh %y", "^"});
+  ExpectParts(ParseError("func @f(%x: f32[B]) -> (f32[B]) {\n  %0 = tanh %y : f32[B]\n  return %0\n}\n"),
+              {"wrong.ir:3:13: error: '%y' is not defined before this use", "tanh %y", "^"});
 }
 
 TEST(WrongText, SyntaxErrors) {
-  ExpectParts(
-      ParseError("func @f(%x: f32[B]) -> (f32[B]) {\n  %0 = tanh %x f32[B]\n  return %0\n}\n"),
-      {"wrong.ir:3:16: error: expected", "f32", "^"});
+  ExpectParts(ParseError("func @f(%x: f32[B]) -> (f32[B]) {\n  %0 = tanh %x f32[B]\n  return %0\n}\n"),
+              {"wrong.ir:3:16: error: expected", "f32", "^"});
   ExpectParts(ParseError("func @f(%x: f32[B) -> (f32[B]) {\n"), {"wrong.ir:2:", "error: expected"});
   ExpectParts(ParseError("func @f(%x: f33[B]) -> (f32[B]) {\n"), {"wrong.ir:2:13: error: ", "f33"});
-  ExpectParts(ParseError("func @f(%x: f32[B]) -> (f32[B]) {\n"),
-              {"wrong.ir:", "error: expected", "end"});
+  ExpectParts(ParseError("func @f(%x: f32[B]) -> (f32[B]) {\n"), {"wrong.ir:", "error: expected", "end"});
 }
 
 TEST(WrongText, AnUnknownAttribute) {
-  ExpectParts(
-      ParseError("func @f(%x: f32[B]) -> (f32[]) {\n  %0 = reduce_sum %x {axis = [0]} : f32[]\n  "
-                 "return %0\n}\n"),
-      {"wrong.ir:3:", "error: reduce_sum: there is no attribute 'axis'", "reduce_sum has axes"});
+  ExpectParts(ParseError("func @f(%x: f32[B]) -> (f32[]) {\n  %0 = reduce_sum %x {axis = [0]} : f32[]\n  return %0\n}\n"),
+              {"wrong.ir:3:", "error: reduce_sum: there is no attribute 'axis'", "reduce_sum has axes"});
 }
 
 TEST(WrongText, OperandsThatDoNotLineUp) {
-  ExpectParts(
-      ParseError("func @f(%x: f32[B], %y: f32[C]) -> (f32[B]) {\n  %0 = add %x, %y : f32[B]\n  "
-                 "return %0\n}\n"),
-      {"wrong.ir:3:", "error: add: [B] and [C] do not line up", "left:", "%x", "right:", "%y"});
+  ExpectParts(ParseError("func @f(%x: f32[B], %y: f32[C]) -> (f32[B]) {\n  %0 = add %x, %y : f32[B]\n  return %0\n}\n"),
+              {"wrong.ir:3:", "error: add: [B] and [C] do not line up", "left:", "%x", "right:", "%y"});
 }
 
 }  // namespace
