@@ -253,7 +253,7 @@ llvm::Value* Frame::RoundEven(llvm::Value* x, bool floor) {
   auto& b = builder_;
   const std::string& triple = emitter_.target().triple;
   const std::string& features = emitter_.target().features;
-  if (triple.find("x86_64") != 0 || features.find("+sse4.1") != std::string::npos) {
+  if (!triple.starts_with("x86_64") || features.find("+sse4.1") != std::string::npos) {
     return b.CreateUnaryIntrinsic(floor ? llvm::Intrinsic::floor : llvm::Intrinsic::roundeven, x);
   }
   // Adding and subtracting 2^(mantissa bits) rounds to even; what is as large has no fraction. The

@@ -30,7 +30,8 @@ Tensor Accuracy(Tensor target, Tensor prediction, const Loss& loss) {
 
 }  // namespace
 
-constinit const Metric accuracy{"accuracy", Accuracy};
+constinit const Metric accuracy{"accuracy", Accuracy};  // NOLINT(readability-identifier-naming)
+// NOLINTNEXTLINE(readability-identifier-naming)
 constinit const Metric binary_accuracy{"binary_accuracy", BinaryAccuracy};
 
 absl::StatusOr<double> RocAuc(std::span<const float> labels, std::span<const float> scores) {

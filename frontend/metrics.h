@@ -21,9 +21,9 @@ struct Metric {
 
 // Binary (prediction [..., 1] or any shape with a binary loss), categorical (one-hot targets) or
 // sparse (class numbers), as the loss and the shapes say; as Keras' "accuracy".
-extern const Metric accuracy;
+extern const Metric accuracy;  // NOLINT(readability-identifier-naming): spelled as users write it
 // Prediction above 0.5 (logits: above 0) against a target above 0.5.
-extern const Metric binary_accuracy;
+extern const Metric binary_accuracy;  // NOLINT(readability-identifier-naming)
 
 // Area under the ROC curve: the chance that a random positive scores above a random negative, ties
 // counting half (Mann-Whitney U). Labels above 0.5 are positive. Errors: unequal lengths, one class

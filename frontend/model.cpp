@@ -48,7 +48,8 @@ Tensor Layer::operator()(Operand x) {
   return y;
 }
 
-Tensor Layer::Parameter(const std::string& name, Shape shape, const Initializer& initializer) {
+Tensor Layer::Parameter(const std::string& name, const Shape& shape,
+                        const Initializer& initializer) {
   const std::string full = name_ + "." + name;
   if (Tensor made = model_.forward_->FindArgument(full)) {
     if (made.shape() == shape) return made;

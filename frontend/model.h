@@ -42,7 +42,7 @@ class Layer {
  protected:
   virtual Tensor Call(Operand x) = 0;
   // The parameter "<layer>.<name>", made at the first use.
-  Tensor Parameter(const std::string& name, Shape shape, const Initializer& initializer);
+  Tensor Parameter(const std::string& name, const Shape& shape, const Initializer& initializer);
   // Remembers an error about this layer and gives a bad tensor.
   Tensor Fail(const Operand& x, std::string message, std::string help = {});
   Model& model() { return model_; }

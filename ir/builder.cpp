@@ -79,8 +79,8 @@ Value Materialise(Function& f, const Operand& operand, std::span<const Operand> 
 absl::StatusOr<AttrList> CompleteAttrs(const OpDef& op, AttrList attrs) {
   AttrList complete;
   for (const AttrSpec& spec : op.attrs) {
-    const NamedAttribute* given = nullptr;
-    for (const NamedAttribute& a : attrs) {
+    NamedAttribute* given = nullptr;
+    for (NamedAttribute& a : attrs) {
       if (a.name != spec.name) continue;
       if (given != nullptr) {
         return absl::InvalidArgumentError(fmt::format("attribute {} is given twice", spec.name));
@@ -94,7 +94,7 @@ absl::StatusOr<AttrList> CompleteAttrs(const OpDef& op, AttrList attrs) {
       return absl::InvalidArgumentError(fmt::format("attribute {} has the wrong kind of value: {}",
                                                     spec.name, ToString(given->value)));
     }
-    complete.push_back({spec.name, given != nullptr ? given->value : spec.Default()});
+    complete.push_back({spec.name, given != nullptr ? std::move(given->value) : spec.Default()});
   }
   for (const NamedAttribute& a : attrs) {
     bool known = false;

@@ -108,6 +108,7 @@ void Function::ReplaceUses(const std::vector<absl::InlinedVector<Value, 1>>& rep
   for (Result& r : results_) r.value = follow(r.value);
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): callers hand their list over
 void Function::Reorder(std::vector<int> order) {
   IR_CHECK(order.size() == nodes_.size());
   std::vector<std::unique_ptr<Node>> sorted;
