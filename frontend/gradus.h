@@ -3,6 +3,7 @@
 // All of the front end: what a program that uses Gradus includes.
 
 #include "frontend/activations.h"
+#include "frontend/clipping.h"
 #include "frontend/compile.h"
 #include "frontend/data/batches.h"
 #include "frontend/data/csv.h"

@@ -34,6 +34,14 @@ void WriteScalar(runtime::Tensor& t, double value) {
   }
 }
 
+void Fill(runtime::Tensor& t, double value) {
+  if (t.dtype() == runtime::DType::kF64) {
+    std::ranges::fill(t.data<double>(), value);
+  } else {
+    std::ranges::fill(t.data<float>(), static_cast<float>(value));
+  }
+}
+
 // Means over samples from means over batches of different sizes.
 class RunningMean {
  public:
@@ -95,12 +103,14 @@ absl::StatusOr<Trainer> Trainer::Create(const Model& model, const TrainingOption
   for (const ir::Parameter& p : model.module().parameters()) {
     if (absl::Status s = add(t.parameters_, p.name, dtype, SizesOf(p.type.shape)); !s.ok())
       return s;
-    for (const std::string& slot : training.optimizer->slots()) {
-      if (absl::Status s = add(t.state_, p.name + "/" + slot, dtype, SizesOf(p.type.shape));
-          !s.ok()) {
-        return s;
-      }
+  }
+  for (const StateTensor& state : TrainingState(model, training)) {
+    if (absl::Status s =
+            add(t.state_, state.name, ToRuntime(state.type.dtype), SizesOf(state.type.shape));
+        !s.ok()) {
+      return s;
     }
+    t.state_starts_.push_back(state.start);
   }
   const gradus_entry_info& evaluate = t.evaluate_->executable().info();
   for (int i = 0; i < evaluate.result_count; ++i) {
@@ -127,11 +137,7 @@ absl::Status Trainer::Reset(uint64_t seed) {
   const std::vector<TensorView> arguments = {*seed_tensor};
   std::vector<MutableTensorView> results;
   for (NamedTensor& p : parameters_) results.emplace_back(p.tensor);
-  for (NamedTensor& s : state_) {
-    if (s.tensor.raw() != nullptr) {
-      std::memset(s.tensor.raw(), 0, static_cast<size_t>(s.tensor.byte_size()));
-    }
-  }
+  for (size_t i = 0; i < state_.size(); ++i) Fill(state_[i].tensor, state_starts_[i]);
   step_.data<int64_t>()[0] = 0;
   return init_->Run(arguments, results, threads_);
 }

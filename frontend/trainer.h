@@ -85,6 +85,7 @@ class Trainer {
   CompileReport report_;
   std::optional<BoundEntry> init_, forward_, evaluate_, train_step_;
   std::vector<NamedTensor> parameters_, state_;
+  std::vector<double> state_starts_;  // what each of state_ is filled with
   runtime::Tensor learning_rate_tensor_, step_;
   double learning_rate_ = 0;
   std::vector<runtime::Tensor> scalars_;  // loss, then metrics: results of train_step and evaluate

@@ -175,13 +175,9 @@ absl::Status BuildTrainStep(const Model& model, const TrainingOptions& options,
   b.AddInputs();
   b.AddTargets(options.loss);
   b.AddParameters();
-  const std::vector<std::string> slots = options.optimizer->slots();
-  std::vector<std::vector<Tensor>> states;
-  for (const Tensor p : b.parameters()) {
-    states.emplace_back();
-    for (const std::string& slot : slots) {
-      states.back().push_back(f.AddArgument(p.node()->name() + "/" + slot, p.type()));
-    }
+  std::vector<Tensor> state;
+  for (const StateTensor& s : TrainingState(model, options)) {
+    state.push_back(f.AddArgument(s.name, s.type));
   }
   const Tensor learning_rate = f.AddArgument("learning_rate", {model.dtype(), {}});
   const Tensor step = f.AddArgument("step", {DType::kI64, {}});
@@ -191,32 +187,43 @@ absl::Status BuildTrainStep(const Model& model, const TrainingOptions& options,
   b.AddMetrics(options);
   if (absl::Status s = b.status(); !s.ok()) return s;
 
-  const std::vector<Tensor> gradients = Grad(loss, b.parameters());
+  std::vector<Tensor> gradients = Grad(loss, b.parameters());
   const Tensor next_step = step + 1;
-  const Tensor count = cast(next_step, model.dtype());
   f.set_scope(std::make_shared<const std::string>("optimizer"));
-  std::vector<Update> updates;
+  if (options.clipping) gradients = options.clipping(gradients);
+  UpdateContext context{.learning_rate = learning_rate, .step = cast(next_step, model.dtype())};
+  context.common = options.optimizer->Prepare(context.learning_rate, context.step);
+  const size_t slots = options.optimizer->slots().size();
+  std::vector<Tensor> next_state;
   for (size_t i = 0; i < b.parameters().size(); ++i) {
-    updates.push_back(options.optimizer->Apply(
-        {b.parameters()[i], gradients[i], states[i], learning_rate, count}));
+    const Tensor p = b.parameters()[i];
+    context.parameter = p;
+    context.gradient = gradients[i];
+    const auto own = state.begin() + static_cast<std::ptrdiff_t>(i * slots);
+    context.state.assign(own, own + static_cast<std::ptrdiff_t>(slots));
+    const Update update = options.optimizer->Apply(context);
+    f.AddResult(update.parameter, p.node()->name(), f.ArgumentIndex(p));
+    next_state.insert(next_state.end(), update.state.begin(), update.state.end());
   }
   f.set_scope(nullptr);
-  if (absl::Status s = b.status(); !s.ok()) return s;
-  for (size_t i = 0; i < updates.size(); ++i) {
-    const Tensor p = b.parameters()[i];
-    f.AddResult(updates[i].parameter, p.node()->name(), f.ArgumentIndex(p));
-  }
-  for (size_t i = 0; i < updates.size(); ++i) {
-    for (size_t k = 0; k < slots.size(); ++k) {
-      const Tensor old = states[i][k];
-      f.AddResult(updates[i].state[k], old.node()->name(), f.ArgumentIndex(old));
-    }
+  for (size_t i = 0; i < state.size(); ++i) {
+    f.AddResult(next_state[i], state[i].node()->name(), f.ArgumentIndex(state[i]));
   }
   f.AddResult(next_step, "step", f.ArgumentIndex(step));
   return b.status();
 }
 
 }  // namespace
+
+std::vector<StateTensor> TrainingState(const Model& model, const TrainingOptions& options) {
+  std::vector<StateTensor> state;
+  for (const ir::Parameter& p : model.module().parameters()) {
+    for (const Slot& slot : options.optimizer->slots()) {
+      state.push_back({p.name + "/" + slot.name, p.type, slot.start});
+    }
+  }
+  return state;
+}
 
 absl::StatusOr<std::unique_ptr<ir::Module>> BuildInferenceModule(const Model& model) {
   if (absl::Status s = CheckModel(model); !s.ok()) return s;

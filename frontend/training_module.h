@@ -4,9 +4,11 @@
 // any pass.
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "frontend/clipping.h"
 #include "frontend/losses.h"
 #include "frontend/metrics.h"
 #include "frontend/model.h"
@@ -14,24 +16,22 @@
 
 namespace gradus {
 
-// Any optimiser, as a value: `.optimizer = Adam{}`.
-class AnyOptimizer {
- public:
-  template <typename O, typename = std::enable_if_t<std::is_base_of_v<Optimizer, O>>>
-  AnyOptimizer(O optimizer)
-      : optimizer_(std::make_shared<const O>(std::move(optimizer))) {}  // NOLINT
-  const Optimizer& operator*() const { return *optimizer_; }
-  const Optimizer* operator->() const { return optimizer_.get(); }
-
- private:
-  std::shared_ptr<const Optimizer> optimizer_;
-};
-
 struct TrainingOptions {
   AnyOptimizer optimizer = SGD{};
   Loss loss = mean_squared_error;
   std::vector<Metric> metrics;
+  Clipping clipping = {};  // of the gradients, before the optimiser sees them
 };
+
+// A tensor that steps of training pass on to each other, beside the parameters: an argument of
+// @train_step and the result that takes its place.
+struct StateTensor {
+  std::string name;
+  Type type;
+  double start = 0;  // every element before the first step
+};
+// In the order of @train_step's arguments: for each parameter the optimiser's slots.
+std::vector<StateTensor> TrainingState(const Model& model, const TrainingOptions& options);
 
 // The entries, with inputs x.., targets y.., parameters p.., optimiser state s.. (named
 // <parameter>/<slot>):

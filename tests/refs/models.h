@@ -35,6 +35,8 @@ BuildCase FindModel(const RefCase& reference);
 
 // The optimiser of a case; an error if there is no such optimiser.
 absl::StatusOr<AnyOptimizer> MakeOptimizer(const RefOptimizer& optimizer);
+// Of the gradients of all parameters, where the case clips them; else none.
+Clipping MakeClipping(const RefOptimizer& optimizer);
 
 // Tables of the files beside this.
 struct NamedModel {

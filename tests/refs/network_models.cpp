@@ -97,7 +97,7 @@ absl::Status MeanSquaredError(CaseGraph& c) {
   return LossCase(c, [](Tensor t, Tensor y) { return mean_squared_error(t, y); });
 }
 
-const std::array<NamedModel, 27> kModels = {{
+const std::array<NamedModel, 34> kModels = {{
     {"mlp_elu", Elu},
     {"mlp_gelu", [](CaseGraph& c) { return Mlp(c, [](Tensor z) { return gelu(z); }); }},
     {"mlp_gelu_tanh", [](CaseGraph& c) { return Mlp(c, [](Tensor z) { return gelu_tanh(z); }); }},
@@ -142,9 +142,16 @@ const std::array<NamedModel, 27> kModels = {{
        return ScaledLogits(
            c, [](Tensor t, Tensor y) { return sparse_categorical_crossentropy_from_logits(t, y); });
      }},
-    {"opt_sgd", MeanSquaredError},
+    {"opt_adagrad", MeanSquaredError},
     {"opt_adam", MeanSquaredError},
+    {"opt_adam_amsgrad", MeanSquaredError},
+    {"opt_adam_clipnorm", MeanSquaredError},
     {"opt_adam_keras", MeanSquaredError},
+    {"opt_adamw", MeanSquaredError},
+    {"opt_rmsprop", MeanSquaredError},
+    {"opt_sgd", MeanSquaredError},
+    {"opt_sgd_momentum", MeanSquaredError},
+    {"opt_sgd_nesterov", MeanSquaredError},
 }};
 
 }  // namespace
@@ -160,28 +167,97 @@ BuildCase FindModel(const RefCase& reference) {
   return nullptr;
 }
 
-absl::StatusOr<AnyOptimizer> MakeOptimizer(const RefOptimizer& o) {
-  const auto number = [&](const char* key) {
-    const auto it = o.numbers.find(key);
-    return it == o.numbers.end() ? 0.0 : it->second;
+namespace {
+
+// Every kind and the numbers and flags that it understands.
+struct OptimizerKind {
+  std::string_view kind;
+  std::vector<std::string_view> known;
+  AnyOptimizer (*make)(const RefOptimizer& o);
+};
+
+double Number(const RefOptimizer& o, const char* key) {
+  const auto it = o.numbers.find(key);
+  return it == o.numbers.end() ? 0.0 : it->second;
+}
+
+bool Flag(const RefOptimizer& o, std::string_view key) {
+  return std::ranges::find(o.flags, key) != o.flags.end();
+}
+
+AnyOptimizer AdamOf(const RefOptimizer& o, AdamEpsilon form) {
+  return Adam({.learning_rate = Number(o, "lr"),
+               .beta1 = Number(o, "beta1"),
+               .beta2 = Number(o, "beta2"),
+               .epsilon = Number(o, "eps"),
+               .epsilon_form = form,
+               .amsgrad = Flag(o, "amsgrad")});
+}
+
+const std::vector<OptimizerKind>& OptimizerKinds() {
+  static const std::vector<OptimizerKind> kinds = {
+      {"sgd",
+       {"lr", "momentum", "nesterov"},
+       [](const RefOptimizer& o) -> AnyOptimizer {
+         return SGD({.learning_rate = Number(o, "lr"),
+                     .momentum = Number(o, "momentum"),
+                     .nesterov = Flag(o, "nesterov")});
+       }},
+      {"adagrad",
+       {"lr", "initial_accumulator", "eps"},
+       [](const RefOptimizer& o) -> AnyOptimizer {
+         return Adagrad({.learning_rate = Number(o, "lr"),
+                         .initial_accumulator = Number(o, "initial_accumulator"),
+                         .epsilon = Number(o, "eps")});
+       }},
+      {"rmsprop",
+       {"lr", "rho", "eps", "momentum", "centered"},
+       [](const RefOptimizer& o) -> AnyOptimizer {
+         return RMSprop({.learning_rate = Number(o, "lr"),
+                         .rho = Number(o, "rho"),
+                         .momentum = Number(o, "momentum"),
+                         .epsilon = Number(o, "eps"),
+                         .centered = Flag(o, "centered")});
+       }},
+      {"adam",
+       {"lr", "beta1", "beta2", "eps", "amsgrad", "clipnorm"},
+       [](const RefOptimizer& o) { return AdamOf(o, AdamEpsilon::kUsual); }},
+      {"adam_keras",
+       {"lr", "beta1", "beta2", "eps", "amsgrad", "clipnorm"},
+       [](const RefOptimizer& o) { return AdamOf(o, AdamEpsilon::kKeras); }},
+      {"adamw",
+       {"lr", "beta1", "beta2", "eps", "weight_decay"},
+       [](const RefOptimizer& o) -> AnyOptimizer {
+         return AdamW({.learning_rate = Number(o, "lr"),
+                       .beta1 = Number(o, "beta1"),
+                       .beta2 = Number(o, "beta2"),
+                       .epsilon = Number(o, "eps"),
+                       .weight_decay = Number(o, "weight_decay"),
+                       .epsilon_form = AdamEpsilon::kUsual});
+       }},
   };
-  std::vector<std::string_view> known = {"lr"};
-  if (o.kind != "sgd") known.insert(known.end(), {"beta1", "beta2", "eps"});
-  bool plain = o.flags.empty();
-  for (const auto& [key, value] : o.numbers) {
-    plain = plain && std::find(known.begin(), known.end(), key) != known.end();
-  }
-  if (plain && o.kind == "sgd") return AnyOptimizer(SGD(number("lr")));
-  if (plain && (o.kind == "adam" || o.kind == "adam_keras")) {
-    return AnyOptimizer(
-        Adam({.learning_rate = number("lr"),
-              .beta1 = number("beta1"),
-              .beta2 = number("beta2"),
-              .epsilon = number("eps"),
-              .epsilon_form = o.kind == "adam" ? AdamEpsilon::kUsual : AdamEpsilon::kKeras}));
+  return kinds;
+}
+
+}  // namespace
+
+absl::StatusOr<AnyOptimizer> MakeOptimizer(const RefOptimizer& o) {
+  for (const OptimizerKind& k : OptimizerKinds()) {
+    if (k.kind != o.kind) continue;
+    const auto known = [&](const std::string& key) {
+      return std::ranges::find(k.known, key) != k.known.end();
+    };
+    const bool all = std::ranges::all_of(o.flags, known) &&
+                     std::ranges::all_of(o.numbers, [&](const auto& n) { return known(n.first); });
+    if (all) return k.make(o);
   }
   return absl::UnimplementedError(
       fmt::format("there is no optimiser {} with these options", o.kind));
+}
+
+Clipping MakeClipping(const RefOptimizer& o) {
+  const double limit = Number(o, "clipnorm");
+  return limit > 0 ? ClipByGlobalNorm(limit) : Clipping{};
 }
 
 }  // namespace gradus::refs

@@ -148,19 +148,31 @@ class Runner {
                           const std::vector<Tensor>& gradients) {
     auto optimizer = MakeOptimizer(reference_.optimizer);
     if (!optimizer.ok()) return optimizer.status();
+    std::vector<size_t> parameters;  // their places in `wanted`
+    std::vector<Tensor> clipped;
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      if (!wanted[i].node()->name().starts_with("param.")) continue;
+      parameters.push_back(i);
+      clipped.push_back(gradients[i]);
+    }
+    if (const Clipping clipping = MakeClipping(reference_.optimizer)) clipped = clipping(clipped);
     const Tensor rate = graph_.Input("learning_rate", {});
     const Tensor step = graph_.Input("step", {});
     argument_names_.emplace_back("learning_rate");
     argument_names_.emplace_back("step");
     learning_rate_ = (*optimizer)->learning_rate();
-    for (size_t i = 0; i < wanted.size(); ++i) {
-      const std::string& name = wanted[i].node()->name();
-      if (!name.starts_with("param.")) continue;
-      UpdateContext u{c.tensors.at(name), gradients[i], {}, rate, step};
-      for (const std::string& slot : (*optimizer)->slots()) {
-        const std::string state = name + "/" + slot;
-        u.state.push_back(graph_.Input(state, wanted[i].shape()));
+    UpdateContext u{.learning_rate = rate, .step = step};
+    u.common = (*optimizer)->Prepare(rate, step);
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      const std::string& name = wanted[parameters[i]].node()->name();
+      u.parameter = c.tensors.at(name);
+      u.gradient = clipped[i];
+      u.state.clear();
+      for (const Slot& slot : (*optimizer)->slots()) {
+        const std::string state = name + "/" + slot.name;
+        u.state.push_back(graph_.Input(state, u.parameter.shape()));
         argument_names_.push_back(state);
+        starts_[state] = slot.start;
       }
       const Update update = (*optimizer)->Apply(u);
       graph_.Output("next." + name, update.parameter);
@@ -178,8 +190,7 @@ class Runner {
       if (reference != nullptr) {
         value = Converted(reference->values, dtype_);
       } else if (const size_t slash = name.find('/'); slash != std::string::npos) {
-        value = runtime::Tensor::Zeros(static_cast<runtime::DType>(dtype_),
-                                       reference_.Find(name.substr(0, slash))->values.shape());
+        value = Filled(reference_.Find(name.substr(0, slash))->values.shape(), starts_.at(name));
       } else {
         value = Scalar(name == "learning_rate" ? learning_rate_ : 1.0);
       }
@@ -189,10 +200,18 @@ class Runner {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<runtime::Tensor> Scalar(double value) const {
-    if (dtype_ == DType::kF64) return runtime::Tensor::FromVector<double>({}, {value});
-    return runtime::Tensor::FromVector<float>({}, {static_cast<float>(value)});
+  absl::StatusOr<runtime::Tensor> Filled(const std::vector<int64_t>& shape, double value) const {
+    auto t = runtime::Tensor::Zeros(static_cast<runtime::DType>(dtype_), shape);
+    if (!t.ok()) return t;
+    if (dtype_ == DType::kF64) {
+      std::ranges::fill(t->data<double>(), value);
+    } else {
+      std::ranges::fill(t->data<float>(), static_cast<float>(value));
+    }
+    return t;
   }
+
+  absl::StatusOr<runtime::Tensor> Scalar(double value) const { return Filled({}, value); }
 
   absl::Status Call(const runtime::Executable& executable) {
     std::vector<runtime::Tensor> inputs;
@@ -252,6 +271,7 @@ class Runner {
   std::vector<std::string> argument_names_, gradient_names_;
   std::map<std::string, runtime::Tensor> arguments_, results_;
   double learning_rate_ = 0;
+  std::map<std::string, double> starts_;  // of the optimiser's state
   int compared_ = 0;
   std::vector<std::string> failures_;
 };
