@@ -28,18 +28,7 @@ FunctionCut OneOpAKernel(const ir::Function& f) {
 }  // namespace
 
 absl::StatusOr<bool> IsolateKernels(ir::Module& module, const PassContext&) {
-  KernelPool pool(module);
-  bool changed = false;
-  const size_t count = module.functions().size();  // kernels are added behind
-  for (size_t i = 0; i < count; ++i) {
-    ir::Function& f = *module.functions()[i];
-    if (f.kind() != ir::FunctionKind::kGraph) continue;
-    const FunctionCut cut = OneOpAKernel(f);
-    if (cut.empty()) continue;
-    Outline(f, cut, pool);
-    changed = true;
-  }
-  return changed;
+  return OutlineGraphs(module, OneOpAKernel);
 }
 
 }  // namespace gradus::passes

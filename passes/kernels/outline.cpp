@@ -297,4 +297,19 @@ void Outline(Function& f, const FunctionCut& cut, KernelPool& pool) {
   f.Erase(dead);
 }
 
+bool OutlineGraphs(ir::Module& module, FunctionCut (*cut)(const Function&)) {
+  KernelPool pool(module);
+  bool changed = false;
+  const size_t count = module.functions().size();  // kernels are added behind
+  for (size_t i = 0; i < count; ++i) {
+    Function& f = *module.functions()[i];
+    if (f.kind() != ir::FunctionKind::kGraph) continue;
+    const FunctionCut of_f = cut(f);
+    if (of_f.empty()) continue;
+    Outline(f, of_f, pool);
+    changed = true;
+  }
+  return changed;
+}
+
 }  // namespace gradus::passes

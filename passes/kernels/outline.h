@@ -49,4 +49,8 @@ class KernelPool {
 // Replaces `function`'s nodes by calls.
 void Outline(ir::Function& function, const FunctionCut& cut, KernelPool& pool);
 
+// Outlines every graph function of the module as `cut` says, equal kernels of different functions
+// being one. True if anything was rewritten.
+bool OutlineGraphs(ir::Module& module, FunctionCut (*cut)(const ir::Function&));
+
 }  // namespace gradus::passes
