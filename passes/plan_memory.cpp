@@ -143,8 +143,8 @@ class Planner {
 
   int AddWorkspacePlace(const ir::Type& type) {
     const int place = AddPlace(Place::Kind::kWorkspace, 0, type);
-    slot_of_place_.resize(plan_->places.size(), -1);
-    slot_of_place_[static_cast<size_t>(place)] = workspace_.Allocate(BytesOf(type));
+    slots_.resize(plan_->places.size());
+    slots_[static_cast<size_t>(place)].number = workspace_.Allocate(BytesOf(type));
     return place;
   }
 
@@ -174,11 +174,9 @@ class Planner {
   void ReleaseAfter(Value v, int position) {
     if (last_reader_[static_cast<size_t>(v.node()->id())] > position) return;
     const auto place = static_cast<size_t>(place_of(v));
-    if (place >= slot_of_place_.size() || slot_of_place_[place] < 0) return;
-    if (released_.size() <= place) released_.resize(plan_->places.size(), false);
-    if (released_[place]) return;
-    released_[place] = true;
-    workspace_.Release(slot_of_place_[place]);
+    if (place >= slots_.size() || slots_[place].number < 0 || slots_[place].released) return;
+    slots_[place].released = true;
+    workspace_.Release(slots_[place].number);
   }
 
   void CopyLateResults() {
@@ -201,9 +199,9 @@ class Planner {
 
   void FillOffsets() {
     const std::vector<loop::Polynomial> offsets = workspace_.Offsets();
-    for (size_t p = 0; p < slot_of_place_.size(); ++p) {
-      if (slot_of_place_[p] >= 0)
-        plan_->places[p].offset = offsets[static_cast<size_t>(slot_of_place_[p])];
+    for (size_t p = 0; p < slots_.size(); ++p) {
+      if (slots_[p].number >= 0)
+        plan_->places[p].offset = offsets[static_cast<size_t>(slots_[p].number)];
     }
     size_t next = 0;
     for (auto& step : plan_->steps) {
@@ -216,14 +214,19 @@ class Planner {
     plan_->workspace = workspace_.Size();
   }
 
+  // A place's part of the workspace.
+  struct Slot {
+    int number = -1;  // -1: it is not in the workspace
+    bool released = false;
+  };
+
   const Function& function_;
   const ir::Module& module_;
   std::unique_ptr<EntryPlan> plan_;
   std::vector<bool> in_place_;
   std::vector<absl::InlinedVector<int, 1>> places_;  // by node id and result
   std::vector<int> last_reader_;                     // by node id: position in the order
-  std::vector<int> slot_of_place_;                   // -1: not in the workspace
-  std::vector<bool> released_;                       // by place
+  std::vector<Slot> slots_;                          // by place
   std::vector<std::vector<int>> scratch_slots_;      // by call, in order
   std::vector<std::pair<int, int>> late_copies_;
   Workspace workspace_;
