@@ -116,57 +116,38 @@ constexpr FixedList<AttrSpec, 6> kAttrs{
              .required = false},
 };
 
-constinit const OpDef kReduceSum{
-    .name = "reduce_sum",
-    .summary = "sum over axes; 0 over no elements",
-    .operands = {"x"},
-    .attrs = kAttrs,
-    .traits = kReduction,
-    .infer = InferReduce,
-    .vjp = {SumGradient},
-    .at = ReduceAt<loop::ReduceKind::kSum>,
-    .simplify = SimplifyReduce,
-};
+template <loop::ReduceKind kKind>
+constexpr OpDef Reduction(std::string_view name, std::string_view summary, VjpRule gradient) {
+  return {
+      .name = name,
+      .summary = summary,
+      .operands = {"x"},
+      .attrs = kAttrs,
+      .traits = kReduction,
+      .infer = InferReduce,
+      .vjp = {gradient},
+      .at = ReduceAt<kKind>,
+      .simplify = SimplifyReduce,
+  };
+}
 
-constinit const OpDef kReduceMax{
-    .name = "reduce_max",
-    .summary =
-        "maximum over axes, NaN if one is; -inf (of integers the least) over no elements; "
-        "gradient at a tie: equal shares",
-    .operands = {"x"},
-    .attrs = kAttrs,
-    .traits = kReduction,
-    .infer = InferReduce,
-    .vjp = {ExtremumGradient},
-    .at = ReduceAt<loop::ReduceKind::kMax>,
-    .simplify = SimplifyReduce,
-};
+constinit const OpDef kReduceSum = Reduction<loop::ReduceKind::kSum>(
+    "reduce_sum", "sum over axes; 0 over no elements", SumGradient);
 
-constinit const OpDef kReduceMin{
-    .name = "reduce_min",
-    .summary =
-        "minimum over axes, NaN if one is; inf (of integers the greatest) over no elements; "
-        "gradient at a tie: equal shares",
-    .operands = {"x"},
-    .attrs = kAttrs,
-    .traits = kReduction,
-    .infer = InferReduce,
-    .vjp = {ExtremumGradient},
-    .at = ReduceAt<loop::ReduceKind::kMin>,
-    .simplify = SimplifyReduce,
-};
+constinit const OpDef kReduceMax = Reduction<loop::ReduceKind::kMax>(
+    "reduce_max",
+    "maximum over axes, NaN if one is; -inf (of integers the least) over no elements; gradient at "
+    "a tie: equal shares",
+    ExtremumGradient);
 
-constinit const OpDef kReduceProd{
-    .name = "reduce_prod",
-    .summary = "product over axes; 1 over no elements",
-    .operands = {"x"},
-    .attrs = kAttrs,
-    .traits = kReduction,
-    .infer = InferReduce,
-    .vjp = {ProductGradient},
-    .at = ReduceAt<loop::ReduceKind::kProd>,
-    .simplify = SimplifyReduce,
-};
+constinit const OpDef kReduceMin = Reduction<loop::ReduceKind::kMin>(
+    "reduce_min",
+    "minimum over axes, NaN if one is; inf (of integers the greatest) over no elements; gradient "
+    "at a tie: equal shares",
+    ExtremumGradient);
+
+constinit const OpDef kReduceProd = Reduction<loop::ReduceKind::kProd>(
+    "reduce_prod", "product over axes; 1 over no elements", ProductGradient);
 
 constexpr const OpDef* kTable[] = {&kReduceSum, &kReduceMax, &kReduceMin, &kReduceProd};
 
