@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "codegen/frame.h"
+#include "ir/loop/walk.h"
 #include "llvm/IR/Intrinsics.h"
 
 namespace gradus::codegen {
@@ -31,18 +32,12 @@ const Frame::Facts& Frame::FactsOf(const Scalar* x) {
 int Frame::LanesFor(std::span<const Scalar* const> values) {
   int64_t narrowest = 8;
   bool any = false;
-  absl::flat_hash_set<const Scalar*> seen;
-  std::vector<const Scalar*> work(values.begin(), values.end());
-  while (!work.empty()) {
-    const Scalar* x = work.back();
-    work.pop_back();
-    if (!seen.insert(x).second) continue;
+  loop::ForEachReached(values, [&](const Scalar* x) {
     if (x->dtype != DType::kI1 && x->kind != ScalarKind::kIndex && x->kind != ScalarKind::kExtent) {
       any = true;
       narrowest = std::min(narrowest, ir::ByteSize(x->dtype));
     }
-    work.insert(work.end(), x->operands.begin(), x->operands.end());
-  }
+  });
   return emitter_.target().lanes(static_cast<int>(any ? narrowest : 4));
 }
 

@@ -4,40 +4,33 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "fmt/format.h"
+#include "ir/loop/walk.h"
 
 namespace gradus::loop {
 namespace {
 
-// More operations than this an element, or any reduction: load a stored value rather than compute
-// it again.
+// More operations than this an element, more scalars in all, or any reduction: load a stored value
+// rather than compute it again.
 constexpr int kCheapToRepeat = 8;
+constexpr int kMostScalars = 2 * kCheapToRepeat;
 
 bool IsCheap(const Scalar* root) {
-  absl::flat_hash_set<const Scalar*> seen;
-  std::vector<const Scalar*> pending = {root};
-  while (!pending.empty()) {
-    const Scalar* s = pending.back();
-    pending.pop_back();
-    if (!seen.insert(s).second) continue;
-    if (s->kind == ScalarKind::kReduce || seen.size() > 2 * kCheapToRepeat) return false;
-    pending.insert(pending.end(), s->operands.begin(), s->operands.end());
-  }
-  return std::count_if(seen.begin(), seen.end(),
-                       [](const Scalar* s) { return !s->operands.empty(); }) <= kCheapToRepeat;
+  bool reduces = false;
+  int scalars = 0, operations = 0;
+  ForEachReached(root, [&](const Scalar* s) {
+    reduces = reduces || s->kind == ScalarKind::kReduce;
+    operations += s->operands.empty() ? 0 : 1;
+    return !reduces && ++scalars <= kMostScalars;
+  });
+  return !reduces && scalars <= kMostScalars && operations <= kCheapToRepeat;
 }
 
 // The outputs that a value loads.
 absl::flat_hash_set<int> OutputsLoaded(const Kernel& kernel, const Scalar* root) {
   absl::flat_hash_set<int> loaded;
-  absl::flat_hash_set<const Scalar*> seen;
-  std::vector<const Scalar*> pending = {root};
-  while (!pending.empty()) {
-    const Scalar* s = pending.back();
-    pending.pop_back();
-    if (!seen.insert(s).second) continue;
+  ForEachReached(root, [&](const Scalar* s) {
     if (s->kind == ScalarKind::kLoad && s->buffer >= kernel.num_inputs) loaded.insert(s->buffer);
-    pending.insert(pending.end(), s->operands.begin(), s->operands.end());
-  }
+  });
   return loaded;
 }
 
@@ -189,10 +182,9 @@ absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
   });
   Lowerer lowerer(*kernel);
   std::vector<Store> stores;
-  // What is expensive and stored: its scalar and a load of it. All of them, and by shape.
+  // What is expensive and stored, by shape: its scalar and a load of it.
   using Loads = absl::flat_hash_map<const Scalar*, const Scalar*>;
-  Loads loads;
-  std::vector<std::pair<ir::Shape, Loads>> loads_of_shape;
+  std::vector<std::pair<ir::Shape, Loads>> loads;
   std::vector<std::pair<ir::Shape, std::vector<const Variable*>>> loops;
   for (int r : results) {
     const ir::Value v = f.results()[static_cast<size_t>(r)].value;
@@ -217,13 +209,16 @@ absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
     const Scalar* own = store.value;
     // What is stored along other loops is read: computed again, a sum might be added up in another
     // order and no longer equal itself.
-    for (const auto& [shape, of_shape] : loads_of_shape) {
+    for (const auto& [shape, of_shape] : loads) {
       if (shape == v.shape()) continue;
       store.value = kernel->arena->Substitute(store.value, {}, of_shape);
     }
-    // What has to wait for another store cannot share its loops either.
-    if (!loads.empty() && !OutputsLoaded(*kernel, store.value).empty()) {
-      store.value = kernel->arena->Substitute(store.value, {}, loads);
+    // What has to wait for another store cannot share its loops either: no other shape's are left
+    // to replace.
+    const auto own_shape = std::find_if(loads.begin(), loads.end(),
+                                        [&](const auto& l) { return l.first == v.shape(); });
+    if (own_shape != loads.end() && !OutputsLoaded(*kernel, store.value).empty()) {
+      store.value = kernel->arena->Substitute(store.value, {}, own_shape->second);
     }
     if (keep) {
       lowerer.SetStored(v, store.buffer, home);
@@ -239,14 +234,9 @@ absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
       }
       if (readable) {
         const Scalar* load = kernel->arena->Load(store.buffer, v.dtype(), everywhere);
-        loads.try_emplace(own, load);
-        auto of_shape = std::find_if(loads_of_shape.begin(), loads_of_shape.end(),
-                                     [&](const auto& l) { return l.first == v.shape(); });
-        if (of_shape == loads_of_shape.end()) {
-          loads_of_shape.emplace_back(v.shape(), Loads());
-          of_shape = loads_of_shape.end() - 1;
-        }
-        of_shape->second.try_emplace(own, load);
+        Loads& of_shape = own_shape != loads.end() ? own_shape->second
+                                                   : loads.emplace_back(v.shape(), Loads()).second;
+        of_shape.try_emplace(own, load);
       }
     }
     stores.push_back(std::move(store));

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "absl/container/flat_hash_set.h"
 #include "fmt/format.h"
+#include "ir/loop/walk.h"
 
 namespace gradus::loop {
 namespace {
@@ -68,15 +68,8 @@ Infix InfixOf(ScalarKind kind) {
 }
 
 std::vector<const Scalar*> Reached(std::span<const Scalar* const> roots) {
-  absl::flat_hash_set<const Scalar*> seen;
-  std::vector<const Scalar*> all, pending(roots.begin(), roots.end());
-  while (!pending.empty()) {
-    const Scalar* s = pending.back();
-    pending.pop_back();
-    if (!seen.insert(s).second) continue;
-    all.push_back(s);
-    pending.insert(pending.end(), s->operands.begin(), s->operands.end());
-  }
+  std::vector<const Scalar*> all;
+  ForEachReached(roots, [&](const Scalar* s) { all.push_back(s); });
   std::sort(all.begin(), all.end(), [](const Scalar* a, const Scalar* b) { return a->id < b->id; });
   return all;
 }

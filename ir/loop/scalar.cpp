@@ -6,11 +6,11 @@
 #include <limits>
 #include <optional>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
 #include "fmt/format.h"
 #include "ir/check.h"
 #include "ir/loop/fold.h"
+#include "ir/loop/walk.h"
 
 namespace gradus::loop {
 namespace {
@@ -535,18 +535,16 @@ const Scalar* Arena::Substitute(const Scalar* x, std::span<const Substitution> v
   if (variables.empty() && scalars.empty()) return x;
   // Operands are older than their users, so ascending ids are an order of evaluation.
   absl::flat_hash_map<const Scalar*, const Scalar*> done;
-  std::vector<const Scalar*> reached, pending = {x};
-  while (!pending.empty()) {
-    const Scalar* s = pending.back();
-    pending.pop_back();
-    if (!done.try_emplace(s, nullptr).second) continue;
-    if (auto at = scalars.find(s); at != scalars.end()) {
+  std::vector<const Scalar*> reached;
+  ForEachReached(x, [&](const Scalar* s) {
+    const auto at = scalars.find(s);
+    if (at == scalars.end()) {
+      reached.push_back(s);
+    } else {
       done[s] = at->second;
-      continue;
     }
-    reached.push_back(s);
-    pending.insert(pending.end(), s->operands.begin(), s->operands.end());
-  }
+    return at == scalars.end();
+  });
   std::sort(reached.begin(), reached.end(),
             [](const Scalar* a, const Scalar* b) { return a->id < b->id; });
   for (const Scalar* s : reached) {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "absl/container/flat_hash_set.h"
 #include "ir/loop/lowerer.h"
+#include "ir/loop/walk.h"
 
 namespace gradus::passes {
 
@@ -19,16 +19,11 @@ std::vector<AxisUse> AxisUses(const ir::Node& node, int operand) {
   const loop::Store& store = (*kernel)->stores[0];
 
   std::vector<const loop::Variable*> reduced;  // in the order of the reductions that bind them
-  absl::flat_hash_set<const loop::Scalar*> seen;
-  std::vector<const loop::Scalar*> pending = {store.value}, loads;
-  while (!pending.empty()) {
-    const loop::Scalar* s = pending.back();
-    pending.pop_back();
-    if (!seen.insert(s).second) continue;
+  std::vector<const loop::Scalar*> loads;
+  loop::ForEachReached(store.value, [&](const loop::Scalar* s) {
     reduced.insert(reduced.end(), s->variables.begin(), s->variables.end());
     if (s->kind == loop::ScalarKind::kLoad && s->buffer == operand) loads.push_back(s);
-    pending.insert(pending.end(), s->operands.begin(), s->operands.end());
-  }
+  });
   auto bit = [](const auto& list, const loop::Variable* v) -> uint32_t {
     const auto at = std::find(list.begin(), list.end(), v);
     return at == list.end() ? 0 : uint32_t{1} << std::min<int64_t>(at - list.begin(), 31);

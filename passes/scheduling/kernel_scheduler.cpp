@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "absl/container/flat_hash_set.h"
 #include "fmt/format.h"
+#include "ir/loop/walk.h"
 #include "passes/scheduling/nests.h"
 #include "passes/scheduling/packing.h"
 #include "passes/scheduling/role_swap.h"
@@ -14,18 +14,11 @@ namespace {
 // The reductions that the roots hold outside any other reduction.
 std::vector<const Scalar*> TopReductions(std::span<const Scalar* const> roots) {
   std::vector<const Scalar*> found;
-  absl::flat_hash_set<const Scalar*> seen;
-  std::vector<const Scalar*> stack(roots.rbegin(), roots.rend());
-  while (!stack.empty()) {
-    const Scalar* s = stack.back();
-    stack.pop_back();
-    if (!seen.insert(s).second) continue;
-    if (s->kind == ScalarKind::kReduce) {
-      found.push_back(s);
-    } else {
-      stack.insert(stack.end(), s->operands.rbegin(), s->operands.rend());
-    }
-  }
+  loop::ForEachReached(roots, [&](const Scalar* s) {
+    const bool reduction = s->kind == ScalarKind::kReduce;
+    if (reduction) found.push_back(s);
+    return !reduction;
+  });
   return found;
 }
 

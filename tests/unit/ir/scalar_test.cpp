@@ -6,6 +6,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ir/loop/kernel.h"
+#include "ir/loop/walk.h"
 
 namespace gradus::loop {
 namespace {
@@ -35,6 +36,30 @@ class ScalarTest : public testing::Test {
   const Scalar* x_ = Load(0, {i_, k_});
   const Scalar* y_ = Load(1, {k_});
 };
+
+TEST_F(ScalarTest, AWalkSeesEachScalarOnce) {
+  const Scalar* x = x_;
+  std::vector<const Scalar*> powers = {x};
+  for (int n = 0; n < 100; ++n) {
+    x = arena_.Binary(ScalarKind::kMul, x, x);
+    powers.insert(powers.begin(), x);
+  }
+  std::vector<const Scalar*> seen;
+  ForEachReached(x, [&](const Scalar* s) { seen.push_back(s); });
+  EXPECT_EQ(seen, powers);
+}
+
+TEST_F(ScalarTest, AWalkPassesByWhatItIsToldTo) {
+  const Scalar* sum = arena_.Reduce(ReduceKind::kSum, {&k_, 1}, x_);
+  const Scalar* product = arena_.Binary(ScalarKind::kMul, y_, sum);
+  std::vector<const Scalar*> seen;
+  const Scalar* roots[] = {product, y_};
+  ForEachReached(std::span<const Scalar* const>(roots), [&](const Scalar* s) {
+    seen.push_back(s);
+    return s->kind != ScalarKind::kReduce;
+  });
+  EXPECT_EQ(seen, (std::vector<const Scalar*>{product, y_, sum}));
+}
 
 TEST_F(ScalarTest, EqualExpressionsAreOneNode) {
   EXPECT_EQ(Load(0, {i_, k_}), x_);
