@@ -7,7 +7,9 @@
 
 #include "CLI/CLI.hpp"
 #include "examples/electricity_theft/experiment.h"
+#include "examples/electricity_theft/synthetic_meters.h"
 #include "fmt/format.h"
+#include "runtime/files.h"
 
 namespace {
 
@@ -41,6 +43,8 @@ int Run(int argc, char** argv) {
   app.add_option("--batch_size", options.batch_size, "default: the model's own")
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}));
   app.add_option("--threads", options.threads, "default 1")->check(CLI::Range(1, 256));
+  std::string write_data;
+  app.add_option("--write_data", write_data, "write the synthetic customers to this CSV and end");
   app.add_flag("--json", json, "one last line a model, for programs");
   try {
     app.parse(argc, argv);
@@ -48,6 +52,12 @@ int Run(int argc, char** argv) {
     return app.exit(e) == 0 ? 0 : kBadFlags;
   }
 
+  if (!write_data.empty()) {
+    const auto csv = MakeMetersCsv();
+    if (!csv.ok()) return Fail(csv.status());
+    const absl::Status written = gradus::runtime::WriteFileAtomically(write_data, *csv);
+    return written.ok() ? 0 : Fail(written);
+  }
   std::vector<const Detector*> detectors;
   for (const Detector& d : Detectors()) {
     if (model == "all" || model == d.name) detectors.push_back(&d);
