@@ -1,0 +1,345 @@
+// The function of one size of register tile: rows x vectors accumulators in registers over all of
+// K, then the epilogue on them; the result is touched nowhere else. Strides are constants, so that
+// addresses are one pointer and displacements.
+
+#include <algorithm>
+
+#include "codegen/tiling.h"
+#include "llvm/IR/Intrinsics.h"
+
+namespace gradus::codegen {
+
+using loop::Contraction;
+using loop::Index;
+using loop::Term;
+using loop::Variable;
+
+namespace {
+
+// The part of a form that depends on the variables given.
+Index Part(const Index& form, const std::vector<const Variable*>& variables) {
+  Index part;
+  for (const Term& t : form.terms()) {
+    if (std::find(variables.begin(), variables.end(), t.variable) == variables.end()) continue;
+    loop::Extent coefficient(t.coefficient);
+    coefficient.symbols = t.symbols;
+    part = part + Index(t.variable).Times(coefficient);
+  }
+  return part;
+}
+
+llvm::Value* MultiplyAdd(Frame& frame, DType dtype, llvm::Value* a, llvm::Value* b,
+                         llvm::Value* c) {
+  auto& builder = frame.builder();
+  if (!ir::IsFloat(dtype)) return builder.CreateAdd(builder.CreateMul(a, b), c);
+  if (!frame.emitter().target().has_fma) return builder.CreateFAdd(builder.CreateFMul(a, b), c);
+  return builder.CreateIntrinsic(llvm::Intrinsic::fma, {a->getType()}, {a, b, c});
+}
+
+// One tile function while it is written.
+struct Tile {
+  const Tiling& tiling;
+  const Contraction& c;
+  TileSize size;
+  Frame frame;
+  llvm::IRBuilder<>& b;
+  llvm::Value *a, *b_side, *k_count = nullptr, *first = nullptr, *last = nullptr, *ahead = nullptr;
+  VectorContext context;
+  int lanes, groups;
+
+  Tile(const Tiling& shared, llvm::Function* f, TileSize tile_size)
+      : tiling(shared),
+        c(shared.c),
+        size(tile_size),
+        frame(shared.e, f, shared.buffers),
+        b(frame.builder()),
+        a(f->getArg(0)),
+        b_side(f->getArg(1)),
+        lanes(shared.lanes),
+        groups(shared.groups) {
+    unsigned next = 2;
+    for (int buffer : tiling.used_buffers) frame.SetPointer(buffer, f->getArg(next++));
+    for (const Variable* v : tiling.used_variables) frame.Bind(v, f->getArg(next++));
+    for (ir::Symbol s : tiling.symbols) frame.SetSymbol(s, f->getArg(next++));
+    if (tiling.blocked) {
+      k_count = f->getArg(next++);
+      first = f->getArg(next++);
+      last = f->getArg(next++);
+    }
+    if (tiling.fetches_ahead) ahead = f->getArg(next++);
+    context = {c.n, lanes, size.vectors, Values(static_cast<size_t>(size.vectors), nullptr)};
+    if (size.tail != 0) context.masks.back() = tiling.TailMask(size.tail);
+  }
+
+  size_t At(int group, int row, int vector) const {
+    return static_cast<size_t>((group * size.rows + row) * size.vectors + vector);
+  }
+
+  // With the variable of columns vectorised.
+  void InColumns(const std::function<void()>& body) {
+    llvm::Value* column = frame.Evaluate64(Index(c.n));
+    frame.InScope(
+        [&] {
+          frame.BindAt(c.n, column, 0, 0);
+          body();
+        },
+        &context);
+  }
+
+  llvm::Value* Row() { return frame.Evaluate64(Index(tiling.row)); }
+
+  // The sums of this tile over K, added to `sums`.
+  Values KLoops(size_t level, const Values& sums) {
+    const Variable* k = c.k[level];
+    if (level + 1 < c.k.size()) {
+      return frame.LoopOver(k, sums, [&](const Values& s) { return KLoops(level + 1, s); });
+    }
+    int64_t unroll = std::max(c.k_unroll, 1);
+    auto steps = [&](llvm::Value* iv, int64_t offset, int64_t count, Values s) {
+      for (int64_t t = 0; t < count; ++t) {
+        frame.InScope([&] {
+          frame.BindAt(k, iv, offset + t, frame.depth() - 1);
+          s = Step(std::move(s));
+        });
+      }
+      return s;
+    };
+    auto loop = [&](llvm::Value* begin, llvm::Value* end, int64_t step, bool may_be_empty,
+                    const Values& s) {
+      return frame.Loop(
+          begin, end, step, may_be_empty, s, nullptr,
+          [&](llvm::Value* iv, const Values& inner) { return steps(iv, 0, step, inner); });
+    };
+    const loop::Extent& extent = k->extent();
+    if (extent.is_number() && !tiling.blocked) {
+      int64_t n = extent.number(), main = n - n % unroll;
+      Values s = sums;
+      if (main > unroll) {
+        s = loop(tiling.Number(0), tiling.Number(main), unroll, false, s);
+      } else {
+        main = 0;
+      }
+      return steps(nullptr, main, n - main, s);
+    }
+    llvm::Value* n = tiling.blocked ? k_count : frame.Extent(extent);
+    if (unroll == 1) return loop(tiling.Number(0), n, 1, true, sums);
+    llvm::Value* main = b.CreateSub(n, b.CreateURem(n, tiling.Number(unroll)));
+    Values s = loop(tiling.Number(0), main, unroll, true, sums);
+    return loop(main, n, 1, true, s);
+  }
+
+  // One step of K: the row of B in vectors, the column of A in broadcasts.
+  Values Step(Values sums) {
+    llvm::Value* a_address = frame.Address(a, tiling.element, Part(c.a.offset, c.k));
+    llvm::Value* b_address;
+    if (c.b_panel_buffer >= 0) {
+      b_address = frame.Address(b_side, tiling.element, Index(c.k[0]) * tiling.columns);
+    } else {
+      b_address = frame.Address(b_side, tiling.element, Part(c.b.offset, c.k));
+    }
+    auto at = [&](llvm::Value* base, int64_t offset) {
+      return offset == 0 ? base : b.CreateGEP(tiling.element, base, tiling.Number(offset));
+    };
+    if (ahead != nullptr) {
+      b.CreateIntrinsic(llvm::Intrinsic::prefetch, {b.getPtrTy()},
+                        {b.CreateGEP(tiling.element, b_address, ahead), b.getInt32(0),
+                         b.getInt32(3), b.getInt32(1)});
+    }
+    Values columns;
+    for (int g = 0; g < groups; ++g) {
+      int64_t offset = g == 0 ? 0 : c.siblings[static_cast<size_t>(g - 1)];
+      for (int v = 0; v < size.vectors; ++v) {
+        columns.push_back(tiling.LoadVector(b, at(b_address, offset + int64_t{v} * lanes),
+                                            v + 1 == size.vectors ? size.tail : 0));
+      }
+    }
+    for (int row = 0; row < size.rows; ++row) {
+      llvm::Value* x = b.CreateLoad(tiling.element, at(a_address, row * tiling.row_stride));
+      x = b.CreateVectorSplat(static_cast<unsigned>(lanes), x);
+      for (int g = 0; g < groups; ++g) {
+        for (int v = 0; v < size.vectors; ++v) {
+          llvm::Value*& sum = sums[At(g, row, v)];
+          sum = MultiplyAdd(frame, c.dtype, x, columns[static_cast<size_t>(g * size.vectors + v)],
+                            sum);
+        }
+      }
+    }
+    return sums;
+  }
+
+  // Partial sums, at partial_offset of each row.
+  Values Partial(const Values* store) {
+    Values sums;
+    llvm::Value* row_base = Row();
+    InColumns([&] {
+      for (int row = 0; row < size.rows; ++row) {
+        frame.InScope([&] {
+          frame.BindAt(tiling.row, row_base, row, 0);
+          for (int v = 0; v < size.vectors; ++v) {
+            llvm::Value* address = frame.Address(frame.pointer(c.partial_buffer), tiling.element,
+                                                 c.partial_offset, int64_t{v} * lanes);
+            int tail = v + 1 == size.vectors ? size.tail : 0;
+            if (store == nullptr) {
+              sums.push_back(tiling.LoadVector(b, address, tail));
+            } else if (tail == 0) {
+              b.CreateAlignedStore((*store)[At(0, row, v)], address, tiling.Align());
+            } else {
+              b.CreateMaskedStore((*store)[At(0, row, v)], address, tiling.Align(),
+                                  tiling.TailMask(tail));
+            }
+          }
+        });
+      }
+    });
+    return sums;
+  }
+
+  void Prefetch() {
+    for (const loop::FlatStore& s : c.epilogue) {
+      llvm::Type* type =
+          tiling.e.MemoryType(frame.buffers()[static_cast<size_t>(s.buffer)].type.dtype);
+      for (int row = 0; row < size.rows; ++row) {
+        llvm::Value* row_base = Row();
+        InColumns([&] {
+          frame.BindAt(tiling.row, row_base, row, 0);
+          for (int v = 0; v < size.vectors; ++v) {
+            llvm::Value* address =
+                frame.Address(frame.pointer(s.buffer), type, s.offset, int64_t{v} * lanes);
+            b.CreateIntrinsic(llvm::Intrinsic::prefetch, {address->getType()},
+                              {address, b.getInt32(1), b.getInt32(3), b.getInt32(1)});
+          }
+        });
+      }
+    }
+  }
+
+  Packet Accumulator(const Values& sums, int group, int row) {
+    Packet p{{}, true};
+    for (int v = 0; v < size.vectors; ++v) p.values.push_back(sums[At(group, row, v)]);
+    return p;
+  }
+
+  // Adds a row's values to the sums over columns, which start out empty.
+  Values AddColumnSums(const Values& so_far) {
+    Values sums;
+    for (const loop::FlatStore& s : c.column_sums) {
+      Values v = frame.EvaluateVector(s.value, nullptr);
+      for (llvm::Value* x : v) {
+        size_t i = sums.size();
+        sums.push_back(so_far.empty()
+                           ? x
+                           : frame.Combine(loop::ReduceKind::kSum, s.value->dtype, so_far[i], x));
+      }
+    }
+    return sums;
+  }
+
+  void StoreColumnSums(const Values& sums) {
+    for (size_t i = 0; i < c.column_sums.size(); ++i) {
+      loop::FlatStore s = c.column_sums[i];
+      s.accumulate = true;
+      auto begin = sums.begin() + static_cast<long>(i) * size.vectors;
+      frame.StorePacket(s, {Values(begin, begin + size.vectors), true});
+    }
+  }
+
+  void EpilogueInRegisters(const Values& sums) {
+    llvm::Value* row_base = Row();
+    InColumns([&] {
+      Values column_sums;
+      for (int row = 0; row < size.rows; ++row) {
+        frame.InScope([&] {
+          frame.BindAt(tiling.row, row_base, row, 0);
+          frame.accumulator = [&](int group) { return Accumulator(sums, group, row); };
+          for (const loop::FlatStore& s : c.epilogue) frame.Store(s);
+          column_sums = AddColumnSums(column_sums);
+        });
+      }
+      StoreColumnSums(column_sums);
+    });
+  }
+
+  // Over a stack tile [group][row][column], one row at a time.
+  void EpilogueRolled(const Values& sums) {
+    int64_t width = int64_t{size.vectors} * lanes;
+    int64_t elements = width * size.rows * groups;
+    llvm::Value* tile = frame.Alloca(tiling.element, elements);
+    auto* vector = llvm::FixedVectorType::get(tiling.element, static_cast<unsigned>(lanes));
+    for (size_t i = 0; i < sums.size(); ++i) {
+      llvm::Value* address =
+          b.CreateGEP(tiling.element, tile, tiling.Number(static_cast<int64_t>(i) * lanes));
+      b.CreateAlignedStore(
+          sums[i], address,
+          llvm::Align(static_cast<uint64_t>(lanes) * static_cast<uint64_t>(ir::ByteSize(c.dtype))));
+    }
+    llvm::Value* row_base = Row();
+    InColumns([&] {
+      Values zeros;
+      for (const loop::FlatStore& s : c.column_sums) {
+        auto* type = llvm::FixedVectorType::get(tiling.e.RegisterType(s.value->dtype),
+                                                static_cast<unsigned>(lanes));
+        for (int v = 0; v < size.vectors; ++v) zeros.push_back(llvm::Constant::getNullValue(type));
+      }
+      Values column_sums = frame.Loop(
+          tiling.Number(0), tiling.Number(size.rows), 1, false, zeros, nullptr,
+          [&](llvm::Value* iv, const Values& so_far) {
+            frame.Bind(tiling.row, b.CreateAdd(row_base, iv));
+            llvm::Value* row =
+                b.CreateGEP(tiling.element, tile, b.CreateMul(iv, tiling.Number(width)));
+            frame.accumulator = [&](int group) {
+              Packet p{{}, true};
+              for (int v = 0; v < size.vectors; ++v) {
+                int64_t offset = width * size.rows * group + int64_t{v} * lanes;
+                llvm::Value* address = b.CreateGEP(tiling.element, row, tiling.Number(offset));
+                p.values.push_back(b.CreateAlignedLoad(vector, address, tiling.Align()));
+              }
+              return p;
+            };
+            for (const loop::FlatStore& s : c.epilogue) frame.Store(s);
+            return AddColumnSums(so_far);
+          });
+      StoreColumnSums(column_sums);
+    });
+  }
+
+  void Emit() {
+    auto* vector = llvm::FixedVectorType::get(tiling.element, static_cast<unsigned>(lanes));
+    Values zeros(static_cast<size_t>(groups * size.rows * size.vectors),
+                 llvm::Constant::getNullValue(vector));
+    frame.written = 0;
+    for (const loop::FlatStore& s : c.epilogue)
+      frame.written |= uint64_t{1} << std::min(s.buffer, 63);
+    if (c.prefetch_c) Prefetch();
+    Values sums = zeros;
+    if (tiling.blocked) {
+      // zeros the first time, else what the block before left
+      sums = frame.Choose(first, [&] { return zeros; }, [&] { return Partial(nullptr); });
+    }
+    sums = KLoops(0, sums);
+    auto epilogue = [&] {
+      c.epilogue_in_registers ? EpilogueInRegisters(sums) : EpilogueRolled(sums);
+    };
+    if (!tiling.blocked) return epilogue();
+    frame.If(last, epilogue);
+    frame.If(b.CreateNot(last), [&] { Partial(&sums); });
+  }
+};
+
+}  // namespace
+
+llvm::Function* EmitTile(const Tiling& tiling, TileSize size, const std::string& name) {
+  ModuleEmitter& e = tiling.e;
+  std::vector<llvm::Type*> types(2 + tiling.used_buffers.size(), e.pointer());
+  types.resize(types.size() + tiling.used_variables.size() + tiling.symbols.size(), e.i64());
+  if (tiling.blocked) {
+    types.push_back(e.i64());
+    types.resize(types.size() + 2, llvm::Type::getInt1Ty(e.context()));
+  }
+  if (tiling.fetches_ahead) types.push_back(e.i64());
+  llvm::Function* f = e.AddFunction(
+      name, llvm::FunctionType::get(llvm::Type::getVoidTy(e.context()), types, false), false);
+  Tile(tiling, f, size).Emit();
+  return f;
+}
+
+}  // namespace gradus::codegen

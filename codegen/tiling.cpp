@@ -1,0 +1,101 @@
+#include "codegen/tiling.h"
+
+#include <algorithm>
+
+#include "ir/loop/walk.h"
+
+namespace gradus::codegen {
+
+using loop::Contraction;
+using loop::Index;
+using loop::Scalar;
+using loop::ScalarKind;
+using loop::Variable;
+
+Tiling::Tiling(ModuleEmitter& emitter, const Contraction& contraction,
+               const std::vector<loop::Buffer>& plan_buffers,
+               const std::vector<ir::Symbol>& module_symbols)
+    : e(emitter),
+      c(contraction),
+      buffers(plan_buffers),
+      symbols(module_symbols),
+      lanes(e.target().lanes(static_cast<int>(ir::ByteSize(c.dtype)))),
+      groups(static_cast<int>(c.siblings.size()) + 1),
+      element(e.MemoryType(c.dtype)),
+      columns(static_cast<int64_t>(c.tile_vectors) * lanes),
+      row_stride(c.a.offset.coefficient(c.m.back())),
+      row(c.m.back()),
+      blocked(c.k_block > 0 && c.k.size() == 1),
+      fetches_ahead(FetchesAhead()) {
+  FindUsed();
+}
+
+llvm::Align Tiling::Align() const {
+  return llvm::Align(static_cast<uint64_t>(ir::ByteSize(c.dtype)));
+}
+
+llvm::Value* Tiling::Number(int64_t n) const { return llvm::ConstantInt::getSigned(e.i64(), n); }
+
+llvm::Constant* Tiling::TailMask(int tail) const {
+  llvm::SmallVector<llvm::Constant*, 16> bits;
+  for (int l = 0; l < lanes; ++l) bits.push_back(llvm::ConstantInt::getBool(e.context(), l < tail));
+  return llvm::ConstantVector::get(bits);
+}
+
+llvm::Value* Tiling::LoadVector(llvm::IRBuilder<>& b, llvm::Value* address, int tail) const {
+  auto* type = llvm::FixedVectorType::get(element, static_cast<unsigned>(lanes));
+  if (tail == 0) return b.CreateAlignedLoad(type, address, Align());
+  return b.CreateMaskedLoad(type, address, Align(), TailMask(tail),
+                            llvm::Constant::getNullValue(type));
+}
+
+bool Tiling::FetchesAhead() const {
+  if (c.b_panel_buffer >= 0 || c.order != Contraction::Order::kColumnsOuter) return false;
+  // With many rows the panel's first use is a small part of all.
+  if (row->extent().is_number() &&
+      (row->extent().number() > 128 || row->extent().number() <= c.tile_rows))
+    return false;
+  int64_t bytes = c.n->extent().number() * ir::ByteSize(c.dtype);
+  for (const Variable* k : c.k) {
+    if (!k->extent().is_number()) return false;
+    bytes *= k->extent().number();
+  }
+  return bytes > e.target().l2_bytes / 2 && c.n->extent().number() > columns;
+}
+
+void Tiling::FindUsed() {
+  std::vector<const Scalar*> values;
+  auto use_form = [&](const Index& form) {
+    for (const Variable* v : loop::LoopVariables(form)) UseVariable(v);
+  };
+  auto use_buffer = [&](int buffer) {
+    if (std::find(used_buffers.begin(), used_buffers.end(), buffer) == used_buffers.end()) {
+      used_buffers.push_back(buffer);
+    }
+  };
+  for (const auto* stores : {&c.epilogue, &c.column_sums}) {
+    for (const loop::FlatStore& s : *stores) {
+      use_buffer(s.buffer);
+      use_form(s.offset);
+      values.push_back(s.value);
+      for (const Variable* v : s.value->free) UseVariable(v);
+    }
+  }
+  if (blocked) {
+    use_buffer(c.partial_buffer);
+    use_form(c.partial_offset);
+  }
+  loop::ForEachReached(std::span<const Scalar* const>(values), [&](const Scalar* x) {
+    if (x->kind == ScalarKind::kLoad) use_buffer(x->buffer);
+  });
+  UseVariable(row);
+  UseVariable(c.n);
+}
+
+void Tiling::UseVariable(const Variable* v) {
+  if (std::find(used_variables.begin(), used_variables.end(), v) == used_variables.end()) {
+    used_variables.push_back(v);
+  }
+}
+
+}  // namespace gradus::codegen

@@ -1,0 +1,66 @@
+#pragma once
+
+// What the loops around a contraction's register tiles (emit_contraction.cpp) and the functions of
+// the tiles (emit_tile.cpp) both know. Private to codegen.
+
+#include <compare>
+#include <vector>
+
+#include "codegen/frame.h"
+
+namespace gradus::codegen {
+
+struct TileSize {
+  int rows = 0, vectors = 0;
+  int tail = 0;  // lanes of the last vector; 0: all
+  auto operator<=>(const TileSize&) const = default;
+};
+
+// What is the same for all tiles of one contraction.
+struct Tiling {
+  Tiling(ModuleEmitter& emitter, const loop::Contraction& contraction,
+         const std::vector<loop::Buffer>& plan_buffers,
+         const std::vector<ir::Symbol>& module_symbols);
+
+  llvm::Align Align() const;  // of an element in memory
+  llvm::Value* Number(int64_t n) const;
+  llvm::Constant* TailMask(int tail) const;  // the first `tail` lanes
+  // The vector at `address`; 0 past its first `tail` lanes, which alone are read. 0: all lanes.
+  llvm::Value* LoadVector(llvm::IRBuilder<>& b, llvm::Value* address, int tail) const;
+
+  ModuleEmitter& e;
+  const loop::Contraction& c;
+  const std::vector<loop::Buffer>& buffers;
+  const std::vector<ir::Symbol>& symbols;
+  int lanes = 0;
+  int groups = 1;                 // products with one left operand, computed side by side
+  llvm::Type* element = nullptr;  // in memory
+  int64_t columns = 0;            // of a whole tile
+  int64_t row_stride = 0;         // of A
+  const loop::Variable* row = nullptr;
+  bool blocked = false;  // K in blocks, sums in memory between them
+  // B does not fit the second-level cache: while one panel of its columns is used by all rows, each
+  // tile of rows fetches a vector of the next panel, which would otherwise arrive at the latency of
+  // the third level (32x512x784 on Zen 5: 215 GFLOP/s instead of 190).
+  bool fetches_ahead = false;
+  // What the epilogue, the sums over columns and the partial results need.
+  std::vector<int> used_buffers;
+  std::vector<const loop::Variable*> used_variables;
+
+ private:
+  bool FetchesAhead() const;
+  void FindUsed();
+  void UseVariable(const loop::Variable* v);
+};
+
+// The function of a tile of that size:
+//
+//   void tile(ptr a, ptr b, ptr used_buffer..., i64 used_variable..., i64 symbol...,
+//             [i64 k_count, i1 first, i1 last], [i64 ahead])
+//
+// a and b: where the tile's rows and columns start at the first k. The group in brackets is there
+// if K is blocked (this block's length, and whether it is the first and the last), `ahead` if the
+// tile fetches ahead: how many elements.
+llvm::Function* EmitTile(const Tiling& tiling, TileSize size, const std::string& name);
+
+}  // namespace gradus::codegen
