@@ -14,6 +14,8 @@
 #include "frontend/losses.h"
 #include "frontend/metrics.h"
 #include "frontend/model.h"
+#include "frontend/normalization.h"
 #include "frontend/optimizers.h"
+#include "frontend/regularization.h"
 #include "frontend/tensor.h"
 #include "frontend/trainer.h"

@@ -24,58 +24,6 @@ bool IsName(std::string_view name) {
 
 }  // namespace
 
-Tensor Layer::operator()(Operand x) {
-  if (!x.value() || x.value().is_poison()) return x.value();
-  ir::Function& f = x.value().function();
-  if (&f != model_.forward_) {
-    const std::string message = fmt::format(
-        "layer {} belongs to model {}, its input to another model", name_, model_.name());
-    for (ir::Function* function : {&f, model_.forward_}) {
-      function->ReportError({.location = x.location(),
-                             .message = message,
-                             .help = "add the layer to the model that it is called in"});
-    }
-    return f.poison();
-  }
-  called_from_ = x.where();
-  const auto outer = f.scope();
-  f.set_scope(std::make_shared<const std::string>(name_));
-  Tensor y = Call(x);
-  f.set_scope(outer);
-  for (LayerInfo& info : model_.layers_) {
-    if (info.name == name_ && y && !y.is_poison()) info.output = ir::ToString(y.shape());
-  }
-  return y;
-}
-
-Tensor Layer::Parameter(const std::string& name, const Shape& shape,
-                        const Initializer& initializer) {
-  const std::string full = name_ + "." + name;
-  if (Tensor made = model_.forward_->FindArgument(full)) {
-    if (made.shape() == shape) return made;
-    model_.forward_->ReportError(
-        {.location = ir::Location(called_from_),
-         .message = fmt::format("layer {}: parameter {} has shape {}, but this call needs {}",
-                                name_, full, ir::ToString(made.shape()), ir::ToString(shape)),
-         .help = "a layer that is called twice shares its parameters, so its inputs must agree; "
-                 "add a second layer"});
-    return model_.forward_->poison();
-  }
-  Tensor made = model_.Parameter(full, shape, initializer, called_from_);
-  for (LayerInfo& info : model_.layers_) {
-    if (info.name == name_) info.parameters += shape.num_elements().value_or(0);
-  }
-  return made;
-}
-
-Tensor Layer::Fail(const Operand& x, std::string message, std::string help) {
-  ir::Function& f = x.value().function();
-  f.ReportError({.location = x.location(),
-                 .message = fmt::format("layer {}: {}", name_, message),
-                 .help = std::move(help)});
-  return f.poison();
-}
-
 Model::Model(std::string name, DType dtype)
     : dtype_(dtype), module_(std::make_unique<ir::Module>(std::move(name))) {
   forward_ = &module_->AddFunction("forward");
@@ -98,6 +46,10 @@ Tensor Model::Input(const std::string& name, const Shape& shape, DType dtype,
   if (!IsName(name)) {
     problem = fmt::format("input name \"{}\" is no identifier", name);
     help = "use letters, digits and underscores, a letter first";
+  }
+  if (name == kSeedName || name == kStepName) {
+    problem = fmt::format("input name \"{}\" is taken by random layers", name);
+    help = "choose another name";
   }
   if (forward_->FindArgument(name)) {
     problem = fmt::format("input {} is there already", name);
@@ -157,6 +109,17 @@ void Model::Output(const std::string& name, Tensor value, const std::source_loca
 
 Tensor Model::Parameter(const std::string& name, const Shape& shape, const Initializer& initializer,
                         const std::source_location& where) {
+  return MakeParameter(name, shape, initializer, /*trainable=*/true, where);
+}
+
+Tensor Model::State(const std::string& name, const Shape& shape, const Initializer& initializer,
+                    const std::source_location& where) {
+  return MakeParameter(name, shape, initializer, /*trainable=*/false, where);
+}
+
+Tensor Model::MakeParameter(const std::string& name, const Shape& shape,
+                            const Initializer& initializer, bool trainable,
+                            const std::source_location& where) {
   const ir::Location location(where);
   if (shape.has_symbols()) {
     forward_->ReportError(
@@ -173,8 +136,64 @@ Tensor Model::Parameter(const std::string& name, const Shape& shape, const Initi
     return forward_->poison();
   }
   const Type type{dtype_, shape};
-  module_->parameters().push_back({name, type, initializer, true});
+  module_->parameters().push_back({name, type, initializer, trainable});
   return forward_->AddArgument(name, type, location);
+}
+
+void Model::UpdateState(Tensor state, Tensor value) {
+  if (!state || !value || state.is_poison() || value.is_poison()) return;
+  const ir::Parameter* parameter = nullptr;
+  for (const ir::Parameter& p : module_->parameters()) {
+    if (state.node()->is_argument() && state.node()->name() == p.name) parameter = &p;
+  }
+  std::string problem;
+  if (&state.function() != forward_ || parameter == nullptr || parameter->trainable) {
+    problem = "only what State made can be updated";
+  } else if (&value.function() != forward_) {
+    problem = fmt::format("the new value of {} belongs to another model", parameter->name);
+  } else if (!(value.type() == state.type())) {
+    problem = fmt::format("the new value of {} is {}, expected {}", parameter->name,
+                          ir::ToString(value.type()), ir::ToString(state.type()));
+  }
+  if (!problem.empty()) {
+    forward_->ReportError({.location = value.node()->location(),
+                           .message = "update of a state: " + problem,
+                           .help = "make the state with State(name, shape, initializer)"});
+    return;
+  }
+  for (StateUpdate& update : updates_) {
+    if (update.state == state) {
+      update.value = value;
+      return;
+    }
+  }
+  updates_.push_back({state, value});
+}
+
+Tensor Model::LatestState(Tensor state) const {
+  for (const StateUpdate& update : updates_) {
+    if (update.state == state) return update.value;
+  }
+  return state;
+}
+
+RandomKey Model::NextRandomKey() {
+  // One draw a number; streams of draws are negative, so that they are none of @init's.
+  constexpr int64_t kDrawsAStep = 1 << 16;
+  Tensor seed = forward_->FindArgument(kSeedName);
+  Tensor step = forward_->FindArgument(kStepName);
+  if (!seed) {
+    seed = forward_->AddArgument(std::string(kSeedName), {DType::kI64, {}});
+    step = forward_->AddArgument(std::string(kStepName), {DType::kI64, {}});
+  }
+  if (draws_ == kDrawsAStep) {
+    forward_->ReportError(
+        {.message = fmt::format("{} draws random numbers at more than {} places", name(), draws_),
+         .help = "draw fewer, larger tensors"});
+    return {forward_->poison(), forward_->poison()};
+  }
+  ++draws_;
+  return {seed, -kDrawsAStep * step - draws_};
 }
 
 absl::Status Model::Check() const {
@@ -217,6 +236,11 @@ int64_t Model::num_parameters() const {
   int64_t n = 0;
   for (const ir::Parameter& p : module_->parameters()) n += p.type.shape.num_elements().value_or(0);
   return n;
+}
+
+bool Model::IsInput(std::string_view name) const {
+  return forward_->FindArgument(name) && !IsParameter(name) && name != kSeedName &&
+         name != kStepName;
 }
 
 bool Model::IsParameter(std::string_view name) const {

@@ -8,12 +8,15 @@
 //   Tensor h = m.Add<Dense>("hidden", 64, relu)(x);
 //   m.Output("p", m.Add<Dense>("out", 1, sigmoid)(h));
 
+#include <initializer_list>
 #include <memory>
 #include <source_location>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "frontend/activations.h"
 #include "frontend/initializers.h"
@@ -23,6 +26,18 @@
 namespace gradus {
 
 class Model;
+
+// What a draw of random numbers takes: random_uniform(key.seed, key.stream, type). The stream
+// follows from the training step and the place of the draw, so every step and every place draws
+// other numbers, and a run with the same seed draws the same.
+struct RandomKey {
+  Tensor seed, stream;
+};
+
+// Names of the arguments of @forward that keys are made of; a training step binds them to its seed
+// and step.
+inline constexpr std::string_view kSeedName = "random.seed";
+inline constexpr std::string_view kStepName = "random.step";
 
 // A function of tensors with parameters of its own, which it makes when it is first called: their
 // shapes follow from the input. Calling a layer twice shares them. A user's layer derives from
@@ -43,11 +58,22 @@ class Layer {
   virtual Tensor Call(Operand x) = 0;
   // The parameter "<layer>.<name>", made at the first use.
   Tensor Parameter(const std::string& name, const Shape& shape, const Initializer& initializer);
+  // Like a parameter, but not trained: what UpdateState writes (running statistics).
+  Tensor State(const std::string& name, const Shape& shape, const Initializer& initializer);
+  // What `state` becomes at the end of a training step: see Model.
+  void UpdateState(Tensor state, Tensor value);
+  Tensor LatestState(Tensor state) const;
+  RandomKey NextRandomKey();
+  // For layers that take more than one tensor: does for them what operator() does. `body` computes
+  // the result; bad tensors, of other models too, never reach it.
+  Tensor Run(std::initializer_list<Operand> inputs, absl::FunctionRef<Tensor()> body);
   // Remembers an error about this layer and gives a bad tensor.
   Tensor Fail(const Operand& x, std::string message, std::string help = {});
   Model& model() { return model_; }
 
  private:
+  Tensor Make(const std::string& name, const Shape& shape, const Initializer& initializer,
+              bool trainable);
   Model& model_;
   std::string name_, type_;
   std::source_location called_from_;  // by the user, last
@@ -93,11 +119,25 @@ class Model {
   Tensor Parameter(const std::string& name, const Shape& shape, const Initializer& initializer,
                    const std::source_location& where = std::source_location::current());
 
+  // A parameter that no optimiser changes: running statistics, counters. It changes where
+  // UpdateState says how.
+  Tensor State(const std::string& name, const Shape& shape, const Initializer& initializer,
+               const std::source_location& where = std::source_location::current());
+  // At the end of each training step, `state` (made by State) becomes `value`, of its type; a later
+  // call replaces an earlier one. Forward and Evaluate leave it. What is updated more than once a
+  // step, as by a shared layer, starts from LatestState: the value set so far, or `state` itself.
+  void UpdateState(Tensor state, Tensor value);
+  Tensor LatestState(Tensor state) const;
+  // A key for one draw, another one at every call. Outside of training, seed and step are 0.
+  RandomKey NextRandomKey();
+
   const std::string& name() const { return module_->name(); }
   DType dtype() const { return dtype_; }
   const ir::Module& module() const { return *module_; }
   ir::Module& module() { return *module_; }
-  // @forward, whose arguments are inputs and parameters in the order of their making.
+  // @forward, whose arguments are inputs, parameters and what random keys need, in the order of
+  // their making. It says what training computes and what everything else does at once: see
+  // by_phase and frontend/phase.h.
   ir::Function& forward() { return *forward_; }
   const ir::Function& forward() const { return *forward_; }
   const std::vector<LayerInfo>& layers() const { return layers_; }
@@ -105,17 +145,27 @@ class Model {
   // The first error of building; else what can be seen only of the whole: an output, sizes that
   // every call knows.
   absl::Status Check() const;
+  bool IsInput(std::string_view name) const;
   bool IsParameter(std::string_view name) const;
+  bool draws_random() const { return draws_ > 0; }
+  struct StateUpdate {
+    Tensor state, value;
+  };
+  const std::vector<StateUpdate>& state_updates() const { return updates_; }
 
  private:
   friend class Layer;
   void Own(std::unique_ptr<Layer> layer);
+  Tensor MakeParameter(const std::string& name, const Shape& shape, const Initializer& initializer,
+                       bool trainable, const std::source_location& where);
 
   DType dtype_;
   std::unique_ptr<ir::Module> module_;
   ir::Function* forward_;
   std::vector<std::unique_ptr<Layer>> owned_;
   std::vector<LayerInfo> layers_;
+  std::vector<StateUpdate> updates_;
+  int64_t draws_ = 0;
 };
 
 }  // namespace gradus

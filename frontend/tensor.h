@@ -38,6 +38,7 @@ using ir::binary_crossentropy;
 using ir::binary_crossentropy_from_logits;
 using ir::broadcast;
 using ir::broadcast_to;
+using ir::by_phase;
 using ir::cast;
 using ir::categorical_crossentropy;
 using ir::categorical_crossentropy_from_logits;

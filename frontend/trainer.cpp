@@ -75,7 +75,7 @@ absl::StatusOr<Trainer> Trainer::Create(const Model& model, const TrainingOption
   t.report_ = report;
   for (int i = 0; i < model.forward().num_args(); ++i) {
     const std::string& name = model.forward().arg(i).node()->name();
-    if (!model.IsParameter(name)) t.input_names_.push_back(name);
+    if (model.IsInput(name)) t.input_names_.push_back(name);
   }
   for (const ir::Result& r : model.forward().results()) t.output_names_.push_back(r.name);
   for (codegen::LoadedEntry& e : entries) {
@@ -120,6 +120,17 @@ absl::StatusOr<Trainer> Trainer::Create(const Model& model, const TrainingOption
     if (!scalar.ok()) return scalar.status();
     t.scalars_.push_back(*std::move(scalar));
   }
+  const gradus_entry_info& step_info = t.train_step_->executable().info();
+  for (int i = evaluate.result_count; i < step_info.result_count; ++i) {
+    const std::string_view name = step_info.results[i].name;
+    for (size_t p = 0; p < t.parameters_.size(); ++p) {
+      if (t.parameters_[p].name == name) t.updated_.push_back(p);
+    }
+  }
+  t.draws_random_ = model.draws_random();
+  auto seed = runtime::Tensor::Zeros(runtime::DType::kI64, {});
+  if (!seed.ok()) return seed.status();
+  t.seed_ = *std::move(seed);
   auto rate = runtime::Tensor::Zeros(dtype, {});
   auto step = runtime::Tensor::Zeros(runtime::DType::kI64, {});
   if (!rate.ok()) return rate.status();
@@ -132,9 +143,8 @@ absl::StatusOr<Trainer> Trainer::Create(const Model& model, const TrainingOption
 }
 
 absl::Status Trainer::Reset(uint64_t seed) {
-  auto seed_tensor = runtime::Tensor::FromVector<int64_t>({}, {static_cast<int64_t>(seed)});
-  if (!seed_tensor.ok()) return seed_tensor.status();
-  const std::vector<TensorView> arguments = {*seed_tensor};
+  seed_.data<int64_t>()[0] = static_cast<int64_t>(seed);
+  const std::vector<TensorView> arguments = {seed_};
   std::vector<MutableTensorView> results;
   for (NamedTensor& p : parameters_) results.emplace_back(p.tensor);
   for (size_t i = 0; i < state_.size(); ++i) Fill(state_[i].tensor, state_starts_[i]);
@@ -234,16 +244,15 @@ absl::Status Trainer::Step(std::span<const TensorView> inputs,
   arguments_.insert(arguments_.end(), targets.begin(), targets.end());
   results_.clear();
   for (runtime::Tensor& s : scalars_) results_.emplace_back(s);
-  for (NamedTensor& p : parameters_) {
-    arguments_.emplace_back(p.tensor);
-    results_.emplace_back(p.tensor);
-  }
+  for (NamedTensor& p : parameters_) arguments_.emplace_back(p.tensor);
+  for (const size_t p : updated_) results_.emplace_back(parameters_[p].tensor);
   for (NamedTensor& s : state_) {
     arguments_.emplace_back(s.tensor);
     results_.emplace_back(s.tensor);
   }
   arguments_.emplace_back(learning_rate_tensor_);
   arguments_.emplace_back(step_);
+  if (draws_random_) arguments_.emplace_back(seed_);
   results_.emplace_back(step_);
   return train_step_->Run(arguments_, results_, threads_);
 }

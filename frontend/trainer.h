@@ -43,7 +43,7 @@ class Trainer {
   int64_t num_parameters() const { return num_parameters_; }
   const std::vector<std::string>& metric_names() const { return metric_names_; }
 
-  // New weights from a seed, and a fresh optimiser.
+  // New weights from a seed, and a fresh optimiser. Random layers draw from the same seed.
   absl::Status Reset(uint64_t seed);
 
   absl::StatusOr<History> Fit(const data::Dataset& train, const FitOptions& options);
@@ -86,7 +86,9 @@ class Trainer {
   std::optional<BoundEntry> init_, forward_, evaluate_, train_step_;
   std::vector<NamedTensor> parameters_, state_;
   std::vector<double> state_starts_;  // what each of state_ is filled with
-  runtime::Tensor learning_rate_tensor_, step_;
+  std::vector<size_t> updated_;       // of the parameters, those that a step gives, in its order
+  bool draws_random_ = false;
+  runtime::Tensor learning_rate_tensor_, step_, seed_;
   double learning_rate_ = 0;
   std::vector<runtime::Tensor> scalars_;  // loss, then metrics: results of train_step and evaluate
   // Reused from call to call, so that a step allocates nothing.

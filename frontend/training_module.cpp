@@ -1,6 +1,7 @@
 #include "frontend/training_module.h"
 
 #include "fmt/format.h"
+#include "frontend/phase.h"
 
 namespace gradus {
 namespace {
@@ -10,17 +11,15 @@ using ir::Function;
 // Builds one entry: its arguments, the model's body in it, and what training adds.
 class EntryBuilder {
  public:
-  EntryBuilder(const Model& model, ir::Module& module, const std::string& name)
-      : model_(model), function_(module.AddFunction(name)) {}
+  EntryBuilder(const Model& model, ir::Module& module, const std::string& name, Phase phase)
+      : model_(model), function_(module.AddFunction(name)), phase_(phase) {}
 
   Function& function() { return function_; }
 
   void AddInputs() {
     for (int i = 0; i < model_.forward().num_args(); ++i) {
       const ir::Node& a = *model_.forward().arg(i).node();
-      if (!model_.IsParameter(a.name())) {
-        inputs_.push_back(function_.AddArgument(a.name(), a.type(), a.location()));
-      }
+      if (model_.IsInput(a.name())) function_.AddArgument(a.name(), a.type(), a.location());
     }
   }
 
@@ -45,16 +44,35 @@ class EntryBuilder {
     }
   }
 
-  // The model's outputs in this function.
+  // What random keys follow from; 0 without this.
+  void AddSeedAndStep(Tensor seed, Tensor step) {
+    seed_ = seed;
+    step_ = step;
+  }
+
+  // The model's outputs in this function, and, when training, what its states become.
   const std::vector<Tensor>& Body() {
-    std::vector<Tensor> arguments;
-    size_t input = 0, parameter = 0;
-    for (int i = 0; i < model_.forward().num_args(); ++i) {
-      const bool is_parameter = model_.IsParameter(model_.forward().arg(i).node()->name());
-      arguments.push_back(is_parameter ? parameters_[parameter++] : inputs_[input++]);
+    std::vector<Tensor> wanted;
+    for (const ir::Result& r : model_.forward().results()) wanted.push_back(r.value);
+    const size_t outputs = wanted.size();
+    if (phase_ == Phase::kTraining) {
+      for (const Model::StateUpdate& u : model_.state_updates()) wanted.push_back(u.value);
     }
-    outputs_ = InlineInto(function_, model_.forward(), arguments);
+    outputs_ = CopyForPhase(function_, model_.forward(), wanted, phase_,
+                            [&](int i) { return ArgumentFor(model_.forward().arg(i)); });
+    const auto end_of_outputs = outputs_.begin() + static_cast<std::ptrdiff_t>(outputs);
+    new_states_.assign(end_of_outputs, outputs_.end());
+    outputs_.erase(end_of_outputs, outputs_.end());
     return outputs_;
+  }
+
+  // What a step leaves in parameters that no optimiser changes.
+  void AddNewStates() {
+    for (size_t i = 0; i < new_states_.size(); ++i) {
+      const std::string& name = model_.state_updates()[i].state.node()->name();
+      function_.AddResult(new_states_[i], name,
+                          function_.ArgumentIndex(function_.FindArgument(name)));
+    }
   }
 
   Tensor LossOf(const Loss& loss) {
@@ -82,13 +100,29 @@ class EntryBuilder {
     function_.set_scope(nullptr);
   }
 
-  const std::vector<Tensor>& parameters() const { return parameters_; }
+  // Those that an optimiser changes.
+  std::vector<Tensor> trainable() const {
+    std::vector<Tensor> trainable;
+    const std::vector<ir::Parameter>& all = model_.module().parameters();
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (all[i].trainable) trainable.push_back(parameters_[i]);
+    }
+    return trainable;
+  }
 
   absl::Status status() const {
     return function_.error() ? function_.error()->ToStatus() : absl::OkStatus();
   }
 
  private:
+  // Inputs and parameters are known by their names.
+  Tensor ArgumentFor(Tensor of_model) {
+    const std::string& name = of_model.node()->name();
+    if (name == kSeedName) return seed_ ? seed_ : ir::constant_int(function_, of_model.type(), 0);
+    if (name == kStepName) return step_ ? step_ : ir::constant_int(function_, of_model.type(), 0);
+    return function_.FindArgument(name);
+  }
+
   bool CheckScalar(Tensor loss, std::string_view name, size_t output) {
     if (loss && loss.is_poison()) return false;  // its function knows why
     if (loss && &loss.function() == &function_ && loss.rank() == 0 &&
@@ -107,12 +141,18 @@ class EntryBuilder {
 
   const Model& model_;
   Function& function_;
-  std::vector<Tensor> inputs_, targets_, parameters_, outputs_;
+  Phase phase_;
+  std::vector<Tensor> targets_, parameters_, outputs_, new_states_;
+  Tensor seed_, step_;
 };
 
 absl::Status CheckModel(const Model& model) {
   if (absl::Status s = model.Check(); !s.ok()) return s;
-  if (static_cast<size_t>(model.forward().num_args()) == model.module().parameters().size()) {
+  bool has_input = false;
+  for (int i = 0; i < model.forward().num_args(); ++i) {
+    has_input = has_input || model.IsInput(model.forward().arg(i).node()->name());
+  }
+  if (!has_input) {
     return ir::Diagnostic{.message = fmt::format("model {} has no input", model.name()),
                           .help = "call Input(name, shape) and build the outputs from it"}
         .ToStatus();
@@ -147,7 +187,7 @@ absl::Status BuildInit(const Model& model, ir::Module& module) {
 }
 
 absl::Status BuildForward(const Model& model, ir::Module& module) {
-  EntryBuilder b(model, module, "forward");
+  EntryBuilder b(model, module, "forward", Phase::kInference);
   b.AddInputs();
   b.AddParameters();
   const std::vector<Tensor>& outputs = b.Body();
@@ -158,7 +198,7 @@ absl::Status BuildForward(const Model& model, ir::Module& module) {
 }
 
 absl::Status BuildEvaluate(const Model& model, const TrainingOptions& options, ir::Module& module) {
-  EntryBuilder b(model, module, "evaluate");
+  EntryBuilder b(model, module, "evaluate", Phase::kInference);
   b.AddInputs();
   b.AddTargets(options.loss);
   b.AddParameters();
@@ -170,7 +210,7 @@ absl::Status BuildEvaluate(const Model& model, const TrainingOptions& options, i
 
 absl::Status BuildTrainStep(const Model& model, const TrainingOptions& options,
                             ir::Module& module) {
-  EntryBuilder b(model, module, "train_step");
+  EntryBuilder b(model, module, "train_step", Phase::kTraining);
   Function& f = b.function();
   b.AddInputs();
   b.AddTargets(options.loss);
@@ -181,13 +221,15 @@ absl::Status BuildTrainStep(const Model& model, const TrainingOptions& options,
   }
   const Tensor learning_rate = f.AddArgument("learning_rate", {model.dtype(), {}});
   const Tensor step = f.AddArgument("step", {DType::kI64, {}});
+  if (model.draws_random()) b.AddSeedAndStep(f.AddArgument("seed", {DType::kI64, {}}), step);
   b.Body();
   const Tensor loss = b.LossOf(options.loss);
   f.AddResult(loss, "loss");
   b.AddMetrics(options);
   if (absl::Status s = b.status(); !s.ok()) return s;
 
-  std::vector<Tensor> gradients = Grad(loss, b.parameters());
+  const std::vector<Tensor> trainable = b.trainable();
+  std::vector<Tensor> gradients = Grad(loss, trainable);
   const Tensor next_step = step + 1;
   f.set_scope(std::make_shared<const std::string>("optimizer"));
   if (options.clipping) gradients = options.clipping(gradients);
@@ -195,8 +237,8 @@ absl::Status BuildTrainStep(const Model& model, const TrainingOptions& options,
   context.common = options.optimizer->Prepare(context.learning_rate, context.step);
   const size_t slots = options.optimizer->slots().size();
   std::vector<Tensor> next_state;
-  for (size_t i = 0; i < b.parameters().size(); ++i) {
-    const Tensor p = b.parameters()[i];
+  for (size_t i = 0; i < trainable.size(); ++i) {
+    const Tensor p = trainable[i];
     context.parameter = p;
     context.gradient = gradients[i];
     const auto own = state.begin() + static_cast<std::ptrdiff_t>(i * slots);
@@ -206,6 +248,7 @@ absl::Status BuildTrainStep(const Model& model, const TrainingOptions& options,
     next_state.insert(next_state.end(), update.state.begin(), update.state.end());
   }
   f.set_scope(nullptr);
+  b.AddNewStates();
   for (size_t i = 0; i < state.size(); ++i) {
     f.AddResult(next_state[i], state[i].node()->name(), f.ArgumentIndex(state[i]));
   }
@@ -218,6 +261,7 @@ absl::Status BuildTrainStep(const Model& model, const TrainingOptions& options,
 std::vector<StateTensor> TrainingState(const Model& model, const TrainingOptions& options) {
   std::vector<StateTensor> state;
   for (const ir::Parameter& p : model.module().parameters()) {
+    if (!p.trainable) continue;
     for (const Slot& slot : options.optimizer->slots()) {
       state.push_back({p.name + "/" + slot.name, p.type, slot.start});
     }

@@ -30,7 +30,7 @@ struct StateTensor {
   Type type;
   double start = 0;  // every element before the first step
 };
-// In the order of @train_step's arguments: for each parameter the optimiser's slots.
+// In the order of @train_step's arguments: for each trainable parameter the optimiser's slots.
 std::vector<StateTensor> TrainingState(const Model& model, const TrainingOptions& options);
 
 // The entries, with inputs x.., targets y.., parameters p.., optimiser state s.. (named
@@ -38,8 +38,12 @@ std::vector<StateTensor> TrainingState(const Model& model, const TrainingOptions
 //   @init(seed: i64[]) -> (p..)
 //   @forward(x.., p..) -> (outputs..)
 //   @evaluate(x.., y.., p..) -> (loss, metrics..)
-//   @train_step(x.., y.., p.., s.., learning_rate, step: i64[])
+//   @train_step(x.., y.., p.., s.., learning_rate, step: i64[], seed: i64[])
 //       -> (loss, metrics.., p.. in p.., s.. in s.., step in step)
+// Of the parameters, a step gives the trainable ones, then those that a layer updates
+// (Model::UpdateState); only trainable ones have optimiser state. The argument `seed` is there if
+// the model draws random numbers: they follow from seed, step and the place of the draw. The step
+// trains (Phase::kTraining, see phase.h), the other entries do not.
 // Targets are named target, or target_<output> where there are several outputs; the loss is summed
 // over outputs.
 absl::StatusOr<std::unique_ptr<ir::Module>> BuildTrainingModule(const Model& model,

@@ -63,6 +63,7 @@ enum Trait : uint32_t {
   kStopsGradient = 1u << 9,   // gradient is zero because the user says so
   kSplat = 1u << 10,          // every element equals attribute "value" (constant)
   kTypeOnly = 1u << 11,       // depends on the types of its operands, not on their elements (count)
+  kByPhase = 1u << 12,        // operand 0 while training, operand 1 otherwise
 };
 using Traits = uint32_t;
 

@@ -42,6 +42,8 @@ Value logical_not(Operand x);
 Value select(Operand condition, Operand a, Operand b);  // condition ? a : b
 Value cast(Operand x, DType dtype);
 Value stop_gradient(Operand x);
+// `training` in a training step, `otherwise` everywhere else: how a layer says both at once.
+Value by_phase(Operand training, Operand otherwise);
 
 Value operator+(Operand a, Operand b);
 Value operator-(Operand a, Operand b);

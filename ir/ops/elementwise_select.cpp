@@ -1,9 +1,10 @@
-// select, cast, stop_gradient.
+// select, cast, stop_gradient, by_phase.
 
 #include <array>
 
 #include "ir/ops/building.h"
 #include "ir/ops/elementwise.h"
+#include "ir/ops/leaf.h"
 #include "ir/ops/lowering.h"
 #include "ir/ops/tables.h"
 #include "ir/ops/type_rules.h"
@@ -108,7 +109,29 @@ constinit const OpDef kStopGradient{
     .at = Pointwise<Same>,
 };
 
-constexpr const OpDef* kTable[] = {&kSelect, &kCast, &kStopGradient};
+absl::StatusOr<Types> InferByPhase(const InferContext& c) {
+  const Type& training = c.operands[0];
+  const Type& otherwise = c.operands[1];
+  if (absl::Status s = CheckSameDType(training.dtype, otherwise.dtype); !s.ok()) return s;
+  if (absl::Status s = CheckSameShape(training.shape, otherwise.shape); !s.ok()) return s;
+  return Types{training};
+}
+
+// Training entries choose operand 0 before any pass (frontend/phase.h); whatever still holds the op
+// when it is compiled does not train.
+constinit const OpDef kByPhaseOp{
+    .name = "by_phase",
+    .summary = "training where a training step is built from the graph, otherwise everywhere else",
+    .operands = {"training", "otherwise"},
+    .traits = kPointwise | kByPhase,
+    .infer = InferByPhase,
+    .vjp = {[](const Vjp& c) { return by_phase(c.grad, zeros_like(c.grad)); },
+            [](const Vjp& c) { return by_phase(zeros_like(c.grad), c.grad); }},
+    .at = [](const loop::At& at) { return at.Operand(1); },
+    .simplify = [](Node& n) { return n.operand(1); },
+};
+
+constexpr const OpDef* kTable[] = {&kSelect, &kCast, &kStopGradient, &kByPhaseOp};
 
 }  // namespace
 
@@ -122,6 +145,10 @@ Value cast(Operand x, DType dtype) {
   if (std::optional<Value> stop = Stopped({x})) return *stop;
   if (x.value().dtype() == dtype) return x.value();
   return Emit(kCast, {x}, {{"dtype", dtype}});
+}
+
+Value by_phase(Operand training, Operand otherwise) {
+  return EmitElementwise(kByPhaseOp, {training, otherwise});
 }
 
 Value stop_gradient(Operand x) { return EmitElementwise(kStopGradient, {x}); }

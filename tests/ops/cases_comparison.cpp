@@ -1,4 +1,4 @@
-// Rows: comparisons, logic, select, cast, stop_gradient.
+// Rows: comparisons, logic, select, cast, stop_gradient, by_phase.
 
 #include <cmath>
 #include <limits>
@@ -135,6 +135,14 @@ std::vector<OpCase> ComparisonCases() {
                    .gradient = Gradient::kZero,
                    .refused = {{{}, {}, "takes 1 operands, got 0"}},
                    .specials = {{{-0.0}, -0.0}, {{kNan}, kNan}}});
+  cases.push_back(
+      {.name = "by_phase",
+       .samples = Floats(2),
+       .domains = {{}},
+       .reference = Each([](double, double otherwise) { return otherwise; }),
+       .refused = {{{F32({2}), F64({2})}, {}, "f32 and f64 are different element types"},
+                   {{F32({2}), F32({3})}, {}, "[2] and [3] do not line up (axis 0: 2, 3)"}},
+       .specials = {{{kNan, -0.0}, -0.0}}});
   return cases;
 }
 
