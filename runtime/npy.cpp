@@ -12,6 +12,7 @@
 #include "fmt/ranges.h"
 #include "runtime/files.h"
 #include "runtime/npy_header.h"
+#include "runtime/small_floats.h"
 
 namespace gradus::runtime {
 namespace {
@@ -24,17 +25,6 @@ Unsigned Load(const char* source, bool swap) {
   std::memcpy(bytes.data(), source, bytes.size());
   if (swap) std::reverse(bytes.begin(), bytes.end());
   return std::bit_cast<Unsigned>(bytes);
-}
-
-// IEEE 754 binary16 to binary32, exact for every input.
-float HalfToFloat(uint16_t half) {
-  uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
-  uint32_t exponent = (half >> 10) & 31u;
-  uint32_t mantissa = half & 1023u;
-  if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | mantissa << 13);
-  if (exponent != 0) return std::bit_cast<float>(sign | (exponent + 112) << 23 | mantissa << 13);
-  float subnormal = static_cast<float>(mantissa) * 0x1p-24f;
-  return sign != 0 ? -subnormal : subnormal;
 }
 
 template <class T>
