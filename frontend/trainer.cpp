@@ -1,7 +1,6 @@
 #include "frontend/trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -41,27 +40,6 @@ void Fill(runtime::Tensor& t, double value) {
     std::ranges::fill(t.data<float>(), static_cast<float>(value));
   }
 }
-
-// Means over samples from means over batches of different sizes.
-class RunningMean {
- public:
-  explicit RunningMean(size_t metrics) : sums_(metrics) {}
-  void Add(const Evaluation& batch, int64_t samples) {
-    const auto weight = static_cast<double>(samples);
-    samples_ += weight;
-    loss_ += weight * batch.loss;
-    for (size_t i = 0; i < sums_.size(); ++i) sums_[i] += weight * batch.metrics[i];
-  }
-  Evaluation Mean() const {
-    Evaluation e{loss_ / samples_, sums_};
-    for (double& m : e.metrics) m /= samples_;
-    return e;
-  }
-
- private:
-  double samples_ = 0, loss_ = 0;
-  absl::InlinedVector<double, 8> sums_;
-};
 
 }  // namespace
 
@@ -189,54 +167,6 @@ std::vector<std::string> Trainer::ParameterNames() const {
   return names;
 }
 
-absl::Status Trainer::CheckData(const data::Dataset& data, bool with_targets) const {
-  auto check = [&](std::string_view what, size_t expected, std::span<const data::NamedTensor> got) {
-    if (got.size() == expected) return absl::OkStatus();
-    std::string names;
-    for (const data::NamedTensor& g : got) names += (names.empty() ? "" : ", ") + g.name;
-    return absl::InvalidArgumentError(
-        fmt::format("model {} has {} {}{}, the data has {} ({})", model_name_, expected, what,
-                    expected == 1 ? "" : "s", got.size(), names.empty() ? "none" : names));
-  };
-  if (data.samples() == 0) return absl::InvalidArgumentError("the data has no samples");
-  if (absl::Status s = check("input", input_names_.size(), data.inputs()); !s.ok()) return s;
-  const gradus_entry_info& info = evaluate_->executable().info();
-  for (size_t i = 0; i < input_names_.size(); ++i) {
-    if (absl::Status s = CheckArray(info, i, "input", data.inputs()[i]); !s.ok()) return s;
-  }
-  if (!with_targets) return absl::OkStatus();
-  if (absl::Status s = check("target", output_names_.size(), data.targets()); !s.ok()) return s;
-  for (size_t i = 0; i < output_names_.size(); ++i) {
-    const size_t argument = input_names_.size() + i;
-    if (absl::Status s = CheckArray(info, argument, "target", data.targets()[i]); !s.ok()) return s;
-  }
-  return absl::OkStatus();
-}
-
-// Whether an array of samples is what an argument takes; a symbol takes any size.
-absl::Status Trainer::CheckArray(const gradus_entry_info& entry, size_t argument,
-                                 std::string_view what, const data::NamedTensor& array) const {
-  const gradus_tensor_info& info = entry.arguments[argument];
-  const auto dtype = static_cast<runtime::DType>(info.dtype);
-  const std::vector<int64_t>& shape = array.tensor.shape();
-  bool fits = shape.size() == static_cast<size_t>(info.rank);
-  std::string expected;
-  for (int32_t axis = 0; axis < info.rank; ++axis) {
-    const gradus_dim& d = info.dims[axis];
-    expected += axis > 0 ? ", " : "";
-    expected += d.symbol >= 0 ? std::string(entry.symbols[d.symbol]) : fmt::format("{}", d.size);
-    fits = fits && (d.symbol >= 0 || d.size == shape[static_cast<size_t>(axis)]);
-  }
-  if (fits && dtype == array.tensor.dtype()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      fmt::format("model {}: {} {} takes {}[{}], but the data's \"{}\" is {}[{}]\n  help: {}",
-                  model_name_, what, info.name, runtime::DTypeName(dtype), expected, array.name,
-                  runtime::DTypeName(array.tensor.dtype()), fmt::join(shape, ", "),
-                  fits ? fmt::format("make it of {}, for example with Tensor::FromVector",
-                                     runtime::DTypeName(dtype))
-                       : "the first axis counts samples; all others must agree with the model"));
-}
-
 // The arguments in the order of training_module.h, into memory that is kept.
 absl::Status Trainer::Step(std::span<const TensorView> inputs,
                            std::span<const TensorView> targets) {
@@ -268,107 +198,6 @@ absl::StatusOr<Evaluation> Trainer::TrainStep(std::span<const TensorView> inputs
                                               std::span<const TensorView> targets) {
   if (absl::Status s = Step(inputs, targets); !s.ok()) return s;
   return Scalars();
-}
-
-absl::StatusOr<History> Trainer::Fit(const data::Dataset& train, const FitOptions& options) {
-  if (options.epochs < 0 || options.batch_size < 1) {
-    return absl::InvalidArgumentError(
-        fmt::format("fit: {} epochs of batches of {}, expected at least 0 and 1", options.epochs,
-                    options.batch_size));
-  }
-  if (absl::Status s = CheckData(train, true); !s.ok()) return s;
-  auto batches = data::Batches::Create(
-      train, {.batch_size = options.batch_size, .shuffle = options.shuffle, .seed = options.seed});
-  if (!batches.ok()) return batches.status();
-  Progress progress(options.out, options.progress, options.epochs, batches->batches_per_epoch(),
-                    metric_names_);
-  History history;
-  history.metric_names = metric_names_;
-  for (int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
-    const auto start = std::chrono::steady_clock::now();
-    progress.StartEpoch(epoch);
-    batches->StartEpoch(epoch);
-    RunningMean mean(metric_names_.size());
-    for (int64_t step = 1; batches->Next(); ++step) {
-      if (absl::Status s = Step(batches->inputs(), batches->targets()); !s.ok()) return s;
-      mean.Add(Scalars(), batches->size());
-      progress.Step(step, mean.Mean());
-    }
-    EpochRecord record;
-    record.epoch = epoch;
-    record.training = mean.Mean();
-    record.seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    if (options.validation != nullptr) {
-      auto evaluation = Evaluate(*options.validation, std::max<int64_t>(options.batch_size, 256));
-      if (!evaluation.ok()) return evaluation.status();
-      record.validation = *std::move(evaluation);
-    }
-    progress.EndEpoch(record);
-    history.epochs.push_back(std::move(record));
-  }
-  return history;
-}
-
-absl::StatusOr<Evaluation> Trainer::Evaluate(const data::Dataset& data, int64_t batch_size) {
-  if (absl::Status s = CheckData(data, true); !s.ok()) return s;
-  auto batches = data::Batches::Create(data, {.batch_size = batch_size, .shuffle = false});
-  if (!batches.ok()) return batches.status();
-  batches->StartEpoch(0);
-  RunningMean mean(metric_names_.size());
-  while (batches->Next()) {
-    arguments_.assign(batches->inputs().begin(), batches->inputs().end());
-    arguments_.insert(arguments_.end(), batches->targets().begin(), batches->targets().end());
-    for (const NamedTensor& p : parameters_) arguments_.emplace_back(p.tensor);
-    results_.clear();
-    for (runtime::Tensor& s : scalars_) results_.emplace_back(s);
-    if (absl::Status s = evaluate_->Run(arguments_, results_, threads_); !s.ok()) return s;
-    mean.Add(Scalars(), batches->size());
-  }
-  return mean.Mean();
-}
-
-absl::StatusOr<std::vector<runtime::Tensor>> Trainer::Predict(const data::Dataset& data,
-                                                              int64_t batch_size) {
-  if (absl::Status s = CheckData(data, false); !s.ok()) return s;
-  auto batches = data::Batches::Create(data, {.batch_size = batch_size, .shuffle = false});
-  if (!batches.ok()) return batches.status();
-  std::vector<runtime::Tensor> outputs;
-  int64_t done = 0;
-  batches->StartEpoch(0);
-  while (batches->Next()) {
-    arguments_.assign(batches->inputs().begin(), batches->inputs().end());
-    for (const NamedTensor& p : parameters_) arguments_.emplace_back(p.tensor);
-    auto dims = forward_->executable().BindSymbols(arguments_);
-    if (!dims.ok()) return dims.status();
-    results_.clear();
-    std::vector<std::vector<int64_t>> shapes(output_names_.size());
-    for (size_t i = 0; i < output_names_.size(); ++i) {
-      auto shape = forward_->executable().ResultShape(static_cast<int64_t>(i), *dims);
-      if (!shape.ok()) return shape.status();
-      shapes[i] = *shape;
-      if (shape->empty() || (*shape)[0] != batches->size()) {
-        return absl::InvalidArgumentError(
-            fmt::format("predict: output {} has no batch axis, so it cannot be joined over batches",
-                        output_names_[i]));
-      }
-      if (outputs.size() <= i) {
-        (*shape)[0] = data.samples();
-        const auto dtype =
-            static_cast<runtime::DType>(forward_->executable().info().results[i].dtype);
-        auto whole = runtime::Tensor::Create(dtype, *std::move(shape));
-        if (!whole.ok()) return whole.status();
-        outputs.push_back(*std::move(whole));
-      }
-      const int64_t row_bytes = outputs[i].byte_size() / std::max<int64_t>(data.samples(), 1);
-      auto* start = static_cast<std::byte*>(outputs[i].raw());
-      results_.emplace_back(start == nullptr ? nullptr : start + done * row_bytes,
-                            outputs[i].dtype(), shapes[i]);
-    }
-    if (absl::Status s = forward_->Run(arguments_, results_, threads_); !s.ok()) return s;
-    done += batches->size();
-  }
-  return outputs;
 }
 
 }  // namespace gradus

@@ -14,21 +14,11 @@
 #include "frontend/bound_entry.h"
 #include "frontend/compile.h"
 #include "frontend/data/batches.h"
+#include "frontend/training/fit_options.h"
 #include "frontend/training/history.h"
-#include "frontend/training/progress.h"
 #include "runtime/tensor.h"
 
 namespace gradus {
-
-struct FitOptions {
-  int64_t epochs = 1;
-  int64_t batch_size = 32;
-  bool shuffle = true;
-  uint64_t seed = 0;                          // of the shuffling
-  const data::Dataset* validation = nullptr;  // evaluated after every epoch
-  ProgressMode progress = ProgressMode::kAuto;
-  std::FILE* out = stdout;
-};
 
 class Trainer {
  public:
