@@ -10,9 +10,11 @@
 
 #include "ir/ops/composite.h"
 #include "ir/ops/contraction.h"
+#include "ir/ops/convolution.h"
 #include "ir/ops/elementwise.h"
 #include "ir/ops/leaf.h"
 #include "ir/ops/movement.h"
+#include "ir/ops/pooling.h"
 #include "ir/ops/random.h"
 #include "ir/ops/reduction.h"
 #include "ir/type.h"
@@ -27,13 +29,16 @@ using ir::Shape;
 using ir::Type;
 
 using ir::Axes;
+using ir::ConvolutionOptions;
 using ir::kEnd;
 using ir::MatmulOptions;
+using ir::PoolingOptions;
 using ir::Range1;
 
 using ir::abs;
 using ir::add;
 using ir::argmax;
+using ir::average_pool;
 using ir::binary_crossentropy;
 using ir::binary_crossentropy_from_logits;
 using ir::broadcast;
@@ -45,6 +50,7 @@ using ir::categorical_crossentropy_from_logits;
 using ir::clip;
 using ir::concat;
 using ir::constant;
+using ir::convolution;
 using ir::cos;
 using ir::count;
 using ir::div;
@@ -74,6 +80,7 @@ using ir::logical_not;
 using ir::logical_or;
 using ir::logsumexp;
 using ir::matmul;
+using ir::max_pool;
 using ir::maximum;
 using ir::mean_absolute_error;
 using ir::mean_squared_error;
@@ -114,6 +121,7 @@ using ir::stop_gradient;
 using ir::sub;
 using ir::tanh;
 using ir::transpose;
+using ir::transposed_convolution;
 using ir::variance;
 using ir::zeros_like;
 

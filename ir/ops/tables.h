@@ -18,6 +18,8 @@ OpTable SmoothOps();
 OpTable ComparisonOps();
 OpTable SelectionOps();
 OpTable ContractionOps();
+OpTable ConvolutionOps();
+OpTable WindowOps();
 OpTable ReductionOps();
 OpTable IndexReductionOps();
 OpTable BroadcastOps();

@@ -96,6 +96,8 @@ std::vector<OpCase> FunctionCases();
 std::vector<OpCase> ComparisonCases();
 std::vector<OpCase> ReductionCases();
 std::vector<OpCase> ContractionCases();
+std::vector<OpCase> ConvolutionCases();
+std::vector<OpCase> PoolingCases();
 std::vector<OpCase> MovementCases();
 std::vector<OpCase> LeafCases();
 std::vector<OpCase> CompositeCases();
