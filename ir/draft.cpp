@@ -5,6 +5,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "fmt/format.h"
 #include "ir/builder.h"
+#include "ir/literal.h"
 
 namespace gradus::ir {
 namespace {
@@ -26,7 +27,10 @@ class BodyBuilder {
  private:
   std::optional<Diagnostic> Build(NodeDraft& draft) {
     absl::InlinedVector<Value, 4> operands;
-    for (const UseDraft& use : draft.operands) operands.push_back(Resolve(use));
+    for (const UseDraft& use : draft.operands) {
+      operands.push_back(use.literal.empty() ? Resolve(use) : Value());
+    }
+    if (auto error = Literals(draft, {operands.data(), operands.size()})) return error;
     Diagnostic error;
     Node* node = TryEmit(function_, *draft.op, {operands.data(), operands.size()},
                          std::move(draft.attrs), draft.location, &module_, &error);
@@ -37,6 +41,13 @@ class BodyBuilder {
     }
     nodes_.push_back(node);
     const auto given = static_cast<size_t>(node->num_results());
+    if (draft.nested) {
+      if (given == 1) return std::nullopt;
+      return source_.Error(
+          draft.place,
+          fmt::format("{}: has {} results, an operand is one value", draft.op->name, given),
+          "give it a line of its own, and say which result: %0#0");
+    }
     if (given != draft.types.size()) {
       return source_.Error(draft.type_place,
                            fmt::format("{}: has {} result{}, the text says {}", draft.op->name,
@@ -49,6 +60,47 @@ class BodyBuilder {
           fmt::format("{}: the result is {}, the text says {}", draft.op->name,
                       ToString(node->types()[i]), ToString(draft.types[i])),
           fmt::format("write {}, or change the operands", ToString(node->types()[i])));
+    }
+    return std::nullopt;
+  }
+
+  // Fills in the operands that are numbers: constants of the type of the last operand that is none.
+  std::optional<Diagnostic> Literals(const NodeDraft& draft, std::span<Value> operands) {
+    const Type* type = nullptr;
+    for (const Value& v : operands) {
+      if (v) type = &v.type();
+    }
+    for (size_t i = 0; i < operands.size(); ++i) {
+      const UseDraft& use = draft.operands[i];
+      if (use.literal.empty()) continue;
+      if (type == nullptr) {
+        return source_.Error(
+            use.place,
+            fmt::format("{}: the type of {} is not known, for no operand is a value",
+                        draft.op->name, use.literal),
+            fmt::format("a number has the type of the last operand that is none; use a node '%0 = "
+                        "{} {{...}} : type'",
+                        LiteralOp().name));
+      }
+      absl::StatusOr<AttrList> attrs = LiteralAttrs(use.literal, *type);
+      if (!attrs.ok()) {
+        return source_.Error(
+            use.place, fmt::format("{}: {}", draft.op->name, std::string(attrs.status().message())),
+            "a number has the type of the last operand that is none");
+      }
+      std::string key = ToString(*type);
+      for (const NamedAttribute& a : *attrs) key += " " + ToString(a.value);
+      Value& literal = literals_[key];
+      if (!literal) {
+        Diagnostic error;
+        Node* node = TryEmit(function_, LiteralOp(), {}, *std::move(attrs), draft.location,
+                             &module_, &error);
+        if (node == nullptr) {
+          return source_.Error(use.place, fmt::format("{}: {}", draft.op->name, error.message));
+        }
+        literal = node->result();
+      }
+      operands[i] = literal;
     }
     return std::nullopt;
   }
@@ -83,6 +135,7 @@ class BodyBuilder {
   FunctionDraft& draft_;
   Function& function_;
   std::vector<Node*> nodes_;
+  absl::flat_hash_map<std::string, Value> literals_;  // by type and number
 };
 
 struct Reference {

@@ -13,10 +13,11 @@
 
 namespace gradus::ir {
 
-// A use of a value of the same function.
+// A use of a value of the same function, or a number.
 struct UseDraft {
-  int node = -1;  // index of the node's draft; -1: an argument
-  int index = 0;  // of the argument, or of the node's result
+  int node = -1;             // index of the node's draft; -1: an argument
+  int index = 0;             // of the argument, or of the node's result
+  std::string_view literal;  // not empty: a number, whose type follows from the operands beside it
   TextPlace place;
 };
 
@@ -24,7 +25,8 @@ struct NodeDraft {
   const OpDef* op = nullptr;
   absl::InlinedVector<UseDraft, 2> operands;
   AttrList attrs;
-  Types types;  // as written
+  bool nested = false;  // op(...) in the place of an operand, before the node that uses it
+  Types types;          // as written; none if nested
   Location location;
   TextPlace place;  // of the op's name
   TextPlace type_place;

@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "fmt/format.h"
 #include "ir/draft.h"
+#include "ir/folding.h"
 #include "ir/registry.h"
 #include "ir/text_reader.h"
 #include "ir/verifier.h"
@@ -204,7 +205,7 @@ class Parser : private TextReader {
       return Unexpected("a node '%name = op ...' or 'return'");
     }
     Advance();
-    Definition definition{.node = static_cast<int>(f.nodes.size()), .line = target.line};
+    Definition definition{.line = target.line};
     if (Accept(":") && !ParseInt("the number of results", &definition.results, kMaxResults)) {
       return false;
     }
@@ -212,14 +213,7 @@ class Parser : private TextReader {
     NodeDraft node;
     node.place = token_;
     if (!ParseOp(&node.op)) return false;
-    if (token_.kind == TokenKind::kValue) {
-      do {
-        UseDraft use;
-        if (!ParseUse(&use)) return false;
-        node.operands.push_back(use);
-      } while (Accept(","));
-    }
-    if (Accept("{") && !ParseAttributes(*node.op, &node.attrs)) return false;
+    if (!ParseOperands(f, 0, &node)) return false;
     if (!token_.Is(":")) {
       return Unexpected(node.attrs.empty() ? "operands, '{' or ': type'" : "': type'");
     }
@@ -235,8 +229,54 @@ class Parser : private TextReader {
     }
     node.location = TextLocation(target);
     if (Accept("loc") && !ParseLocation(&node.location)) return false;
+    definition.node = static_cast<int>(f.nodes.size());
     f.nodes.push_back(std::move(node));
     return Define(target, definition);
+  }
+
+  // operands {attributes}, both optional
+  bool ParseOperands(FunctionDraft& f, int depth, NodeDraft* node) {
+    const bool operand = token_.kind == TokenKind::kValue || token_.kind == TokenKind::kNumber ||
+                         token_.kind == TokenKind::kWord;
+    if (operand) {
+      do {
+        UseDraft use;
+        if (!ParseOperand(f, depth, &use)) return false;
+        node->operands.push_back(use);
+      } while (Accept(","));
+    }
+    return !Accept("{") || ParseAttributes(*node->op, &node->attrs);
+  }
+
+  // %name, a number or op(operands {attributes})
+  bool ParseOperand(FunctionDraft& f, int depth, UseDraft* use) {
+    if (token_.kind == TokenKind::kWord && Peek().Is("(")) return ParseNested(f, depth + 1, use);
+    if (token_.kind != TokenKind::kNumber && !token_.Is("inf") && !token_.Is("nan")) {
+      return token_.kind == TokenKind::kValue
+                 ? ParseUse(use)
+                 : Unexpected("an operand: %name, a number or op(...)");
+    }
+    use->place = token_;
+    use->literal = token_.text;
+    Advance();
+    return true;
+  }
+
+  bool ParseNested(FunctionDraft& f, int depth, UseDraft* use) {
+    if (depth > kMaxNesting) {
+      return Fail(token_, fmt::format("operands are nested more than {} deep", kMaxNesting),
+                  "give an inner one a line of its own");
+    }
+    NodeDraft node;
+    node.place = token_;
+    node.location = TextLocation(token_);
+    node.nested = true;
+    use->place = token_;
+    if (!ParseOp(&node.op) || !Expect("(") || !ParseOperands(f, depth, &node)) return false;
+    if (!Accept(")")) return Unexpected(node.attrs.empty() ? "',', '{' or ')'" : "')'");
+    use->node = static_cast<int>(f.nodes.size());
+    f.nodes.push_back(std::move(node));
+    return true;
   }
 
   bool ParseOp(const OpDef** op) {
@@ -310,38 +350,7 @@ class Parser : private TextReader {
     return true;
   }
 
-  // ---- attributes and locations ----
-
-  bool ParseAttributes(const OpDef& op, AttrList* attrs) {
-    for (bool again = true; again;) {
-      const Token at = token_;
-      if (token_.kind != TokenKind::kWord) return Unexpected("the name of an attribute");
-      const AttrSpec* spec = nullptr;
-      for (const AttrSpec& s : op.attrs) {
-        if (s.name == at.text) spec = &s;
-      }
-      if (spec == nullptr) return UnknownAttribute(op, at);
-      for (const NamedAttribute& other : *attrs) {
-        if (other.name == spec->name) {
-          return Fail(at, fmt::format("{}: attribute {} is given twice", op.name, spec->name));
-        }
-      }
-      Advance();
-      Attribute value;
-      if (!Expect("=") || !ParseAttribute(spec->kind, &value) || !More("}", &again)) return false;
-      attrs->push_back({spec->name, std::move(value)});
-    }
-    return true;
-  }
-
-  bool UnknownAttribute(const OpDef& op, const Token& at) {
-    std::string known;
-    for (const AttrSpec& s : op.attrs) {
-      known += fmt::format("{}{}", known.empty() ? "" : ", ", s.name);
-    }
-    return Fail(at, fmt::format("{}: there is no attribute {}", op.name, Describe(at)),
-                fmt::format("{} has {}", op.name, known.empty() ? "none" : known));
-  }
+  // ---- locations ----
 
   Location TextLocation(const Token& at) const {
     Location location;

@@ -1,8 +1,8 @@
 #pragma once
 
 // Reads the text that printer.h writes. Errors name file:line:column, show the offending line and a
-// caret, and say what was expected. Any input is safe: no recursion, no allocation beyond a small
-// multiple of the text's size.
+// caret, and say what was expected. Any input is safe: no recursion but into nested operands, which
+// have a limit (see folding.h), no allocation beyond a small multiple of the text's size.
 
 #include <memory>
 #include <string_view>

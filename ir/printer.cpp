@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "fmt/format.h"
+#include "ir/folding.h"
 #include "ir/lexer.h"
+#include "ir/literal.h"
 #include "ir/loop/entry_plan.h"
 #include "ir/loop/kernel.h"
 #include "ir/loop/plan.h"
@@ -43,18 +45,36 @@ class Wrapped {
   bool first_ = true;
 };
 
+bool IsDefault(const OpDef& op, const NamedAttribute& a) {
+  for (const AttrSpec& spec : op.attrs) {
+    if (spec.name == a.name) return !spec.required && Same(a.value, spec.Default());
+  }
+  return false;
+}
+
 class FunctionPrinter {
  public:
   FunctionPrinter(const Function& f, const PrintOptions& options) : f_(f), options_(options) {
     numbers_.assign(static_cast<size_t>(f.id_bound()), -1);
+    if (options.folded) {
+      forms_ = FoldedForms(f);
+      nested_.resize(forms_.size());
+    }
     int next = 0;
     for (int i = 0; i < f.num_args(); ++i) numbers_[static_cast<size_t>(f.arg(i).node()->id())] = i;
-    for (const auto& node : f.nodes()) numbers_[static_cast<size_t>(node->id())] = next++;
+    for (const auto& node : f.nodes()) {
+      const bool line = Form(*node) == TextForm::kLine;
+      numbers_[static_cast<size_t>(node->id())] = line ? next++ : 0;
+    }
   }
 
-  void Process(std::string& out) const {
+  void Process(std::string& out) {
     Signature(out);
     for (const auto& node : f_.nodes()) {
+      if (Form(*node) == TextForm::kNested) {
+        nested_[static_cast<size_t>(node->id())] = Nested(*node);
+      }
+      if (Form(*node) != TextForm::kLine) continue;
       const size_t line = out.size();
       out += "  ";
       Line(out, *node);
@@ -73,15 +93,11 @@ class FunctionPrinter {
     if (node.num_results() != 1) out += fmt::format(":{}", node.num_results());
     out += " = ";
     out += node.op().name;
-    std::string_view separator = " ";
-    for (const Value& v : node.operands()) {
-      out += separator;
-      out += Name(v);
-      separator = ", ";
-    }
-    Attributes(out, node);
+    if (node.num_operands() > 0) out += ' ';
+    Operands(out, node);
+    out += AttributesText(node);
     out += " :";
-    separator = " ";
+    std::string_view separator = " ";
     for (const Type& type : node.types()) {
       out += separator;
       out += ToString(type);
@@ -91,6 +107,26 @@ class FunctionPrinter {
   }
 
  private:
+  TextForm Form(const Node& node) const {
+    return forms_.empty() ? TextForm::kLine : forms_[static_cast<size_t>(node.id())];
+  }
+
+  std::string Nested(const Node& node) const {
+    std::string out(node.op().name);
+    out += '(';
+    Operands(out, node);
+    return out + AttributesText(node) + ')';
+  }
+
+  void Operands(std::string& out, const Node& node) const {
+    std::string_view separator;
+    for (const Value& v : node.operands()) {
+      out += separator;
+      out += Name(v);
+      separator = ", ";
+    }
+  }
+
   void Signature(std::string& out) const {
     out += f_.kind() == FunctionKind::kKernel ? "kernel @" : "func @";
     out += SpellName(f_.name());
@@ -123,28 +159,10 @@ class FunctionPrinter {
       return "%<foreign>";
     }
     if (node.is_argument()) return "%" + SpellName(node.name());
+    if (Form(node) == TextForm::kLiteral) return LiteralText(node);
+    if (Form(node) == TextForm::kNested) return nested_[id];
     if (node.num_results() == 1) return fmt::format("%{}", numbers_[id]);
     return fmt::format("%{}#{}", numbers_[id], v.result());
-  }
-
-  static void Attributes(std::string& out, const Node& node) {
-    std::string_view separator = " {";
-    for (const NamedAttribute& a : node.attrs()) {
-      if (IsDefault(node.op(), a)) continue;
-      out += separator;
-      out += a.name;
-      out += " = ";
-      out += ToString(a.value);
-      separator = ", ";
-    }
-    if (separator == ", ") out += '}';
-  }
-
-  static bool IsDefault(const OpDef& op, const NamedAttribute& a) {
-    for (const AttrSpec& spec : op.attrs) {
-      if (spec.name == a.name) return !spec.required && Same(a.value, spec.Default());
-    }
-    return false;
   }
 
   static void AppendLocation(std::string& out, const Location& location, size_t line_start) {
@@ -168,6 +186,8 @@ class FunctionPrinter {
   const Function& f_;
   const PrintOptions& options_;
   std::vector<int> numbers_;
+  std::vector<TextForm> forms_;      // by node id; empty: each node has a line
+  std::vector<std::string> nested_;  // by node id; op(...)
 };
 
 void PrintParameter(std::string& out, const Parameter& p) {
@@ -208,6 +228,20 @@ std::string PrintFloat(double value) {
   std::string text(buffer, end);
   if (text.find_first_of(".e") == std::string::npos) text += ".0";
   return text;
+}
+
+std::string AttributesText(const Node& node) {
+  std::string out;
+  std::string_view separator = " {";
+  for (const NamedAttribute& a : node.attrs()) {
+    if (IsDefault(node.op(), a)) continue;
+    out += separator;
+    out += a.name;
+    out += " = ";
+    out += ToString(a.value);
+    separator = ", ";
+  }
+  return out.empty() ? out : out + '}';
 }
 
 std::string Print(const Module& module, const PrintOptions& options) {

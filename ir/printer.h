@@ -10,7 +10,8 @@ namespace gradus::ir {
 
 struct PrintOptions {
   bool locations = true;
-  bool loops = true;  // after a kernel, its loops and its plan where they are attached
+  bool loops = true;    // after a kernel, its loops and its plan where they are attached
+  bool folded = false;  // what is used once is written where it is used (see folding.h)
 };
 
 std::string Print(const Module& module, const PrintOptions& options = {});
@@ -18,6 +19,9 @@ std::string Print(const Function& function, const PrintOptions& options = {});
 // The node's line, numbered as in its function's text; for messages. Takes time linear in the
 // function.
 std::string Print(const Node& node);
+// The attributes of a node as in its line, without those that equal their default:
+// " {axes = [0]}", or nothing.
+std::string AttributesText(const Node& node);
 // The shortest text that reads back as the same double (inf, -inf, nan included), always with '.',
 // 'e', inf or nan.
 std::string PrintFloat(double value);

@@ -185,6 +185,37 @@ bool TextReader::ParseAttribute(AttrKind kind, Attribute* value) {
   return false;
 }
 
+bool TextReader::ParseAttributes(const OpDef& op, AttrList* attrs) {
+  for (bool again = true; again;) {
+    const Token at = token_;
+    if (token_.kind != TokenKind::kWord) return Unexpected("the name of an attribute");
+    const AttrSpec* spec = nullptr;
+    for (const AttrSpec& s : op.attrs) {
+      if (s.name == at.text) spec = &s;
+    }
+    if (spec == nullptr) return UnknownAttribute(op, at);
+    for (const NamedAttribute& other : *attrs) {
+      if (other.name == spec->name) {
+        return Fail(at, fmt::format("{}: attribute {} is given twice", op.name, spec->name));
+      }
+    }
+    Advance();
+    Attribute value;
+    if (!Expect("=") || !ParseAttribute(spec->kind, &value) || !More("}", &again)) return false;
+    attrs->push_back({spec->name, std::move(value)});
+  }
+  return true;
+}
+
+bool TextReader::UnknownAttribute(const OpDef& op, const Token& at) {
+  std::string known;
+  for (const AttrSpec& s : op.attrs) {
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", s.name);
+  }
+  return Fail(at, fmt::format("{}: there is no attribute {}", op.name, Describe(at)),
+              fmt::format("{} has {}", op.name, known.empty() ? "none" : known));
+}
+
 bool TextReader::ParseAnyInt(int64_t* value) {
   return ParseInt("a whole number", std::numeric_limits<int64_t>::min(),
                   std::numeric_limits<int64_t>::max(), value);

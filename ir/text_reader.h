@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "ir/attribute.h"
+#include "ir/op_def.h"
 #include "ir/source_text.h"
 
 namespace gradus::ir {
@@ -49,6 +50,9 @@ class TextReader {
   bool ParseShape(Shape* shape);
   bool ParseType(Type* type);
 
+  // What follows '{': the attributes that the op's record lists, and '}'.
+  bool ParseAttributes(const OpDef& op, AttrList* attrs);
+  bool UnknownAttribute(const OpDef& op, const Token& at);
   // The value of an attribute of that kind.
   bool ParseAttribute(AttrKind kind, Attribute* value);
   bool ParseAnyInt(int64_t* value);

@@ -25,6 +25,8 @@ struct PipelineOptions {
   bool verify_each = true;
   bool print_after_all = false;
   bool print_after_change = false;
+  // Dumps are in folded form (ir/folding.h), without locations; else a line a node with locations.
+  bool print_folded = true;
   // One file a pass that changed something: 03-cse.ir; what goes wrong is written there, too (else
   // to /tmp).
   std::string dump_dir;

@@ -90,18 +90,23 @@ class Runner {
     const bool print = options_.print_after_all || (options_.print_after_change && changed);
     if (print) {
       print_(fmt::format("// ---- after {}{} ----\n{}\n", pass.name, changed ? "" : " (unchanged)",
-                         ir::Print(module_)));
+                         Text()));
     } else if (options_.print_after_change) {
       Note(pass, "unchanged");
     }
     if (!options_.dump_dir.empty() && changed) {
       const std::string path =
           fmt::format("{}/{:02}-{}.ir", options_.dump_dir, position_ + 1, pass.name);
-      if (!WriteText(path, ir::Print(module_))) {
+      if (!WriteText(path, Text())) {
         return absl::InvalidArgumentError(fmt::format("cannot write the dump {}", path));
       }
     }
     return absl::OkStatus();
+  }
+
+  std::string Text() const {
+    return ir::Print(module_,
+                     {.locations = !options_.print_folded, .folded = options_.print_folded});
   }
 
   void Note(const Pass& pass, std::string_view note) {

@@ -13,6 +13,7 @@
 #include "ir/parser.h"
 #include "ir/printer.h"
 #include "ir/verifier.h"
+#include "tests/same_graph.h"
 
 namespace {
 
@@ -41,6 +42,14 @@ func @f(%x: f64[2, 3], %i: i64[], %c: i1[2, 3]) -> (f64[3], f64[2, 3], f64[3, 2]
   %4 = transpose %x {permutation = [1, 0]} : f64[3, 2]
   %5 = random_uniform %i, %1 {dtype = f64, shape = [2, 3]} : f64[2, 3]
   return %3, %5, %4
+}
+)",
+    R"(module @folded
+func @step(%w: f32[4], %g: f32[4], %c: i1[4], %n: i64[]) -> (f32[4] in %w, i64[], f32[]) {
+  %0 = sub %w, mul(select(%c, 0.0, %g), broadcast(cast(%n {dtype = f32}) {axes = [], shape = [4]})) : f32[4]
+  %1 = add %n, 1 : i64[]
+  %2 = reduce_sum add(mul(%0, -inf), mul(neg(%0), 1.5e-3)) {axes = [0]} : f32[]
+  return %0, %1, %2
 }
 )",
 };
@@ -86,6 +95,9 @@ constexpr std::string_view kPieces[] = {
     "1e-400",
     "0.1",
     "tanh %x : f32[2]",
+    "add(%x, 0.5)",
+    "neg(",
+    "neg(neg(neg(neg(neg(neg(neg(neg(neg(neg(neg(neg(",
     "call",
     "callee = @forward",
     "axes = [0, 1, -1]",
@@ -152,6 +164,16 @@ bool Try(const std::string& text, int* parsed) {
   if (!again.ok())
     return Fail("printed, does not parse", text, std::string(again.status().message()));
   if (gradus::ir::Print(**again) != printed) return Fail("prints differently", text, printed);
+  const std::string folded = gradus::ir::Print(**module, {.folded = true});
+  const auto unfolded = gradus::ir::Parse(folded, "folded.ir");
+  if (!unfolded.ok())
+    return Fail("folded, does not parse", text, std::string(unfolded.status().message()));
+  if (gradus::ir::Print(**unfolded, {.folded = true}) != folded) {
+    return Fail("folds differently", text, folded);
+  }
+  if (!gradus::tests::SameGraphs(**module, **unfolded)) {
+    return Fail("folded, another graph", text, folded);
+  }
   return true;
 }
 

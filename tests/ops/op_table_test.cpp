@@ -86,6 +86,10 @@ TEST_P(OpRow, PrintsAndParses) {
     absl::StatusOr<std::unique_ptr<Module>> parsed = ir::Parse(text, "row.ir");
     ASSERT_TRUE(parsed.ok()) << parsed.status() << "\n" << text;
     EXPECT_EQ(ir::Print(**parsed), text);
+    const std::string folded = ir::Print(m, {.folded = true});
+    parsed = ir::Parse(folded, "folded.ir");
+    ASSERT_TRUE(parsed.ok()) << parsed.status() << "\n" << folded;
+    EXPECT_EQ(ir::Print(**parsed, {.folded = true}), folded);
   }
 }
 

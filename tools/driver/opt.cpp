@@ -15,13 +15,15 @@
 namespace gradus::tools {
 namespace {
 
+constexpr std::array<std::string_view, 2> kForms = {"folded", "full"};
 constexpr std::array<std::string_view, 4> kLevels = {"graph", "loops", "llvm", "asm"};
 
 struct Options {
   std::vector<std::string> files;
   std::string passes, emit = "graph", output_file, target = "host";
-  std::string function, grad, wrt, dump_dir;
+  std::string function, grad, wrt, dump_dir, dump_form = "folded";
   bool passes_given = false, print_ops = false, print_passes = false, locations = false;
+  bool folded = false;
   bool print_after_all = false, print_after_change = false, verify_each = true, time_passes = false;
   int64_t bisect_limit = -1;
 };
@@ -45,12 +47,16 @@ Program Describe(Options& o) {
                "first make the gradient of a scalar result the function's results", &o.grad},
               {"wrt", "NAMES", "the arguments for --grad (default: all float ones)", &o.wrt},
               {"function", "NAME", "the function for --grad (default: the only one)", &o.function},
+              {"folded", "", "print what is used once where it is used, constants as numbers",
+               &o.folded},
               {"print-locations", "", "print loc(...) of each node", &o.locations},
               {"print-ir-after-all", "", "dump the IR after every pass", &o.print_after_all},
               {"print-ir-after-change", "", "dump the IR after every pass that changed it",
                &o.print_after_change},
               {"dump-dir", "DIR", "write one file a pass that changed something (03-cse.ir)",
                &o.dump_dir},
+              {"print-ir-form", "FORM", "of dumps: folded (default), or full: a line a node",
+               &o.dump_form},
               {"time-passes", "", "print the time of each pass", &o.time_passes},
               {"verify-each", "", "verify after each pass (on; =false turns it off)",
                &o.verify_each},
@@ -72,7 +78,9 @@ Program Describe(Options& o) {
 absl::Status Emit(const ir::Module& module, std::string_view level, const Options& options,
                   const ir::Target& target, std::string* text) {
   if (level == "graph" || level == "loops") {
-    *text += ir::Print(module, {.locations = options.locations, .loops = level == "loops"});
+    *text += ir::Print(
+        module,
+        {.locations = options.locations, .loops = level == "loops", .folded = options.folded});
     return absl::OkStatus();
   }
   const codegen::CodegenOptions codegen{.target = target};
@@ -99,6 +107,7 @@ absl::Status Execute(Options& options, const std::vector<std::string>& levels,
                           {.verify_each = options.verify_each,
                            .print_after_all = options.print_after_all,
                            .print_after_change = options.print_after_change,
+                           .print_folded = options.dump_form == "folded",
                            .dump_dir = options.dump_dir,
                            .time_passes = options.time_passes,
                            .bisect_limit = static_cast<int>(options.bisect_limit),
@@ -147,6 +156,9 @@ int RunOpt(std::span<const std::string> arguments, const Output& output) {
   if (options.passes == kUnset) options.passes = lowered ? "default" : "";
   if (const auto passes = passes::ParsePipeline(options.passes); !passes.ok()) {
     return bad_flags(std::string(passes.status().message()));
+  }
+  if (std::find(kForms.begin(), kForms.end(), options.dump_form) == kForms.end()) {
+    return bad_flags(fmt::format("--print-ir-form={}: expected folded or full", options.dump_form));
   }
   const absl::StatusOr<ir::Target> target = codegen::NamedTarget(options.target);
   if (!target.ok()) return bad_flags(std::string(target.status().message()));

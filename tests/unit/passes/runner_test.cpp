@@ -84,11 +84,19 @@ TEST_F(RunnerTest, PrintsWhatChanged) {
   options_.print_after_change = true;
   EXPECT_TRUE(Run({&kNothing, &kRename}).ok());
   EXPECT_EQ(printed_, "// ---- after nothing (unchanged) ----\n// ---- after rename ----\n" +
-                          ir::Print(*module_) + "\n");
+                          ir::Print(*module_, {.folded = true}) + "\n");
 }
 
 TEST_F(RunnerTest, PrintsAll) {
   options_.print_after_all = true;
+  EXPECT_TRUE(Run({&kNothing}).ok());
+  EXPECT_EQ(printed_, "// ---- after nothing (unchanged) ----\n" +
+                          ir::Print(*module_, {.folded = true}) + "\n");
+}
+
+TEST_F(RunnerTest, PrintsALineANode) {
+  options_.print_after_all = true;
+  options_.print_folded = false;
   EXPECT_TRUE(Run({&kNothing}).ok());
   EXPECT_EQ(printed_, "// ---- after nothing (unchanged) ----\n" + ir::Print(*module_) + "\n");
 }
