@@ -33,8 +33,8 @@ absl::StatusOr<std::string> Compile(const ir::Module& module, const CodegenOptio
     ModuleEmitter emitter(llvm_module, options.target);
     absl::Status emitted = EmitModule(emitter, module, options.prefix);
     if (!emitted.ok()) return emitted;
-    absl::Status optimized = Optimize(llvm_module);
-    if (!optimized.ok()) return optimized;
+    absl::Status verified = Verify(llvm_module);
+    if (!verified.ok()) return verified;
     double generated = Milliseconds();
     if (output == Output::kLlvm) {
       llvm::raw_string_ostream out(result);

@@ -19,8 +19,8 @@ absl::StatusOr<std::unique_ptr<llvm::TargetMachine>> MakeTargetMachine(const ir:
 absl::StatusOr<std::string> Assemble(llvm::Module& module, llvm::TargetMachine& machine,
                                      bool object);
 
-// Verifies, then runs the few IR passes that pay for themselves.
-absl::Status Optimize(llvm::Module& module);
+// An internal error if the code is not valid LLVM IR. (No IR pass runs; verify.cpp says why.)
+absl::Status Verify(llvm::Module& module);
 
 // Runs `body`; what LLVM reports as a fatal error inside becomes its status. One thread at a time.
 absl::Status CatchFatalErrors(const std::function<absl::Status()>& body);
