@@ -14,8 +14,10 @@
 #include "fmt/format.h"
 #include "frontend/compile.h"
 #include "frontend/data/philox.h"
+#include "ir/parser.h"
 #include "ir/printer.h"
 #include "ir/verifier.h"
+#include "tests/same_graph.h"
 
 namespace gradus {
 namespace {
@@ -299,6 +301,17 @@ class Fuzzer {
   // A few hundred roundings, through functions that may magnify them.
   static double Tolerance(DType dtype) { return dtype == DType::kF64 ? 1e-10 : 1e-3; }
 
+  // The folded text reads back as the same graph, which folds to the same text.
+  static absl::Status CheckFolding(const ir::Module& module) {
+    const std::string folded = ir::Print(module, {.locations = false, .folded = true});
+    const auto back = ir::Parse(folded, "folded.ir");
+    if (!back.ok()) return back.status();
+    if (tests::SameGraphs(module, **back) && ir::Print(**back, {.folded = true}) == folded) {
+      return absl::OkStatus();
+    }
+    return absl::InternalError("the folded text reads back as something else:\n" + folded);
+  }
+
   absl::Status RunModule(int64_t first, int64_t last) {
     ir::Module module("random_graphs");
     for (int64_t i = first; i < last; ++i) {
@@ -308,6 +321,7 @@ class Fuzzer {
       nodes_ += static_cast<int64_t>(f.nodes().size());
     }
     if (absl::Status s = ir::Verify(module); !s.ok()) return s;
+    if (absl::Status s = CheckFolding(module); !s.ok()) return s;
     if (options_.verbose) fmt::print("{}\n", ir::Print(module, {.locations = false}));
     std::fflush(stdout);
     const std::unique_ptr<ir::Module> optimised = module.Clone(), plain = module.Clone();
