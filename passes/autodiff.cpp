@@ -1,5 +1,6 @@
 #include "passes/autodiff.h"
 
+#include <ranges>
 #include <utility>
 
 #include "fmt/format.h"
@@ -24,8 +25,8 @@ class Differentiator {
     MarkPaths();
     gradients_.resize(static_cast<size_t>(function_.id_bound()));
     Accumulate(result_, seed ? seed : ir::scalar_like(result_, 1.0));
-    for (auto it = forward_.rbegin(); it != forward_.rend(); ++it) {
-      if (absl::Status s = Visit(**it); !s.ok()) {
+    for (Node* node : std::views::reverse(forward_)) {
+      if (absl::Status s = Visit(*node); !s.ok()) {
         function_.set_location_override(std::nullopt);
         return s;
       }

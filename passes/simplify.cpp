@@ -27,7 +27,7 @@ const loop::Scalar* FoldedScalar(const Node& node, std::unique_ptr<loop::Kernel>
   for (const Value v : node.operands()) {
     if (!v.node()->op().has(ir::kSplat)) return nullptr;
   }
-  Function alone("fold", ir::FunctionKind::kKernel);
+  Function alone("one_node", ir::FunctionKind::kKernel);
   std::vector<Value> operands;
   for (const Value v : node.operands()) {
     operands.push_back(
