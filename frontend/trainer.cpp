@@ -91,12 +91,19 @@ absl::StatusOr<Trainer> Trainer::Create(const Model& model, const TrainingOption
     t.state_starts_.push_back(state.start);
   }
   const gradus_entry_info& evaluate = t.evaluate_->executable().info();
+  std::vector<std::string> sum_names;
   for (int i = 0; i < evaluate.result_count; ++i) {
-    if (i > 0) t.metric_names_.emplace_back(evaluate.results[i].name);
-    auto scalar =
-        runtime::Tensor::Zeros(static_cast<runtime::DType>(evaluate.results[i].dtype), {});
-    if (!scalar.ok()) return scalar.status();
-    t.scalars_.push_back(*std::move(scalar));
+    const gradus_tensor_info& info = evaluate.results[i];
+    std::vector<int64_t> shape;
+    for (int32_t axis = 0; axis < info.rank; ++axis) shape.push_back(info.dims[axis].size);
+    auto tensor = runtime::Tensor::Zeros(static_cast<runtime::DType>(info.dtype), shape);
+    if (!tensor.ok()) return tensor.status();
+    if (i == 0) {
+      t.loss_ = *std::move(tensor);
+      continue;
+    }
+    sum_names.emplace_back(info.name);
+    t.sums_.push_back(*std::move(tensor));
   }
   const gradus_entry_info& step_info = t.train_step_->executable().info();
   for (int i = evaluate.result_count; i < step_info.result_count; ++i) {
@@ -106,9 +113,15 @@ absl::StatusOr<Trainer> Trainer::Create(const Model& model, const TrainingOption
     }
   }
   t.draws_random_ = model.draws_random();
+  t.sample_weights_ = training.sample_weights;
   auto seed = runtime::Tensor::Zeros(runtime::DType::kI64, {});
   if (!seed.ok()) return seed.status();
   t.seed_ = *std::move(seed);
+  std::vector<OutputMetric> metrics = OutputMetrics(model, training);
+  for (const OutputMetric& m : metrics) t.metric_names_.push_back(m.name);
+  auto totals = MetricTotals::Create(std::move(metrics), sum_names, t.sums_);
+  if (!totals.ok()) return totals.status();
+  t.totals_ = *std::move(totals);
   auto rate = runtime::Tensor::Zeros(dtype, {});
   auto step = runtime::Tensor::Zeros(runtime::DType::kI64, {});
   if (!rate.ok()) return rate.status();
@@ -168,12 +181,29 @@ std::vector<std::string> Trainer::ParameterNames() const {
 }
 
 // The arguments in the order of training_module.h, into memory that is kept.
-absl::Status Trainer::Step(std::span<const TensorView> inputs,
-                           std::span<const TensorView> targets) {
+absl::Status Trainer::SetBatch(std::span<const TensorView> inputs,
+                               std::span<const TensorView> targets) {
   arguments_.assign(inputs.begin(), inputs.end());
   arguments_.insert(arguments_.end(), targets.begin(), targets.end());
+  if (!sample_weights_ || targets.size() != output_names_.size()) return absl::OkStatus();
+  const std::span<const int64_t> shape = targets.front().shape;
+  ones_shape_.assign(1, shape.empty() ? 1 : shape.front());
+  if (ones_.num_elements() < ones_shape_.front()) {
+    auto ones = runtime::Tensor::Create(loss_.dtype(), ones_shape_);
+    if (!ones.ok()) return ones.status();
+    ones_ = *std::move(ones);
+    Fill(ones_, 1);
+  }
+  arguments_.emplace_back(ones_.raw(), ones_.dtype(), ones_shape_);
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::Step(std::span<const TensorView> inputs,
+                           std::span<const TensorView> targets) {
+  if (absl::Status s = SetBatch(inputs, targets); !s.ok()) return s;
   results_.clear();
-  for (runtime::Tensor& s : scalars_) results_.emplace_back(s);
+  results_.emplace_back(loss_);
+  for (runtime::Tensor& s : sums_) results_.emplace_back(s);
   for (NamedTensor& p : parameters_) arguments_.emplace_back(p.tensor);
   for (const size_t p : updated_) results_.emplace_back(parameters_[p].tensor);
   for (NamedTensor& s : state_) {
@@ -187,17 +217,16 @@ absl::Status Trainer::Step(std::span<const TensorView> inputs,
   return train_step_->Run(arguments_, results_, threads_);
 }
 
-Evaluation Trainer::Scalars() const {
-  Evaluation e;
-  e.loss = ReadScalar(scalars_[0]);
-  for (size_t i = 1; i < scalars_.size(); ++i) e.metrics.push_back(ReadScalar(scalars_[i]));
-  return e;
+void Trainer::AddBatch(MetricTotals& totals, int64_t samples) const {
+  totals.Add(ReadScalar(loss_), samples, sums_);
 }
 
 absl::StatusOr<Evaluation> Trainer::TrainStep(std::span<const TensorView> inputs,
                                               std::span<const TensorView> targets) {
   if (absl::Status s = Step(inputs, targets); !s.ok()) return s;
-  return Scalars();
+  totals_.Clear();
+  AddBatch(totals_, 1);
+  return totals_.Values(false);
 }
 
 }  // namespace gradus

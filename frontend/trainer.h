@@ -16,6 +16,7 @@
 #include "frontend/data/batches.h"
 #include "frontend/training/fit_options.h"
 #include "frontend/training/history.h"
+#include "frontend/training/metric_totals.h"
 #include "runtime/tensor.h"
 
 namespace gradus {
@@ -60,9 +61,13 @@ class Trainer {
   absl::Status CheckData(const data::Dataset& data, bool with_targets) const;
   absl::Status CheckArray(const gradus_entry_info& entry, size_t argument, std::string_view what,
                           const data::NamedTensor& array) const;
+  // Makes the arguments begin with a batch.
+  absl::Status SetBatch(std::span<const runtime::TensorView> inputs,
+                        std::span<const runtime::TensorView> targets);
   absl::Status Step(std::span<const runtime::TensorView> inputs,
                     std::span<const runtime::TensorView> targets);
-  Evaluation Scalars() const;
+  // What the last call of train_step_ or evaluate_ gave, added to totals.
+  void AddBatch(MetricTotals& totals, int64_t samples) const;
 
   struct NamedTensor {
     std::string name;
@@ -77,10 +82,14 @@ class Trainer {
   std::vector<NamedTensor> parameters_, state_;
   std::vector<double> state_starts_;  // what each of state_ is filled with
   std::vector<size_t> updated_;       // of the parameters, those that a step gives, in its order
-  bool draws_random_ = false;
+  bool draws_random_ = false, sample_weights_ = false;
   runtime::Tensor learning_rate_tensor_, step_, seed_;
   double learning_rate_ = 0;
-  std::vector<runtime::Tensor> scalars_;  // loss, then metrics: results of train_step and evaluate
+  runtime::Tensor loss_;               // results of train_step and evaluate
+  std::vector<runtime::Tensor> sums_;  // of the metrics
+  MetricTotals totals_;                // of no batch; copied where batches are added
+  runtime::Tensor ones_;               // the weights of data that has none
+  std::vector<int64_t> ones_shape_;
   // Reused from call to call, so that a step allocates nothing.
   std::vector<runtime::TensorView> arguments_;
   std::vector<runtime::MutableTensorView> results_;

@@ -23,8 +23,11 @@ absl::Status Trainer::CheckData(const data::Dataset& data, bool with_targets) co
     if (absl::Status s = CheckArray(info, i, "input", data.inputs()[i]); !s.ok()) return s;
   }
   if (!with_targets) return absl::OkStatus();
-  if (absl::Status s = check("target", output_names_.size(), data.targets()); !s.ok()) return s;
-  for (size_t i = 0; i < output_names_.size(); ++i) {
+  // Data without sample weights counts every sample 1.
+  const bool weights = sample_weights_ && data.targets().size() == output_names_.size() + 1;
+  const size_t targets = output_names_.size() + (weights ? 1 : 0);
+  if (absl::Status s = check("target", targets, data.targets()); !s.ok()) return s;
+  for (size_t i = 0; i < targets; ++i) {
     const size_t argument = input_names_.size() + i;
     if (absl::Status s = CheckArray(info, argument, "target", data.targets()[i]); !s.ok()) return s;
   }

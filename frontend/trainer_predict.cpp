@@ -5,7 +5,6 @@
 
 #include "fmt/format.h"
 #include "frontend/trainer.h"
-#include "frontend/training/running_mean.h"
 
 namespace gradus {
 
@@ -16,17 +15,18 @@ absl::StatusOr<Evaluation> Trainer::Evaluate(const data::Dataset& data, int64_t 
   auto batches = data::Batches::Create(data, {.batch_size = batch_size, .shuffle = false});
   if (!batches.ok()) return batches.status();
   batches->StartEpoch(0);
-  RunningMean mean(metric_names_.size());
+  MetricTotals totals = totals_;
+  totals.Clear();
   while (batches->Next()) {
-    arguments_.assign(batches->inputs().begin(), batches->inputs().end());
-    arguments_.insert(arguments_.end(), batches->targets().begin(), batches->targets().end());
+    if (absl::Status s = SetBatch(batches->inputs(), batches->targets()); !s.ok()) return s;
     for (const NamedTensor& p : parameters_) arguments_.emplace_back(p.tensor);
     results_.clear();
-    for (runtime::Tensor& s : scalars_) results_.emplace_back(s);
+    results_.emplace_back(loss_);
+    for (runtime::Tensor& s : sums_) results_.emplace_back(s);
     if (absl::Status s = evaluate_->Run(arguments_, results_, threads_); !s.ok()) return s;
-    mean.Add(Scalars(), batches->size());
+    AddBatch(totals, batches->size());
   }
-  return mean.Mean();
+  return totals.Values(true);
 }
 
 absl::StatusOr<std::vector<runtime::Tensor>> Trainer::Predict(const data::Dataset& data,

@@ -1,5 +1,7 @@
 #include "frontend/training_module.h"
 
+#include <algorithm>
+
 #include "fmt/format.h"
 #include "frontend/phase.h"
 
@@ -23,11 +25,11 @@ class EntryBuilder {
     }
   }
 
-  void AddTargets(const Loss& loss) {
+  void AddTargets(const TrainingOptions& options) {
     const auto& results = model_.forward().results();
     for (const ir::Result& r : results) {
       Type type = r.value.type();
-      if (loss.sparse()) {
+      if (options.loss.sparse()) {
         type.dtype = DType::kI64;
         const Shape with_classes = type.shape;
         type.shape = Shape(with_classes.dims().first(
@@ -36,6 +38,10 @@ class EntryBuilder {
       const std::string name = results.size() == 1 ? "target" : "target_" + r.name;
       targets_.push_back(function_.AddArgument(name, type));
     }
+    if (!options.sample_weights) return;
+    const Shape& batch = results.front().value.shape();
+    weight_ = function_.AddArgument(
+        "sample_weight", {model_.dtype(), Shape(batch.dims().first(batch.rank() > 0 ? 1 : 0))});
   }
 
   void AddParameters() {
@@ -79,7 +85,7 @@ class EntryBuilder {
     function_.set_scope(std::make_shared<const std::string>("loss"));
     Tensor sum;
     for (size_t i = 0; i < outputs_.size(); ++i) {
-      const Tensor one = loss(targets_[i], outputs_[i]);
+      const Tensor one = loss(targets_[i], outputs_[i], weight_);
       if (!CheckScalar(one, loss.name(), i)) break;
       sum = sum ? sum + one : one;
     }
@@ -89,12 +95,12 @@ class EntryBuilder {
 
   void AddMetrics(const TrainingOptions& options) {
     function_.set_scope(std::make_shared<const std::string>("metrics"));
-    for (const Metric& metric : options.metrics) {
-      for (size_t i = 0; i < outputs_.size(); ++i) {
-        const Tensor value = metric.compute(targets_[i], outputs_[i], options.loss);
-        const std::string name(metric.name);
-        function_.AddResult(
-            value, outputs_.size() == 1 ? name : model_.forward().results()[i].name + "_" + name);
+    for (const OutputMetric& m : OutputMetrics(model_, options)) {
+      const MetricInput input{targets_[m.output], outputs_[m.output],
+                              m.weighted ? weight_ : Tensor(), options.loss};
+      for (const MetricSum& sum : m.metric.update(input, m.metric.number)) {
+        if (!CheckSum(m, sum)) return;
+        function_.AddResult(sum.value, fmt::format("{}/{}", m.name, sum.name));
       }
     }
     function_.set_scope(nullptr);
@@ -139,11 +145,26 @@ class EntryBuilder {
     return false;
   }
 
+  bool CheckSum(const OutputMetric& m, const MetricSum& sum) {
+    if (sum.value && sum.value.is_poison()) return false;
+    if (sum.value && &sum.value.function() == &function_ && ir::IsFloat(sum.value.dtype()) &&
+        !sum.value.shape().has_symbols()) {
+      return true;
+    }
+    function_.ReportError(
+        {.location = outputs_[m.output].node()->location(),
+         .message = fmt::format("metric {}: {} is {}, expected floats of a fixed shape", m.name,
+                                sum.name, sum.value ? ir::ToString(sum.value.type()) : "no tensor"),
+         .help = "a metric's sums are added over batches: end them with reduce_sum"});
+    return false;
+  }
+
   const Model& model_;
   Function& function_;
   Phase phase_;
   std::vector<Tensor> targets_, parameters_, outputs_, new_states_;
   Tensor seed_, step_;
+  Tensor weight_;  // of the samples, if there are weights
 };
 
 absl::Status CheckModel(const Model& model) {
@@ -160,8 +181,26 @@ absl::Status CheckModel(const Model& model) {
   return absl::OkStatus();
 }
 
+absl::Status CheckMetrics(const Model& model, const TrainingOptions& options) {
+  std::vector<std::string> names = {"loss"};
+  for (const OutputMetric& m : OutputMetrics(model, options)) {
+    if (std::ranges::find(names, m.name) != names.end()) {
+      return ir::Diagnostic{.message = fmt::format("metric {} is there already", m.name),
+                            .help = "give every metric a name of its own"}
+          .ToStatus();
+    }
+    names.push_back(m.name);
+  }
+  if (options.weighted_metrics.empty() || options.sample_weights) return absl::OkStatus();
+  return ir::Diagnostic{.message = "weighted_metrics need sample weights",
+                        .help = "set sample_weights, or list them under metrics"}
+      .ToStatus();
+}
+
 // Class numbers stand for positions along the prediction's last axis.
-absl::Status CheckLoss(const Model& model, const Loss& loss) {
+absl::Status CheckLoss(const Model& model, const TrainingOptions& options) {
+  const Loss& loss = options.loss;
+  if (absl::Status s = loss.Check(options.sample_weights); !s.ok()) return s;
   if (!loss.sparse()) return absl::OkStatus();
   for (const ir::Result& r : model.forward().results()) {
     if (r.value.rank() > 0) continue;
@@ -200,7 +239,7 @@ absl::Status BuildForward(const Model& model, ir::Module& module) {
 absl::Status BuildEvaluate(const Model& model, const TrainingOptions& options, ir::Module& module) {
   EntryBuilder b(model, module, "evaluate", Phase::kInference);
   b.AddInputs();
-  b.AddTargets(options.loss);
+  b.AddTargets(options);
   b.AddParameters();
   b.Body();
   b.function().AddResult(b.LossOf(options.loss), "loss");
@@ -213,7 +252,7 @@ absl::Status BuildTrainStep(const Model& model, const TrainingOptions& options,
   EntryBuilder b(model, module, "train_step", Phase::kTraining);
   Function& f = b.function();
   b.AddInputs();
-  b.AddTargets(options.loss);
+  b.AddTargets(options);
   b.AddParameters();
   std::vector<Tensor> state;
   for (const StateTensor& s : TrainingState(model, options)) {
@@ -269,6 +308,21 @@ std::vector<StateTensor> TrainingState(const Model& model, const TrainingOptions
   return state;
 }
 
+std::vector<OutputMetric> OutputMetrics(const Model& model, const TrainingOptions& options) {
+  const auto& outputs = model.forward().results();
+  std::vector<OutputMetric> all;
+  const auto add = [&](const Metric& metric, bool weighted) {
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const std::string name = (weighted ? "weighted_" : "") + metric.full_name();
+      all.push_back(
+          {outputs.size() == 1 ? name : outputs[i].name + "_" + name, metric, i, weighted});
+    }
+  };
+  for (const Metric& m : options.metrics) add(m, false);
+  for (const Metric& m : options.weighted_metrics) add(m, true);
+  return all;
+}
+
 absl::StatusOr<std::unique_ptr<ir::Module>> BuildInferenceModule(const Model& model) {
   if (absl::Status s = CheckModel(model); !s.ok()) return s;
   auto module = std::make_unique<ir::Module>(model.name());
@@ -282,7 +336,8 @@ absl::StatusOr<std::unique_ptr<ir::Module>> BuildTrainingModule(const Model& mod
                                                                 const TrainingOptions& options) {
   absl::StatusOr<std::unique_ptr<ir::Module>> module = BuildInferenceModule(model);
   if (!module.ok()) return module;
-  if (absl::Status s = CheckLoss(model, options.loss); !s.ok()) return s;
+  if (absl::Status s = CheckLoss(model, options); !s.ok()) return s;
+  if (absl::Status s = CheckMetrics(model, options); !s.ok()) return s;
   if (absl::Status s = BuildEvaluate(model, options, **module); !s.ok()) return s;
   if (absl::Status s = BuildTrainStep(model, options, **module); !s.ok()) return s;
   return module;

@@ -6,7 +6,6 @@
 
 #include "fmt/format.h"
 #include "frontend/trainer.h"
-#include "frontend/training/running_mean.h"
 
 namespace gradus {
 
@@ -28,15 +27,16 @@ absl::StatusOr<History> Trainer::Fit(const data::Dataset& train, const FitOption
     const auto start = std::chrono::steady_clock::now();
     progress.StartEpoch(epoch);
     batches->StartEpoch(epoch);
-    RunningMean mean(metric_names_.size());
+    MetricTotals totals = totals_;
+    totals.Clear();
     for (int64_t step = 1; batches->Next(); ++step) {
       if (absl::Status s = Step(batches->inputs(), batches->targets()); !s.ok()) return s;
-      mean.Add(Scalars(), batches->size());
-      progress.Step(step, mean.Mean());
+      AddBatch(totals, batches->size());
+      progress.Step(step, totals.Values(false));
     }
     EpochRecord record;
     record.epoch = epoch;
-    record.training = mean.Mean();
+    record.training = totals.Values(true);
     record.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (options.validation != nullptr) {

@@ -12,6 +12,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "frontend/training/metric_table.h"
 
 namespace gradus {
 
@@ -20,6 +21,7 @@ namespace gradus {
 struct Evaluation {
   double loss = 0;
   absl::InlinedVector<double, 8> metrics;  // inline, so that a step allocates nothing
+  std::vector<MetricTable> tables;         // of the metrics that have one; empty for a batch
 };
 
 struct EpochRecord {

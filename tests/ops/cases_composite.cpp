@@ -333,6 +333,47 @@ void AddLosses(std::vector<OpCase>& cases) {
                              ir::sparse_categorical_crossentropy_from_logits, far, sparse_logits));
 }
 
+// Losses of differences, margins, angles and distributions.
+void AddFurtherLosses(std::vector<OpCase>& cases) {
+  const Domain any{.low = -3, .high = 3}, share{.low = 0.05, .high = 0.95};
+  // Far from each other, and so near that log(cosh) is half a square.
+  const auto log_cosh = MeanOf([](double t, double p) {
+    const double d = std::fabs(p - t);
+    return d < 1e-2 ? d * d / 2 - d * d * d * d / 12 + std::pow(d, 6) / 45
+                    : d + std::log1p(std::exp(-2 * d)) - std::log(2.0);
+  });
+  cases.push_back(Loss("log_cosh", ir::log_cosh, any, any, log_cosh));
+  cases.push_back(
+      Loss("log_cosh_of_far", ir::log_cosh, any, {.low = -1200, .high = 1200}, log_cosh));
+  cases.push_back(Loss("log_cosh_of_near", ir::log_cosh, {.low = 0, .high = 0},
+                       {.low = 1e-3, .high = 2e-3}, log_cosh));
+  cases.push_back(Loss("hinge", ir::hinge, any, any,
+                       MeanOf([](double t, double p) { return std::fmax(1 - t * p, 0); })));
+  cases.push_back(Loss("squared_hinge", ir::squared_hinge, any, any, MeanOf([](double t, double p) {
+                         return std::pow(std::fmax(1 - t * p, 0), 2);
+                       })));
+  cases.push_back(Loss("poisson", ir::poisson, {.low = 0, .high = 6}, {.low = 0.2, .high = 5},
+                       MeanOf([](double t, double p) { return p - t * std::log(p + 1e-7); })));
+  cases.push_back(
+      Loss("kl_divergence", ir::kl_divergence, share, share, MeanOfRows(false, [](const Row& r) {
+             double sum = 0;
+             for (size_t k = 0; k < r.classes; ++k) {
+               sum += r.target[k] * std::log(r.target[k] / r.x[k]);
+             }
+             return sum;
+           })));
+  cases.push_back(Loss("cosine_similarity", ir::cosine_similarity, any, any,
+                       MeanOfRows(false, [](const Row& r) {
+                         double product = 0, target = 0, x = 0;
+                         for (size_t k = 0; k < r.classes; ++k) {
+                           product += r.target[k] * r.x[k];
+                           target += r.target[k] * r.target[k];
+                           x += r.x[k] * r.x[k];
+                         }
+                         return -product / std::sqrt(target * x);
+                       })));
+}
+
 }  // namespace
 
 std::vector<OpCase> CompositeCases() {
@@ -340,6 +381,7 @@ std::vector<OpCase> CompositeCases() {
   AddActivations(cases);
   AddSoftmax(cases);
   AddLosses(cases);
+  AddFurtherLosses(cases);
   // Their gradients in the target are the logits: the loss of second order is millions, its
   // differences rounding.
   for (OpCase& c : cases) c.second_order = c.name.find("_far_logits") == std::string_view::npos;
