@@ -124,10 +124,33 @@ const std::vector<loop::Buffer> kNoBuffers;
 // slower than linear in it.
 constexpr size_t kStepsAFunction = 64;
 
+// The LoopEnd of the loop that begins at `begin`.
+size_t EndOf(std::span<const loop::EntryStep> steps, size_t begin) {
+  const int number = std::get<loop::LoopBegin>(steps[begin]).loop;
+  for (size_t i = begin + 1; i < steps.size(); ++i) {
+    const auto* end = std::get_if<loop::LoopEnd>(&steps[i]);
+    if (end != nullptr && end->loop == number) return i;
+  }
+  ir::CheckFailed("a loop that ends", __FILE__, __LINE__, "");
+}
+
+// Parts of a few steps each, loops whole.
+std::vector<std::span<const loop::EntryStep>> Parts(std::span<const loop::EntryStep> steps) {
+  std::vector<std::span<const loop::EntryStep>> parts;
+  size_t begin = 0;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (std::holds_alternative<loop::LoopBegin>(steps[i])) i = EndOf(steps, i);
+    if (i + 1 - begin < kStepsAFunction && i + 1 < steps.size()) continue;
+    parts.push_back(steps.subspan(begin, i + 1 - begin));
+    begin = i + 1;
+  }
+  return parts;
+}
+
 // Writes a function of an entry's type that runs some of its steps.
 class EntryEmitter {
  public:
-  using Steps = std::span<const std::variant<loop::KernelCall, loop::CopyStep>>;
+  using Steps = std::span<const loop::EntryStep>;
   EntryEmitter(ModuleEmitter& emitter, llvm::Function* function, const EntryPlan& plan,
                const std::vector<ir::Symbol>& module_symbols,
                const absl::flat_hash_map<const ir::Function*, llvm::Function*>& kernels)
@@ -144,13 +167,8 @@ class EntryEmitter {
     for (size_t i = 0; i < plan_.symbols.size(); ++i) {
       frame_.SetSymbol(plan_.symbols[i], b.CreateLoad(e_.i64(), Element(f->getArg(2), i)));
     }
-    for (const auto& step : steps) {
-      if (const auto* call = std::get_if<loop::KernelCall>(&step)) {
-        Call(*call);
-      } else {
-        Copy(std::get<loop::CopyStep>(step));
-      }
-    }
+    first_ = steps.data();
+    Run(steps);
     Return();
   }
   // Runs other functions of an entry's type, which have its arguments.
@@ -162,6 +180,57 @@ class EntryEmitter {
   }
 
  private:
+  // A loop over time: its count, and how many of its steps are done (null: none yet).
+  struct LoopState {
+    llvm::Value* count = nullptr;
+    llvm::Value* done = nullptr;
+    bool reverse = false;
+  };
+
+  void Run(Steps steps) {
+    for (size_t i = 0; i < steps.size(); ++i) {
+      if (const auto* call = std::get_if<loop::KernelCall>(&steps[i])) {
+        Call(*call);
+      } else if (const auto* copy = std::get_if<loop::CopyStep>(&steps[i])) {
+        Copy(*copy);
+      } else {
+        const size_t end = EndOf(steps, i);
+        Loop(std::get<loop::LoopBegin>(steps[i]), steps.subspan(i + 1, end - i - 1));
+        i = end;
+      }
+    }
+  }
+
+  // Recursion is as deep as loops nest in the source. Pointers made within a step are of that step.
+  void Loop(const loop::LoopBegin& begin, Steps steps) {
+    LoopState& state = StateOf(begin.loop);
+    const std::vector<llvm::Value*> outside = places_;
+    llvm::Value* zero = llvm::ConstantInt::get(e_.i64(), 0);
+    frame_.Loop(zero, state.count, 1, true, {}, nullptr,
+                [&](llvm::Value* step, const Values&) -> Values {
+                  state.done = step;
+                  Run(steps);
+                  return {};
+                });
+    places_ = outside;
+    state.done = state.count;
+  }
+
+  // Loops are known from the plan before they begin: what a carry starts in depends on their count.
+  LoopState& StateOf(int loop) {
+    auto [at, is_new] = loops_.try_emplace(loop);
+    if (!is_new) return at->second;
+    for (const loop::EntryStep& step : plan_.steps) {
+      const auto* begin = std::get_if<loop::LoopBegin>(&step);
+      if (begin == nullptr || begin->loop != loop) continue;
+      at->second.count = frame_.Extent(begin->count);
+      at->second.reverse = begin->reverse;
+      // In an earlier part: it has run.
+      if (&step < first_) at->second.done = at->second.count;
+    }
+    return at->second;
+  }
+
   void Return() {
     auto& b = frame_.builder();
     llvm::Instruction* end = &frame_.function()->back().back();
@@ -198,9 +267,40 @@ class EntryEmitter {
         return b.CreateLoad(e_.pointer(), Element(frame_.function()->getArg(0), index));
       case loop::Place::Kind::kResult:
         return b.CreateLoad(e_.pointer(), Element(frame_.function()->getArg(1), index));
-      case loop::Place::Kind::kWorkspace: break;
+      case loop::Place::Kind::kWorkspace: return InWorkspace(p.offset);
+      case loop::Place::Kind::kSlice: return Slice(p);
+      case loop::Place::Kind::kEither: break;
     }
-    return InWorkspace(p.offset);
+    return b.CreateSelect(Holds(p), Place(p.index), Place(p.other));
+  }
+
+  llvm::Value* Done(const LoopState& loop) {
+    return loop.done == nullptr ? llvm::ConstantInt::get(e_.i64(), 0) : loop.done;
+  }
+
+  llvm::Value* Slice(const loop::Place& p) {
+    auto& b = frame_.builder();
+    const LoopState& loop = StateOf(p.loop);
+    llvm::Value* step = b.CreateAdd(Done(loop), llvm::ConstantInt::getSigned(e_.i64(), p.shift));
+    if (loop.reverse) {
+      llvm::Value* last = b.CreateSub(loop.count, llvm::ConstantInt::get(e_.i64(), 1));
+      step = b.CreateSub(last, step);
+    }
+    return b.CreateGEP(b.getInt8Ty(), Place(p.index), b.CreateMul(step, Value(p.offset)));
+  }
+
+  llvm::Value* Holds(const loop::Place& p) {
+    auto& b = frame_.builder();
+    const LoopState& loop = StateOf(p.loop);
+    llvm::Value* left = b.CreateSub(loop.count, Done(loop));
+    auto number = [&](int64_t n) { return llvm::ConstantInt::getSigned(e_.i64(), n); };
+    switch (p.when) {
+      case loop::When::kEmpty: return b.CreateICmpEQ(loop.count, number(0));
+      case loop::When::kFirst: return b.CreateICmpEQ(Done(loop), number(0));
+      case loop::When::kLast: return b.CreateICmpEQ(left, number(1));
+      case loop::When::kOddLeft: break;
+    }
+    return b.CreateTrunc(left, b.getInt1Ty());
   }
 
   // Made at the first use: pointers that wait for their step would fill the registers.
@@ -235,6 +335,8 @@ class EntryEmitter {
   const absl::flat_hash_map<const ir::Function*, llvm::Function*>& kernels_;
   Frame frame_;
   std::vector<llvm::Value*> places_;  // null before the first use
+  absl::flat_hash_map<int, LoopState> loops_;
+  const loop::EntryStep* first_ = nullptr;  // of the plan's steps that are emitted here
 };
 
 }  // namespace
@@ -273,11 +375,10 @@ absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module,
       EntryEmitter(emitter, function, *f->entry, symbols, kernels).Emit(steps);
     } else {
       std::vector<llvm::Function*> parts;
-      for (size_t i = 0; i < steps.size(); i += kStepsAFunction) {
+      for (const EntryEmitter::Steps part : Parts(steps)) {
         parts.push_back(
             emitter.AddFunction(fmt::format("{}.part{}", symbol, parts.size()), type, false));
-        EntryEmitter(emitter, parts.back(), *f->entry, symbols, kernels)
-            .Emit(steps.subspan(i, std::min(kStepsAFunction, steps.size() - i)));
+        EntryEmitter(emitter, parts.back(), *f->entry, symbols, kernels).Emit(part);
       }
       EntryEmitter(emitter, function, *f->entry, symbols, kernels).Emit(parts);
     }

@@ -88,6 +88,10 @@ Node* Function::Append(const OpDef& op, std::span<const Value> operands, AttrLis
   return nodes_.back().get();
 }
 
+void Function::ExtendResults(Node& node, std::span<const Type> types) {
+  node.types_.insert(node.types_.end(), types.begin(), types.end());
+}
+
 void Function::AddResult(Value value, std::string name, int alias) {
   results_.push_back({value, std::move(name), alias});
 }

@@ -29,9 +29,12 @@ struct Result {
   int alias = -1;    // index of the argument whose memory it uses, or -1
 };
 
-// kGraph: what users and passes write. kKernel: one fused kernel, called by a graph function
-// through `call`.
-enum class FunctionKind : uint8_t { kGraph, kKernel };
+// kGraph: what users and passes write, an entry of the compiled module. kKernel: one fused kernel,
+// called by a graph function through `call`. kBody: a graph too, but one step of a `scan`: no
+// entry, and gone with the last scan that names it.
+enum class FunctionKind : uint8_t { kGraph, kKernel, kBody };
+
+class Module;
 
 class Function {
  public:
@@ -42,6 +45,10 @@ class Function {
 
   const std::string& name() const { return name_; }
   FunctionKind kind() const { return kind_; }
+  // What users write, entries and bodies: a graph of ops, rather than a kernel.
+  bool is_graph() const { return kind_ != FunctionKind::kKernel; }
+  // The module that owns it; null for a function of its own.
+  Module* module() const { return module_; }
 
   Value AddArgument(std::string name, Type type, Location location = {});
   int num_args() const { return static_cast<int>(args_.size()); }
@@ -53,6 +60,8 @@ class Function {
   // Appends a node without any check; ir/builder.h's Emit is the checked way.
   Node* Append(const OpDef& op, std::span<const Value> operands, AttrList attrs,
                std::span<const Type> types, Location location);
+  // Gives a node further results, behind those that it has.
+  void ExtendResults(Node& node, std::span<const Type> types);
   const std::vector<std::unique_ptr<Node>>& nodes() const { return nodes_; }
   // One more than the largest Node::id: the size for a side table indexed by id (arguments
   // included).
@@ -94,8 +103,10 @@ class Function {
   std::unique_ptr<loop::EntryPlan> entry;
 
  private:
+  friend class Module;
   std::string name_;
   FunctionKind kind_;
+  Module* module_ = nullptr;
   std::vector<std::unique_ptr<Node>> args_, nodes_;
   std::vector<Result> results_;
   std::unique_ptr<Node> poison_;

@@ -14,6 +14,7 @@ Function& Module::AddFunction(std::string name, FunctionKind kind) {
   IR_CHECK_MSG(Find(name) == nullptr, name);
   by_name_.emplace(name, functions_.size());
   functions_.push_back(std::make_unique<Function>(std::move(name), kind));
+  functions_.back()->module_ = this;
   return *functions_.back();
 }
 
@@ -34,21 +35,24 @@ void Module::EraseFunction(const Function* function) {
   for (size_t i = 0; i < functions_.size(); ++i) by_name_.emplace(functions_[i]->name(), i);
 }
 
+Function& Module::AddCopy(const Function& from, std::string name) {
+  Function& to = AddFunction(std::move(name), from.kind());
+  std::vector<Value> args;
+  for (int i = 0; i < from.num_args(); ++i) {
+    const Node& a = *from.arg(i).node();
+    args.push_back(to.AddArgument(a.name(), a.type(), a.location()));
+  }
+  const std::vector<Value> results = InlineInto(to, from, args);
+  for (size_t i = 0; i < results.size(); ++i) {
+    to.AddResult(results[i], from.results()[i].name, from.results()[i].alias);
+  }
+  return to;
+}
+
 std::unique_ptr<Module> Module::Clone() const {
   auto copy = std::make_unique<Module>(name_);
   copy->parameters_ = parameters_;
-  for (const auto& f : functions_) {
-    Function& to = copy->AddFunction(f->name(), f->kind());
-    std::vector<Value> args;
-    for (int i = 0; i < f->num_args(); ++i) {
-      const Node& a = *f->arg(i).node();
-      args.push_back(to.AddArgument(a.name(), a.type(), a.location()));
-    }
-    const std::vector<Value> results = InlineInto(to, *f, args);
-    for (size_t i = 0; i < results.size(); ++i) {
-      to.AddResult(results[i], f->results()[i].name, f->results()[i].alias);
-    }
-  }
+  for (const auto& f : functions_) copy->AddCopy(*f, f->name());
   return copy;
 }
 

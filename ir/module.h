@@ -37,6 +37,8 @@ class Module {
   const std::string& name() const { return name_; }
 
   Function& AddFunction(std::string name, FunctionKind kind = FunctionKind::kGraph);
+  // A copy of a function, of this module or another: graph alone, no attached loops or plans.
+  Function& AddCopy(const Function& from, std::string name);
   // A name derived from `stem` that no function has: stem, stem_1, ...
   std::string UniqueName(std::string_view stem) const;
   Function* Find(std::string_view name) const;

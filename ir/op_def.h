@@ -64,6 +64,7 @@ enum Trait : uint32_t {
   kSplat = 1u << 10,          // every element equals attribute "value" (constant)
   kTypeOnly = 1u << 11,       // depends on the types of its operands, not on their elements (count)
   kByPhase = 1u << 12,        // operand 0 while training, operand 1 otherwise
+  kLoop = 1u << 13,           // with kCall: runs the callee once for each step of time (ops/scan.h)
 };
 using Traits = uint32_t;
 

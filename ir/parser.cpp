@@ -56,12 +56,12 @@ class Parser : private TextReader {
       bool good = false;
       if (token_.Is("param")) {
         good = ParseParameter();
-      } else if (token_.Is("func") || token_.Is("kernel")) {
+      } else if (token_.Is("func") || token_.Is("body") || token_.Is("kernel")) {
         good = ParseFunction();
       } else if (token_.Is("loops") || token_.Is("plan") || token_.Is("entry")) {
         good = SkipAttached();
       } else {
-        good = Unexpected("'param', 'func' or 'kernel'");
+        good = Unexpected("'param', 'func', 'body' or 'kernel'");
       }
       if (!good) return false;
     }
@@ -113,7 +113,9 @@ class Parser : private TextReader {
   // ---- functions ----
 
   bool ParseFunction() {
-    const FunctionKind kind = token_.Is("kernel") ? FunctionKind::kKernel : FunctionKind::kGraph;
+    const FunctionKind kind = token_.Is("kernel") ? FunctionKind::kKernel
+                              : token_.Is("body") ? FunctionKind::kBody
+                                                  : FunctionKind::kGraph;
     Advance();
     FunctionDraft f;
     f.place = token_;

@@ -128,7 +128,9 @@ class FunctionPrinter {
   }
 
   void Signature(std::string& out) const {
-    out += f_.kind() == FunctionKind::kKernel ? "kernel @" : "func @";
+    out += f_.kind() == FunctionKind::kKernel ? "kernel @"
+           : f_.kind() == FunctionKind::kBody ? "body @"
+                                              : "func @";
     out += SpellName(f_.name());
     out += '(';
     Wrapped args(out, "    ");

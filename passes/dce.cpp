@@ -1,5 +1,11 @@
 #include "passes/dce.h"
 
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "ir/op_def.h"
+
 namespace gradus::passes {
 namespace {
 
@@ -21,12 +27,33 @@ bool DceFunction(ir::Function& function) {
   return any;
 }
 
+// Bodies that no loop names any more. One may have been named by another.
+bool EraseBodies(ir::Module& module) {
+  bool changed = false;
+  while (true) {
+    absl::flat_hash_set<std::string> named;
+    for (const auto& f : module.functions()) {
+      for (const auto& node : f->nodes()) {
+        if (node->op().has(ir::kCall)) named.insert(node->attr<ir::FunctionRef>("callee").name);
+      }
+    }
+    std::vector<const ir::Function*> dead;
+    for (const auto& f : module.functions()) {
+      if (f->kind() == ir::FunctionKind::kBody && !named.contains(f->name()))
+        dead.push_back(f.get());
+    }
+    for (const ir::Function* f : dead) module.EraseFunction(f);
+    if (dead.empty()) return changed;
+    changed = true;
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<bool> Dce(ir::Module& module, const PassContext&) {
   bool changed = false;
   for (const auto& f : module.functions()) changed = DceFunction(*f) || changed;
-  return changed;
+  return EraseBodies(module) || changed;
 }
 
 }  // namespace gradus::passes

@@ -1,7 +1,7 @@
 #pragma once
 
 // Dead code: removes nodes whose results no result of the function depends on. Arguments stay: they
-// are the signature.
+// are the signature. Bodies that no loop names any more go, too.
 
 #include "passes/pass.h"
 

@@ -63,7 +63,7 @@ absl::StatusOr<bool> InlineCalls(ir::Module& module, const PassContext&) {
   absl::flat_hash_map<const Function*, State> state;
   std::vector<Function*> stack;
   for (const auto& f : module.functions()) {
-    if (f->kind() == ir::FunctionKind::kGraph) stack.push_back(f.get());
+    if (f->is_graph()) stack.push_back(f.get());
   }
   bool changed = false;
   while (!stack.empty()) {

@@ -12,6 +12,11 @@ FunctionCut OneOpAKernel(const ir::Function& f) {
   std::vector<bool> is_result(static_cast<size_t>(f.id_bound()), false);
   for (const ir::Result& r : f.results())
     is_result[static_cast<size_t>(r.value.node()->id())] = true;
+  for (const auto& node : f.nodes()) {  // what is passed to a function must be stored, too
+    if (!node->op().has(ir::kCall)) continue;
+    for (const ir::Value v : node->operands())
+      is_result[static_cast<size_t>(v.node()->id())] = true;
+  }
   for (const auto& node : f.nodes()) {
     if (node->op().has(ir::kCall)) continue;
     const bool leaf = node->op().has(ir::kLeaf);

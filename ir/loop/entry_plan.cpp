@@ -21,8 +21,26 @@ std::string ToString(const Polynomial& p) {
 
 namespace {
 
+std::string_view Name(When when) {
+  switch (when) {
+    case When::kEmpty: return "without steps";
+    case When::kFirst: return "in the first step";
+    case When::kLast: return "in the last step";
+    case When::kOddLeft: return "while an odd number is left";
+  }
+  return "";
+}
+
 std::string ToString(const Place& p) {
   switch (p.kind) {
+    case Place::Kind::kSlice:
+      return fmt::format("part of %{} at step {}{}, {} bytes each", p.index, p.loop,
+                         p.shift == 0  ? ""
+                         : p.shift > 0 ? " + 1"
+                                       : " - 1",
+                         ToString(p.offset));
+    case Place::Kind::kEither:
+      return fmt::format("%{} {} of {}, else %{}", p.index, Name(p.when), p.loop, p.other);
     case Place::Kind::kArgument: return fmt::format("argument {}", p.index);
     case Place::Kind::kResult: return fmt::format("result {}", p.index);
     case Place::Kind::kWorkspace: return fmt::format("workspace at {}", ToString(p.offset));
@@ -58,12 +76,19 @@ std::string Print(const EntryPlan& plan) {
     out += fmt::format("  %{}: {} {}\n", i, ir::ToString(plan.places[i].type),
                        ToString(plan.places[i]));
   }
-  for (const auto& step : plan.steps) {
+  std::string indent = "  ";
+  for (const EntryStep& step : plan.steps) {
     if (const auto* call = std::get_if<KernelCall>(&step)) {
-      out += fmt::format("  {}\n", CallText(*call));
+      out += fmt::format("{}{}\n", indent, CallText(*call));
+    } else if (const auto* copy = std::get_if<CopyStep>(&step)) {
+      out += fmt::format("{}%{} = copy %{}\n", indent, copy->to, copy->from);
+    } else if (const auto* loop = std::get_if<LoopBegin>(&step)) {
+      out += fmt::format("{}for step {} in 0..{}{} {{\n", indent, loop->loop, ToString(loop->count),
+                         loop->reverse ? " reversed" : "");
+      indent += "  ";
     } else {
-      const auto& copy = std::get<CopyStep>(step);
-      out += fmt::format("  %{} = copy %{}\n", copy.to, copy.from);
+      indent.resize(indent.size() - 2);
+      out += indent + "}\n";
     }
   }
   return out + "}\n";

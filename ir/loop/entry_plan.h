@@ -23,12 +23,31 @@ struct SizeTerm {
 using Polynomial = std::vector<SizeTerm>;
 std::string ToString(const Polynomial& p);
 
+// A condition on the loop's number of steps, n, and on how many are done, s: 0 before the loop, n
+// after it.
+enum class When : uint8_t {
+  kEmpty,    // n = 0
+  kFirst,    // s = 0
+  kLast,     // s = n - 1
+  kOddLeft,  // n - s is odd
+};
+
 struct Place {
-  enum class Kind : uint8_t { kArgument, kResult, kWorkspace };
+  enum class Kind : uint8_t {
+    kArgument,
+    kResult,
+    kWorkspace,
+    kSlice,   // one step's part of the place `index`
+    kEither,  // the place `index` when `when` holds, else the place `other`
+  };
   Kind kind = Kind::kArgument;
-  int index = 0;      // of the argument or result
-  Polynomial offset;  // kWorkspace: from its start, a multiple of 64
+  int index = 0;      // of the argument or result; of another place
+  Polynomial offset;  // kWorkspace: from its start, a multiple of 64; kSlice: bytes of one step
   ir::Type type;
+  int loop = 0;              // kSlice, kEither
+  int shift = 0;             // kSlice: +1: the part of the step after this one
+  When when = When::kEmpty;  // kEither
+  int other = 0;             // kEither
 };
 
 struct KernelCall {
@@ -43,11 +62,24 @@ struct CopyStep {
   int from = 0, to = 0;
 };
 
+// The steps from here to the LoopEnd of the same number run `count` times; places that are parts of
+// others move from the first part to the last, or with `reverse` from the last to the first.
+struct LoopBegin {
+  int loop = 0;  // numbers are unique in an entry
+  Extent count;
+  bool reverse = false;
+};
+struct LoopEnd {
+  int loop = 0;
+};
+
+using EntryStep = std::variant<KernelCall, CopyStep, LoopBegin, LoopEnd>;
+
 struct EntryPlan {
   std::vector<Symbol> symbols;  // in order of first appearance in the arguments' types
   std::vector<Place> places;
-  std::vector<std::variant<KernelCall, CopyStep>> steps;
-  Polynomial workspace;  // bytes
+  std::vector<EntryStep> steps;  // loops nest
+  Polynomial workspace;          // bytes
 };
 
 std::string Print(const EntryPlan& plan);

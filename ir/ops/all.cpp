@@ -10,9 +10,10 @@ namespace gradus::ir {
 namespace {
 
 constexpr OpTable (*kTables[])() = {
-    ArithmeticOps,  PiecewiseOps,   ExponentialOps, SmoothOps,    ComparisonOps,     SelectionOps,
-    ContractionOps, ConvolutionOps, WindowOps,      ReductionOps, IndexReductionOps, BroadcastOps,
-    ReshapeOps,     SliceOps,       JoinOps,        LeafOps,      RandomOps,         StructureOps,
+    ArithmeticOps,     PiecewiseOps,   ExponentialOps, SmoothOps,    ComparisonOps,
+    SelectionOps,      ContractionOps, ConvolutionOps, WindowOps,    ReductionOps,
+    IndexReductionOps, BroadcastOps,   ReshapeOps,     SliceOps,     JoinOps,
+    LeafOps,           RandomOps,      ScanOps,        StructureOps,
 };
 
 std::vector<const OpDef*> Sorted() {

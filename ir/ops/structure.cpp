@@ -10,6 +10,10 @@ namespace gradus::ir {
 namespace {
 
 absl::StatusOr<Types> ResultsOfCall(const Function& callee, std::span<const Type> operands) {
+  if (callee.kind() == FunctionKind::kBody) {
+    return TypeError(
+        fmt::format("@{} is a body\nhelp: bodies are for scan; make it a func", callee.name()));
+  }
   if (operands.size() != static_cast<size_t>(callee.num_args())) {
     return TypeError(fmt::format("@{} takes {} arguments, got {}", callee.name(), callee.num_args(),
                                  operands.size()));

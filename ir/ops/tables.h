@@ -29,5 +29,6 @@ OpTable JoinOps();
 OpTable LeafOps();
 OpTable RandomOps();
 OpTable StructureOps();
+OpTable ScanOps();
 
 }  // namespace gradus::ir

@@ -303,7 +303,7 @@ bool OutlineGraphs(ir::Module& module, FunctionCut (*cut)(const Function&)) {
   const size_t count = module.functions().size();  // kernels are added behind
   for (size_t i = 0; i < count; ++i) {
     Function& f = *module.functions()[i];
-    if (f.kind() != ir::FunctionKind::kGraph) continue;
+    if (!f.is_graph()) continue;
     const FunctionCut of_f = cut(f);
     if (of_f.empty()) continue;
     Outline(f, of_f, pool);

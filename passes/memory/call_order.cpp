@@ -16,8 +16,11 @@ using ir::Value;
 
 class Orderer {
  public:
-  Orderer(const Function& function, const ir::Module& module)
-      : function_(function), module_(module), count_(static_cast<int>(function.nodes().size())) {
+  Orderer(const Function& function, const ir::Module& module, std::span<const int> memory)
+      : function_(function),
+        module_(module),
+        memory_(memory),
+        count_(static_cast<int>(function.nodes().size())) {
     position_.assign(static_cast<size_t>(function.id_bound()), -1);
     for (int i = 0; i < count_; ++i) {
       position_[static_cast<size_t>(function.nodes()[static_cast<size_t>(i)]->id())] = i;
@@ -35,7 +38,7 @@ class Orderer {
 
   CallOrder Process() {
     CallOrder out;
-    for (const ir::Result& r : function_.results()) out.in_place.push_back(TryInPlace(r));
+    for (size_t i = 0; i < memory_.size(); ++i) out.in_place.push_back(TryInPlace(i));
     out.order = Sorted();
     return out;
   }
@@ -50,23 +53,25 @@ class Orderer {
     return readers_[static_cast<size_t>(argument)];
   }
 
-  bool TryInPlace(const ir::Result& r) {
-    if (r.alias < 0) return false;
-    const int writer = position_[static_cast<size_t>(r.value.node()->id())];
+  bool TryInPlace(size_t result) {
+    const int memory = memory_[result];
+    if (memory < 0) return false;
+    const Value value = function_.results()[result].value;
+    const int writer = position_[static_cast<size_t>(value.node()->id())];
     if (writer < 0) return false;  // an argument: a copy, if it is another
+    if (!IsKernelCall(module_, node(writer))) return false;  // a loop
     // A second result in another argument of the same value, or the old value asked for as a
     // result: a copy.
-    for (const ir::Result& other : function_.results()) {
-      if (&other == &r) break;
-      if (other.value == r.value && other.alias >= 0) return false;
+    for (size_t other = 0; other < result; ++other) {
+      if (function_.results()[other].value == value && memory_[other] >= 0) return false;
     }
     const loop::Kernel& kernel = *CalleeOf(module_, node(writer)).kernel;
-    const Value argument = function_.arg(r.alias);
+    const Value argument = function_.arg(memory);
     for (int k = 0; k < node(writer).num_operands(); ++k) {
-      if (node(writer).operand(k) == argument && !InPlaceSafe(kernel, k, r.value.result()))
+      if (node(writer).operand(k) == argument && !InPlaceSafe(kernel, k, value.result()))
         return false;
     }
-    const std::vector<int> readers = readers_of(r.alias);
+    const std::vector<int> readers = readers_of(memory);
     const std::vector<bool> reachable = ReachableFrom(writer);
     for (const int reader : readers) {
       if (reader != writer && reachable[static_cast<size_t>(reader)]) return false;
@@ -118,6 +123,7 @@ class Orderer {
 
   const Function& function_;
   const ir::Module& module_;
+  std::span<const int> memory_;  // by result: the argument that it may overwrite, or -1
   int count_;
   std::vector<int> position_;              // of a node, by id; -1 for arguments
   std::vector<std::vector<int>> after_;    // what must run later, by position
@@ -126,8 +132,9 @@ class Orderer {
 
 }  // namespace
 
-CallOrder OrderCalls(const Function& function, const ir::Module& module) {
-  return Orderer(function, module).Process();
+CallOrder OrderCalls(const Function& function, const ir::Module& module,
+                     std::span<const int> memory) {
+  return Orderer(function, module, memory).Process();
 }
 
 }  // namespace gradus::passes

@@ -7,7 +7,7 @@ const std::vector<OpCase>& OpCases() {
     std::vector<OpCase> all;
     for (auto* make :
          {ArithmeticCases, FunctionCases, ComparisonCases, ReductionCases, ContractionCases,
-          ConvolutionCases, PoolingCases, MovementCases, LeafCases, CompositeCases}) {
+          ConvolutionCases, PoolingCases, MovementCases, LeafCases, ScanCases, CompositeCases}) {
       for (OpCase& c : make()) all.push_back(std::move(c));
     }
     return all;

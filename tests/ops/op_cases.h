@@ -100,6 +100,7 @@ std::vector<OpCase> ConvolutionCases();
 std::vector<OpCase> PoolingCases();
 std::vector<OpCase> MovementCases();
 std::vector<OpCase> LeafCases();
+std::vector<OpCase> ScanCases();
 std::vector<OpCase> CompositeCases();
 
 // The rows of registered ops, and those of composites.
