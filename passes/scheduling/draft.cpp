@@ -76,9 +76,7 @@ void Draft::MergeLoops(Arena& arena) {
       k, [&](const Variable* x, const Variable* y) { return stride(x) > stride(y); });
   for (Variables* list : {&batch, &m, &n, &k}) {
     std::vector<Index> all = forms();
-    for (const loop::Substitution& s : MergeAdjacent(arena, *list, all)) {
-      Substitute(arena, std::span(&s, 1));
-    }
+    for (const Merge& merge : MergeAdjacent(arena, *list, all)) Substitute(arena, merge);
   }
 }
 
@@ -91,6 +89,9 @@ bool IsDirect(const Scalar* side, ir::DType dtype, std::span<const Variable* con
 namespace {
 
 int64_t Number(const Variable* v) { return v->extent().is_number() ? v->extent().number() : 0; }
+
+// So many rows of a tile hide the loads of B behind their multiplications.
+constexpr int64_t kEnoughRows = 4;
 
 int ScalarOps(const std::vector<loop::FlatStore>& stores) {
   std::vector<const Scalar*> roots;
@@ -119,8 +120,8 @@ std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std
   draft.MergeLoops(planner.arena);
   if (draft.m.empty()) draft.m.push_back(planner.arena.NewVariable("one", Extent(1)));
 
-  // Row variable: the innermost, or one more than twice as large. It needs strides that are
-  // numbers.
+  // Row variable: the innermost if it is known to fill a tile or nearly so, or one more than twice
+  // as large. It needs strides that are numbers.
   const std::vector<Index> forms = draft.forms();
   const auto has_numeric_strides = [&](const Variable* v) {
     return std::ranges::all_of(forms, [&](const Index& f) { return Stride(f, v).has_value(); });
@@ -129,7 +130,8 @@ std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std
   for (size_t i = draft.m.size(); i-- > 0;) {
     if (!has_numeric_strides(draft.m[i])) continue;
     if (row == draft.m.size() ||
-        Passes(std::span(&draft.m[i], 1)) > 2 * Passes(std::span(&draft.m[row], 1))) {
+        (Number(draft.m[row]) < kEnoughRows &&
+         Passes(std::span(&draft.m[i], 1)) > 2 * Passes(std::span(&draft.m[row], 1)))) {
       row = i;
     }
   }
@@ -170,6 +172,7 @@ std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std
   query.n = Number(n);
   query.k = 1;
   for (const Variable* v : c.k) query.k *= Number(v);
+  query.typical_k = Passes(c.k);
   query.a_row_stride_bytes = std::abs(Stride(c.a.offset, rows).value_or(0)) * query.element_bytes;
   query.output_bytes =
       static_cast<int64_t>(Passes(c.m) * Passes(std::span(&n, 1))) * query.element_bytes;

@@ -12,9 +12,8 @@ bool CanMerge(std::span<const Index> forms, const Variable* p, const Variable* q
   });
 }
 
-std::vector<loop::Substitution> MergeAdjacent(Arena& arena, Variables& list,
-                                              std::vector<Index>& forms) {
-  std::vector<loop::Substitution> applied;
+std::vector<Merge> MergeAdjacent(Arena& arena, Variables& list, std::vector<Index>& forms) {
+  std::vector<Merge> applied;
   for (size_t i = 0; i + 1 < list.size();) {
     const Variable* p = list[i];
     const Variable* q = list[i + 1];
@@ -23,9 +22,9 @@ std::vector<loop::Substitution> MergeAdjacent(Arena& arena, Variables& list,
       continue;
     }
     const Variable* merged = arena.NewVariable(p->name() + q->name(), p->extent() * q->extent());
-    const loop::Substitution both[] = {{p, Index(int64_t{0})}, {q, Index(merged)}};
+    const Merge both = {{{p, Index(int64_t{0})}, {q, Index(merged)}}};
     for (Index& form : forms) form = loop::Substitute(arena, form, both);
-    applied.insert(applied.end(), std::begin(both), std::end(both));
+    applied.push_back(both);
     list[i] = merged;
     list.erase(list.begin() + static_cast<std::ptrdiff_t>(i) + 1);
     if (i > 0) --i;  // the merged loop may now fit the one before
@@ -85,8 +84,8 @@ bool MergeOneReductionPair(Arena& arena, Block& block) {
 
 void MergeLoops(Arena& arena, Block& block) {
   std::vector<Index> forms = FormsOf(block);
-  for (const loop::Substitution& s : MergeAdjacent(arena, block.loops, forms)) {
-    SubstituteVariables(arena, block, std::span(&s, 1));
+  for (const Merge& merge : MergeAdjacent(arena, block.loops, forms)) {
+    SubstituteVariables(arena, block, merge);
   }
   while (MergeOneReductionPair(arena, block)) {
   }

@@ -4,6 +4,8 @@
 // coefficient(p) = extent(q) * coefficient(q). [B, T, C] then is a plain matrix, and an elementwise
 // kernel one flat loop.
 
+#include <array>
+
 #include "passes/scheduling/blocks.h"
 
 namespace gradus::passes::scheduling {
@@ -11,10 +13,13 @@ namespace gradus::passes::scheduling {
 // True if every form lets `p` and `q` become one variable p * extent(q) + q.
 bool CanMerge(std::span<const Index> forms, const Variable* p, const Variable* q);
 
-// Merges in `list` (outermost first) what the forms allow. Returns the substitutions, to be applied
-// in order, one after the other; `list` and `forms` have them applied already.
-std::vector<loop::Substitution> MergeAdjacent(Arena& arena, Variables& list,
-                                              std::vector<Index>& forms);
+// What stands for both variables. They are to be replaced at once: with one of them alone at 0, a
+// guard might seem always to hold, or never.
+using Merge = std::array<loop::Substitution, 2>;
+
+// Merges in `list` (outermost first) what the forms allow. Returns the merges, to be applied in
+// order, one after the other; `list` and `forms` have them applied already.
+std::vector<Merge> MergeAdjacent(Arena& arena, Variables& list, std::vector<Index>& forms);
 
 // All index forms of a block: offsets, loads, index values, guards.
 std::vector<Index> FormsOf(const Block& block);

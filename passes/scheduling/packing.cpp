@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "passes/scheduling/nests.h"
+#include "passes/scheduling/windows.h"
 
 namespace gradus::passes::scheduling {
 namespace {
@@ -18,6 +19,36 @@ void Emit(Planner& planner, Variables loops, int buffer, const Index& offset, co
       MakeNest(planner.arena, std::move(block), planner.target, purpose));
 }
 
+bool HasGuard(const Scalar* side) {
+  const Scalar* const roots[] = {side};
+  return std::ranges::any_of(PostOrder(roots),
+                             [](const Scalar* s) { return s->kind == ScalarKind::kGuard; });
+}
+
+// How a side is packed, as printed.
+std::string PackedHow(const Windowed& windowed) {
+  if (windowed.places.empty()) return "pack";
+  return HasGuard(windowed.scalar) ? "pack=halo" : "pack=window";
+}
+
+// What a step of `v` adds to a form, about: a quotient grows by a part of it.
+double StepOf(const Index& form, const Variable* v) {
+  double step = 0;
+  for (const loop::Term& term : form.terms()) {
+    if (term.variable == nullptr) continue;
+    double times = static_cast<double>(std::abs(term.coefficient));
+    if (!term.symbols.empty()) times *= 1e9;
+    if (term.variable == v) {
+      step += times;
+    } else if (term.variable->kind() != Variable::Kind::kLoop) {
+      const bool quotient = term.variable->kind() == Variable::Kind::kFloorDiv;
+      step += times * StepOf(term.variable->numerator(), v) /
+              (quotient ? static_cast<double>(term.variable->divisor()) : 1);
+    }
+  }
+  return step;
+}
+
 bool HasUnitStride(const Scalar* side, const Variable* v) {
   const Scalar* const roots[] = {side};
   return std::ranges::all_of(PostOrder(roots), [&](const Scalar* s) {
@@ -29,11 +60,11 @@ bool HasUnitStride(const Scalar* side, const Variable* v) {
 
 Variables OwnOrder(const Scalar* side) {
   const Scalar* const roots[] = {side};
-  absl::flat_hash_map<const Variable*, int64_t> largest;
+  absl::flat_hash_map<const Variable*, double> largest;
   for (const Scalar* s : PostOrder(roots)) {
     if (s->kind != ScalarKind::kLoad) continue;
     for (const Variable* v : side->free) {
-      largest[v] = std::max(largest[v], std::abs(Stride(s->indices[0], v).value_or(INT64_MAX)));
+      largest[v] = std::max(largest[v], StepOf(s->indices[0], v));
     }
   }
   Variables order(side->free.begin(), side->free.end());
@@ -46,11 +77,13 @@ Variables OwnOrder(const Scalar* side) {
 }
 
 void PackA(Planner& planner, Draft& draft) {
-  const Variables order = OwnOrder(draft.a);
+  const Windowed windowed = FindWindows(planner.arena, draft.a, nullptr);
+  const Variables order = OwnOrder(windowed.scalar);
   const Planner::Laid laid = planner.LayOut(draft.dtype, order);
-  Emit(planner, order, laid.buffer, laid.offset, draft.a, "pack A");
-  draft.a = planner.arena.Load(laid.buffer, draft.dtype, std::span(&laid.offset, 1));
-  draft.how_a = "pack";
+  Emit(planner, order, laid.buffer, laid.offset, windowed.scalar, "pack A");
+  const Index offset = loop::Substitute(planner.arena, laid.offset, windowed.places);
+  draft.a = planner.arena.Load(laid.buffer, draft.dtype, std::span(&offset, 1));
+  draft.how_a = PackedHow(windowed);
 }
 
 void PackB(Planner& planner, Draft& draft) {
@@ -58,7 +91,8 @@ void PackB(Planner& planner, Draft& draft) {
   const bool transposed = !HasUnitStride(draft.b, n);
   // [batch and other columns][k][n]: n last, so that it has stride 1. Rows of an odd number of
   // cache lines, since the stores of a transposition would else fall into few cache sets.
-  Variables order = OwnOrder(draft.b);
+  const Windowed windowed = FindWindows(planner.arena, draft.b, n);
+  Variables order = OwnOrder(windowed.scalar);
   std::erase(order, n);
   std::ranges::stable_partition(order, [&](const Variable* v) { return !Contains(draft.k, v); });
   Variables rows = order;
@@ -75,9 +109,11 @@ void PackB(Planner& planner, Draft& draft) {
   } else {
     laid = planner.LayOut(draft.dtype, order);
   }
-  Emit(planner, order, laid.buffer, laid.offset, draft.b, transposed ? "transpose B" : "pack B");
-  draft.b = planner.arena.Load(laid.buffer, draft.dtype, std::span(&laid.offset, 1));
-  draft.how_b = transposed ? "pack=transpose" : "pack";
+  Emit(planner, order, laid.buffer, laid.offset, windowed.scalar,
+       transposed ? "transpose B" : "pack B");
+  const Index offset = loop::Substitute(planner.arena, laid.offset, windowed.places);
+  draft.b = planner.arena.Load(laid.buffer, draft.dtype, std::span(&offset, 1));
+  draft.how_b = transposed ? "pack=transpose" : PackedHow(windowed);
 }
 
 }  // namespace gradus::passes::scheduling

@@ -95,7 +95,7 @@ TileChoice ChooseTile(const TileQuery& query, const ir::Target& target) {
     }
   }
   if (query.m != 0) choice.rows = static_cast<int>(std::min<int64_t>(choice.rows, query.m));
-  if (query.k <= kShortSum && query.output_bytes > target.l2_bytes / 2) {
+  if (query.typical_k <= kShortSum && query.output_bytes > target.l2_bytes / 2) {
     choice.order = loop::Contraction::Order::kRowsOuter;
     if (choice.vectors == 4 && query.sums == 1) {
       choice.rows = query.m == 0 ? 8 : static_cast<int>(std::min<int64_t>(8, query.m));

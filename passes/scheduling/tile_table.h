@@ -13,6 +13,7 @@ namespace gradus::passes::scheduling {
 // What the table looks at. Sizes are 0 where they are known only when called.
 struct TileQuery {
   int64_t m = 0, n = 0, k = 0;
+  double typical_k = 0;  // with a typical size for what is known only when called
   int64_t a_row_stride_bytes = 0;
   int64_t output_bytes = 0;  // of the result, symbols taken for a typical size
   int element_bytes = 4;
