@@ -7,6 +7,7 @@
 #include "ir/op_def.h"
 #include "ir/ops/elementwise.h"
 #include "ir/ops/leaf.h"
+#include "passes/loop_gradient.h"
 
 namespace gradus::passes {
 namespace {
@@ -17,14 +18,20 @@ using ir::Value;
 
 class Differentiator {
  public:
-  Differentiator(Value result, std::span<const Value> wanted)
-      : function_(result.function()), result_(result), wanted_(wanted) {}
-
-  absl::StatusOr<std::vector<Value>> Process(Value seed) {
+  Differentiator(Function& function, std::span<const Value> wanted)
+      : function_(function), wanted_(wanted) {
     for (const auto& node : function_.nodes()) forward_.push_back(node.get());
     MarkPaths();
     gradients_.resize(static_cast<size_t>(function_.id_bound()));
-    Accumulate(result_, seed ? seed : ir::scalar_like(result_, 1.0));
+  }
+
+  // Before Process: what arrives at a result.
+  void Seed(Value result, Value seed) {
+    if (Carries(result)) Accumulate(result, seed);
+  }
+
+  // One value a wanted one; no value: nothing arrived.
+  absl::StatusOr<std::vector<Value>> Process() {
     for (Node* node : std::views::reverse(forward_)) {
       if (absl::Status s = Visit(*node); !s.ok()) {
         function_.set_location_override(std::nullopt);
@@ -33,10 +40,7 @@ class Differentiator {
     }
     function_.set_location_override(std::nullopt);
     std::vector<Value> out;
-    for (const Value w : wanted_) {
-      const Value g = GradientOf(w);
-      out.push_back(g ? g : ir::zeros_like(w));
-    }
+    for (const Value w : wanted_) out.push_back(GradientOf(w));
     if (function_.error()) return function_.error()->ToStatus();
     return out;
   }
@@ -60,12 +64,14 @@ class Differentiator {
 
   Value GradientOf(Value v) const {
     const auto& all = gradients_[static_cast<size_t>(v.node()->id())];
-    return all.empty() ? Value() : all[static_cast<size_t>(v.result())];
+    const auto result = static_cast<size_t>(v.result());
+    return result < all.size() ? all[result] : Value();
   }
 
   void Accumulate(Value v, Value gradient) {
     auto& all = gradients_[static_cast<size_t>(v.node()->id())];
-    if (all.empty()) all.resize(static_cast<size_t>(v.node()->num_results()));
+    const auto results = static_cast<size_t>(v.node()->num_results());
+    if (all.size() < results) all.resize(results);
     Value& slot = all[static_cast<size_t>(v.result())];
     slot = slot ? ir::add(slot, gradient) : gradient;
   }
@@ -79,7 +85,21 @@ class Differentiator {
     context.node = &node;
     context.grad = arrived[0];
     context.grads.assign(arrived.begin(), arrived.end());
+    if (node.op().has(ir::kLoop)) return VisitLoop(node, context.grads);
     return node.op().vjp_all != nullptr ? VisitAll(context) : VisitEach(context);
+  }
+
+  absl::Status VisitLoop(Node& node, std::span<const Value> arrived) {
+    std::vector<bool> wanted;
+    for (const Value v : node.operands()) wanted.push_back(Carries(v));
+    const absl::StatusOr<std::vector<Value>> gradients = LoopGradient(node, arrived, wanted);
+    if (!gradients.ok()) return gradients.status();
+    for (size_t i = 0; i < gradients->size(); ++i) {
+      if (wanted[i] && (*gradients)[i]) {
+        Accumulate(node.operand(static_cast<int>(i)), (*gradients)[i]);
+      }
+    }
+    return absl::OkStatus();
   }
 
   absl::Status VisitAll(const ir::Vjp& context) {
@@ -117,7 +137,6 @@ class Differentiator {
   }
 
   Function& function_;
-  Value result_;
   std::span<const Value> wanted_;
   std::vector<Node*> forward_;
   std::vector<bool> on_path_;
@@ -164,7 +183,23 @@ absl::StatusOr<std::vector<Value>> Gradients(Value result, std::span<const Value
       return d.ToStatus();
     }
   }
-  return Differentiator(result, wanted).Process(seed);
+  Differentiator differentiator(result.function(), wanted);
+  differentiator.Seed(result, seed ? seed : ir::scalar_like(result, 1.0));
+  absl::StatusOr<std::vector<Value>> gradients = differentiator.Process();
+  if (!gradients.ok()) return gradients;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (!(*gradients)[i]) (*gradients)[i] = ir::zeros_like(wanted[i]);
+  }
+  return gradients;
+}
+
+absl::StatusOr<std::vector<Value>> VectorGradients(std::span<const Value> results,
+                                                   std::span<const Value> seeds,
+                                                   std::span<const Value> wanted) {
+  if (results.empty()) return std::vector<Value>(wanted.size());
+  Differentiator differentiator(results[0].function(), wanted);
+  for (size_t i = 0; i < results.size(); ++i) differentiator.Seed(results[i], seeds[i]);
+  return differentiator.Process();
 }
 
 }  // namespace gradus::passes

@@ -19,4 +19,10 @@ absl::StatusOr<std::vector<ir::Value>> Gradients(ir::Value result,
                                                  std::span<const ir::Value> wanted,
                                                  ir::Value seed = {});
 
+// The same of several results at once, with a seed each: the gradients of the sum over all of
+// seed times result. A wanted value that none depends on gets no value.
+absl::StatusOr<std::vector<ir::Value>> VectorGradients(std::span<const ir::Value> results,
+                                                       std::span<const ir::Value> seeds,
+                                                       std::span<const ir::Value> wanted);
+
 }  // namespace gradus::passes

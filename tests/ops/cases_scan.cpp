@@ -82,7 +82,6 @@ std::vector<OpCase> ScanCases() {
        .reference = ReferenceScan,
        .f32 = {.ulps = 4, .absolute = 1e-5},
        .f64 = {.ulps = 4, .absolute = 1e-13},
-       .gradient = Gradient::kRefused,
        .refused = {{{{DType::kF32, {2}}},
                     {{"callee", ir::FunctionRef{"nobody"}},
                      {"carries", int64_t{0}},
