@@ -221,6 +221,27 @@ void Trainer::AddBatch(MetricTotals& totals, int64_t samples) const {
   totals.Add(ReadScalar(loss_), samples, sums_);
 }
 
+double Trainer::StepLoss() const { return ReadScalar(loss_); }
+
+MetricTotals Trainer::NewTotals() const {
+  MetricTotals totals = totals_;
+  totals.Clear();
+  return totals;
+}
+
+History Trainer::NewHistory() const {
+  History history;
+  history.metric_names = metric_names_;
+  history.model = model_name_;
+  for (const LayerInfo& layer : layers_) {
+    history.layers.push_back({layer.name, layer.type, layer.output, layer.parameters, ""});
+  }
+  history.parameters = num_parameters_;
+  history.compile_ms = report_.total_ms;
+  history.from_cache = report_.from_cache;
+  return history;
+}
+
 absl::StatusOr<Evaluation> Trainer::TrainStep(std::span<const TensorView> inputs,
                                               std::span<const TensorView> targets) {
   if (absl::Status s = Step(inputs, targets); !s.ok()) return s;

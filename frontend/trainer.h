@@ -4,6 +4,8 @@
 // of compiled code and performs no heap allocation.
 
 #include <cstdio>
+#include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,9 +19,18 @@
 #include "frontend/training/fit_options.h"
 #include "frontend/training/history.h"
 #include "frontend/training/metric_totals.h"
+#include "runtime/safetensors.h"
 #include "runtime/tensor.h"
 
 namespace gradus {
+
+// Parameters and layers' states by name.
+using Weights = std::map<std::string, runtime::Tensor, std::less<>>;
+
+struct LoadOptions {
+  bool allow_missing = false;  // parameters that the source does not have stay as they are
+  bool allow_extra = false;    // what the model does not have is skipped
+};
 
 class Trainer {
  public:
@@ -33,6 +44,9 @@ class Trainer {
   const CompileReport& compile_report() const { return report_; }
   int64_t num_parameters() const { return num_parameters_; }
   const std::vector<std::string>& metric_names() const { return metric_names_; }
+  const std::vector<std::string>& input_names() const { return input_names_; }
+  const std::vector<std::string>& output_names() const { return output_names_; }
+  const gradus_entry_info& forward_info() const { return forward_->executable().info(); }
 
   // New weights from a seed, and a fresh optimiser. Random layers draw from the same seed.
   absl::Status Reset(uint64_t seed);
@@ -45,6 +59,31 @@ class Trainer {
   // One step on one batch; arrays in the order of the model's inputs and outputs.
   absl::StatusOr<Evaluation> TrainStep(std::span<const runtime::TensorView> inputs,
                                        std::span<const runtime::TensorView> targets);
+  // The outputs for one batch.
+  absl::StatusOr<std::vector<runtime::Tensor>> Forward(std::span<const runtime::TensorView> inputs);
+
+  // Weights by name: parameters and layers' states (running statistics). Types and shapes must be
+  // the model's. An error lists what is missing, unknown or different, and nothing is changed;
+  // `source` stands for the weights in it.
+  absl::StatusOr<Weights> CloneWeights() const;
+  absl::Status SetWeights(const Weights& weights, const LoadOptions& options = {},
+                          std::string_view source = "the weights");
+  // One safetensors file; LoadWeights reads checkpoints, too.
+  absl::Status SaveWeights(std::string_view path) const;
+  absl::Status LoadWeights(std::string_view path, const LoadOptions& options = {});
+  // One file of NumPy a parameter in a folder that is there, "hidden.kernel.npy"; a / in a name is
+  // written %2F.
+  absl::Status SaveWeightsNpy(std::string_view folder) const;
+  absl::Status LoadWeightsNpy(std::string_view folder, const LoadOptions& options = {});
+
+  // All that the next steps follow from, beside the data, under the names of checkpoint.h. SetState
+  // changes nothing on an error.
+  std::vector<runtime::NamedTensorView> StateViews() const;
+  absl::Status SetState(const runtime::Safetensors& file);
+  // What a step changes: weights, optimiser, step.
+  std::vector<runtime::Tensor*> StateTensors();
+  // Whether no weight is NaN or infinite.
+  bool IsFinite() const;
 
   // Names as "hidden.kernel"; null if there is none.
   const runtime::Tensor* Parameter(std::string_view name) const;
@@ -57,7 +96,13 @@ class Trainer {
   void SetThreads(const gradus_threads* threads) { threads_ = threads; }
 
  private:
+  friend class FitLoop;  // frontend/training/fit.cpp
+
   Trainer() = default;
+  // Of no batch and no epoch.
+  MetricTotals NewTotals() const;
+  History NewHistory() const;
+  double StepLoss() const;  // of the last step
   absl::Status CheckData(const data::Dataset& data, bool with_targets) const;
   absl::Status CheckArray(const gradus_entry_info& entry, size_t argument, std::string_view what,
                           const data::NamedTensor& array) const;

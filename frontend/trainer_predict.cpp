@@ -15,8 +15,7 @@ absl::StatusOr<Evaluation> Trainer::Evaluate(const data::Dataset& data, int64_t 
   auto batches = data::Batches::Create(data, {.batch_size = batch_size, .shuffle = false});
   if (!batches.ok()) return batches.status();
   batches->StartEpoch(0);
-  MetricTotals totals = totals_;
-  totals.Clear();
+  MetricTotals totals = NewTotals();
   while (batches->Next()) {
     if (absl::Status s = SetBatch(batches->inputs(), batches->targets()); !s.ok()) return s;
     for (const NamedTensor& p : parameters_) arguments_.emplace_back(p.tensor);
@@ -27,6 +26,30 @@ absl::StatusOr<Evaluation> Trainer::Evaluate(const data::Dataset& data, int64_t 
     AddBatch(totals, batches->size());
   }
   return totals.Values(true);
+}
+
+absl::StatusOr<std::vector<runtime::Tensor>> Trainer::Forward(std::span<const TensorView> inputs) {
+  if (inputs.size() != input_names_.size()) {
+    return absl::InvalidArgumentError(fmt::format("forward: model {} has {} inputs, got {}",
+                                                  model_name_, input_names_.size(), inputs.size()));
+  }
+  arguments_.assign(inputs.begin(), inputs.end());
+  for (const NamedTensor& p : parameters_) arguments_.emplace_back(p.tensor);
+  auto dims = forward_->executable().BindSymbols(arguments_);
+  if (!dims.ok()) return dims.status();
+  std::vector<runtime::Tensor> outputs;
+  results_.clear();
+  for (size_t i = 0; i < output_names_.size(); ++i) {
+    auto shape = forward_->executable().ResultShape(static_cast<int64_t>(i), *dims);
+    if (!shape.ok()) return shape.status();
+    auto output = runtime::Tensor::Create(
+        static_cast<runtime::DType>(forward_info().results[i].dtype), *std::move(shape));
+    if (!output.ok()) return output.status();
+    outputs.push_back(*std::move(output));
+  }
+  for (runtime::Tensor& output : outputs) results_.emplace_back(output);
+  if (absl::Status s = forward_->Run(arguments_, results_, threads_); !s.ok()) return s;
+  return outputs;
 }
 
 absl::StatusOr<std::vector<runtime::Tensor>> Trainer::Predict(const data::Dataset& data,

@@ -126,8 +126,9 @@ int64_t Batches::batches_per_epoch() const {
   return (samples - 1) / options_.batch_size + 1;
 }
 
-void Batches::StartEpoch(int64_t epoch) {
-  begin_ = end_ = 0;
+void Batches::StartEpoch(int64_t epoch, int64_t skipped_batches) {
+  const int64_t skipped = std::clamp<int64_t>(skipped_batches, 0, batches_per_epoch());
+  begin_ = end_ = std::min(skipped * options_.batch_size, static_cast<int64_t>(order_.size()));
   std::iota(order_.begin(), order_.end(), int64_t{0});
   if (!options_.shuffle) return;
   PhiloxStream random(options_.seed, static_cast<uint64_t>(epoch));

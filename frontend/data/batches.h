@@ -58,8 +58,9 @@ class Batches {
   static absl::StatusOr<Batches> Create(const Dataset& dataset, BatchOptions options);
 
   int64_t batches_per_epoch() const;
-  // Only the order depends on the epoch: any epoch can be started at any time.
-  void StartEpoch(int64_t epoch);
+  // Only the order depends on the epoch: any epoch can be started at any time, and after any number
+  // of its batches.
+  void StartEpoch(int64_t epoch, int64_t skipped_batches = 0);
   // Moves to the next batch; false after the last one.
   bool Next();
 

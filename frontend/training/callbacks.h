@@ -24,20 +24,24 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "frontend/training/history.h"
+#include "frontend/training/metric_totals.h"
 #include "runtime/tensor.h"
 
 namespace gradus {
 
 class Trainer;
 
-// One step, after it. References are to what Fit keeps.
+// One step, after it.
 struct BatchLog {
   int64_t epoch = 0;          // from 1
   int64_t step_in_epoch = 0;  // from 1
   int64_t step = 0;           // from 1, through all epochs
   int64_t samples = 0;
-  double loss = 0;            // of this batch
-  const Evaluation& running;  // means over the epoch so far
+  double loss = 0;  // of this batch
+  // Loss and metrics over the epoch so far; made only where somebody asks.
+  Evaluation Running() const { return totals->Values(false); }
+
+  const MetricTotals* totals = nullptr;
 };
 
 // What a callback may do, beside looking.
@@ -142,6 +146,8 @@ class EarlyStopping : public Callback {
   double best() const { return best_; }
 
  private:
+  void Stop(TrainingControl& control) const;
+
   EarlyStoppingOptions options_;
   int64_t best_epoch_ = 0, waited_ = 0;
   double best_ = 0;

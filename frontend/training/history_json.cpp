@@ -33,7 +33,11 @@ Json Numbers(const Range& values) {
 }
 
 Json ToObject(const Evaluation& e) {
-  return {{"loss", Number(e.loss)}, {"metrics", Numbers(e.metrics)}};
+  Json tables = Json::array();
+  for (const MetricTable& t : e.tables) {
+    tables.push_back({{"name", t.name}, {"columns", t.columns}, {"values", Numbers(t.values)}});
+  }
+  return {{"loss", Number(e.loss)}, {"metrics", Numbers(e.metrics)}, {"tables", std::move(tables)}};
 }
 
 Json ToObject(const StepRecords& s) {
@@ -95,6 +99,12 @@ class Reader {
     Reader r(*Find(key), Path(key), status_);
     r.Read("loss", out.loss);
     r.ReadNumbers("metrics", out.metrics);
+    r.ReadObjects("tables", [&](Reader& row) {
+      MetricTable& table = out.tables.emplace_back();
+      row.Read("name", table.name);
+      row.Read("columns", table.columns);
+      row.ReadNumbers("values", table.values);
+    });
   }
   // Calls `f` with a reader of each object of a list.
   template <typename F>
@@ -172,6 +182,15 @@ absl::Status CheckLengths(const History& h) {
     if (absl::Status s = fits("norms of " + n.name, n.weight.size(), steps); !s.ok()) return s;
   }
   for (const EpochRecord& e : h.epochs) {
+    for (const Evaluation* part : {&e.training, e.validation ? &*e.validation : nullptr}) {
+      if (part == nullptr) continue;
+      for (const MetricTable& t : part->tables) {
+        if (!t.columns.empty() && t.values.size() % t.columns.size() == 0) continue;
+        return absl::InvalidArgumentError(
+            fmt::format("table {} of epoch {}: {} columns, but {} values", t.name, e.epoch,
+                        t.columns.size(), t.values.size()));
+      }
+    }
     const size_t metrics = h.metric_names.size();
     const std::string what = fmt::format("metrics of epoch {}", e.epoch);
     if (absl::Status s = fits(what, e.training.metrics.size(), metrics); !s.ok()) return s;

@@ -55,6 +55,20 @@ void MetricTotals::Add(double loss, int64_t samples, std::span<const runtime::Te
   }
 }
 
+std::vector<double> MetricTotals::State() const {
+  std::vector<double> state = {samples_, loss_};
+  state.insert(state.end(), totals_.begin(), totals_.end());
+  return state;
+}
+
+bool MetricTotals::SetState(std::span<const double> state) {
+  if (state.size() != totals_.size() + 2) return false;
+  samples_ = state[0];
+  loss_ = state[1];
+  std::ranges::copy(state.subspan(2), totals_.begin());
+  return true;
+}
+
 Evaluation MetricTotals::Values(bool with_tables) const {
   Evaluation e;
   e.loss = loss_ / samples_;

@@ -35,6 +35,9 @@ class MetricTotals {
   // What a batch gave: the mean loss of its samples, and the sums in the order of Create.
   // Allocates nothing.
   void Add(double loss, int64_t samples, std::span<const runtime::Tensor> sums);
+  // All that Values follows from, to go on later; SetState is false for one of other metrics.
+  std::vector<double> State() const;
+  bool SetState(std::span<const double> state);
   // Of all batches since Clear; `with_tables` allocates.
   Evaluation Values(bool with_tables) const;
 

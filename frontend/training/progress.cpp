@@ -52,17 +52,22 @@ Progress::Progress(std::FILE* out, ProgressMode mode, int64_t epochs, int64_t st
   lines_ = mode != ProgressMode::kOff;
 }
 
-void Progress::StartEpoch(int64_t epoch) {
+void Progress::StartEpoch(int64_t epoch, int64_t done) {
   epoch_ = epoch;
+  done_ = done;
   start_ = Clock::now();
   drawn_ = start_;
 }
 
+bool Progress::Due(int64_t step) const {
+  return bar_ && (step == steps_ || SecondsSince(drawn_) >= kRedrawSeconds);
+}
+
 void Progress::Step(int64_t step, const Evaluation& running) {
-  if (!bar_ || (SecondsSince(drawn_) < kRedrawSeconds && step != steps_)) return;
+  if (!Due(step)) return;
   drawn_ = Clock::now();
   const double elapsed = SecondsSince(start_);
-  const double per_step = elapsed / static_cast<double>(std::max<int64_t>(step, 1));
+  const double per_step = elapsed / static_cast<double>(std::max<int64_t>(step - done_, 1));
   std::string line = fmt::format(
       "epoch {}/{}  [{}] {}/{}  {:.3g} ms/step  eta {:.0f}s  {}", epoch_, epochs_,
       Bar(static_cast<double>(step) / static_cast<double>(std::max<int64_t>(steps_, 1))), step,

@@ -26,15 +26,18 @@ class Progress {
  public:
   Progress(std::FILE* out, ProgressMode mode, int64_t epochs, int64_t steps,
            std::vector<std::string> metric_names);
-  void StartEpoch(int64_t epoch);
-  // After `step` steps of this epoch; draws at most ten times a second.
+  // `done`: steps that were done before, by the training that is resumed.
+  void StartEpoch(int64_t epoch, int64_t done = 0);
+  // Whether Step would draw now: at most ten times a second, and at the end.
+  bool Due(int64_t step) const;
+  // After `step` steps of this epoch.
   void Step(int64_t step, const Evaluation& running);
   void EndEpoch(const EpochRecord& record);
 
  private:
   std::FILE* out_;
   bool bar_, lines_;
-  int64_t epochs_, steps_, epoch_ = 0;
+  int64_t epochs_, steps_, epoch_ = 0, done_ = 0;
   std::vector<std::string> metric_names_;
   std::chrono::steady_clock::time_point start_, drawn_;
   size_t drawn_width_ = 0;

@@ -23,6 +23,7 @@ History Sample() {
   e.epoch = 2;
   e.validation = Evaluation{std::numeric_limits<double>::quiet_NaN(),
                             {std::numeric_limits<double>::infinity(), 0.0}};
+  e.training.tables = {{"confusion_matrix", {"0", "1"}, {3, 1, 0, 4}}};
   h.epochs.push_back(e);
   h.steps.step = {1, 2};
   h.steps.milliseconds = {0.5, 0.25};
@@ -51,6 +52,7 @@ TEST(History, ReadsBackWhatWasWritten) {
   EXPECT_FALSE(back->epochs[0].validation.has_value());
   EXPECT_TRUE(std::isnan(back->epochs[1].validation->loss));
   EXPECT_TRUE(std::isinf(back->epochs[1].validation->metrics[0]));
+  EXPECT_EQ(back->epochs[1].training.tables[0].values[3], 4);
   EXPECT_EQ(back->steps.norms[0].gradient[0], 1e-30);
   EXPECT_EQ(back->scores[0].scores[1], 0.75);
   EXPECT_EQ(back->layers[0].fused_into, "kernel_0");
