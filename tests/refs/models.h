@@ -44,6 +44,7 @@ struct NamedModel {
   BuildCase build;
 };
 std::span<const NamedModel> NetworkModels();
+std::span<const NamedModel> ConvolutionModels();
 std::span<const NamedModel> OpModels();
 
 }  // namespace gradus::refs
