@@ -15,7 +15,8 @@ import subprocess
 import sys
 import time
 
-WORKLOADS = {"tiny": ([16, 32, 32, 1], True), "mlp": ([784, 512, 512, 10], False)}
+WORKLOADS = {"tiny": ([16, 32, 32, 1], True), "mlp": ([784, 512, 512, 10], False), "cnn": ([12, 64, 1], True)}
+FILTERS = {"cnn": [32, 64, 128, 256, 512]}  # convolutions of windows of 3 before what is dense
 BATCH = 32
 
 
@@ -27,9 +28,15 @@ def gradus_step_us(binary, name):
     return json.loads(out.stdout)["benchmarks"][0]["real_time"]
 
 
-def torch_stepper(torch, sizes, binary, foreach):
+def torch_stepper(torch, sizes, binary, foreach, filters):
     torch.manual_seed(0)
-    layers = []
+    layers, length, channels = [], sizes[0], 1
+    for n in filters:
+        layers += [torch.nn.Conv1d(channels, n, 3, padding=1), torch.nn.ReLU(), torch.nn.MaxPool1d(1)]
+        channels = n
+    if filters:
+        layers.append(torch.nn.Flatten())
+        sizes = [length * channels] + sizes[1:]
     for i in range(len(sizes) - 1):
         layers.append(torch.nn.Linear(sizes[i], sizes[i + 1]))
         if i + 2 < len(sizes):
@@ -38,7 +45,7 @@ def torch_stepper(torch, sizes, binary, foreach):
         layers.append(torch.nn.Sigmoid())
     net = torch.nn.Sequential(*layers)
     loss_of = torch.nn.BCELoss() if binary else torch.nn.CrossEntropyLoss()
-    x = torch.randn(BATCH, sizes[0])
+    x = torch.randn(BATCH, 1, length) if filters else torch.randn(BATCH, length)
     y = (torch.rand(BATCH, 1) > 0.5).float() if binary else torch.randint(0, sizes[-1], (BATCH,))
     optimizer = torch.optim.Adam(net.parameters(), foreach=foreach)
 
@@ -75,7 +82,8 @@ def main():
     print(f"PyTorch {torch.__version__}, one thread, batch {BATCH}, Adam; medians of {arguments.rounds} rounds")
     print(f"{'workload':10} {'gradus us':>10} {'pytorch us':>11} {'times faster':>13}")
     for name, (sizes, is_binary) in WORKLOADS.items():
-        steppers = [torch_stepper(torch, sizes, is_binary, foreach) for foreach in (False, True)]
+        steppers = [torch_stepper(torch, sizes, is_binary, foreach, FILTERS.get(name, []))
+                    for foreach in (False, True)]
         ours, theirs = [], []
         for _ in range(arguments.rounds):
             ours.append(gradus_step_us(binary, name))

@@ -1,8 +1,9 @@
-// Training steps and compile times of multilayer perceptrons, one thread.
+// Training steps and compile times, one thread.
 //
 //   training_step --benchmark_repetitions=9 --benchmark_report_aggregates_only=true
 //
 // tiny: 16-32-32-1, batch 32, binary cross-entropy. mlp: 784-512-512-10, batch 32, categorical
+// cross-entropy. cnn: [12, 1], five convolutions of 32 to 512 filters, 64, 1, batch 32, binary
 // cross-entropy. Adam. compile_cold: from the model to callable code, every entry, without the
 // object cache; compile_cached: with a full one.
 
@@ -26,14 +27,28 @@ struct Workload {
   const char* name;
   std::vector<int64_t> sizes;
   bool binary;
+  std::vector<int64_t> filters = {};  // of convolutions over the input, before what is dense
+
+  std::vector<int64_t> input() const {
+    return filters.empty() ? std::vector{kBatchSize, sizes[0]}
+                           : std::vector{kBatchSize, sizes[0], int64_t{1}};
+  }
 };
 
 const Workload kTiny{"tiny", {16, 32, 32, 1}, true};
 const Workload kMlp{"mlp", {784, 512, 512, 10}, false};
+const Workload kCnn{"cnn", {12, 64, 1}, true, {32, 64, 128, 256, 512}};
 
 std::unique_ptr<Model> Build(const Workload& w) {
   auto m = std::make_unique<Model>(w.name);
-  Tensor h = m->Input("x", {kBatch, w.sizes[0]});
+  Tensor h = w.filters.empty() ? m->Input("x", {kBatch, w.sizes[0]})
+                               : m->Input("x", {kBatch, w.sizes[0], 1});
+  for (size_t i = 0; i < w.filters.size(); ++i) {
+    h = m->Add<Conv1D>("conv" + std::to_string(i), w.filters[i], 3,
+                       Conv1D::Options{.activation = relu, .padding = Padding::Same()})(h);
+    h = m->Add<MaxPooling1D>("pool" + std::to_string(i), 1)(h);
+  }
+  if (!w.filters.empty()) h = m->Add<Flatten>("flat")(h);
   for (size_t i = 1; i + 1 < w.sizes.size(); ++i) {
     h = m->Add<Dense>("hidden" + std::to_string(i), w.sizes[i], relu)(h);
   }
@@ -71,7 +86,7 @@ void TrainStep(benchmark::State& state, const Workload& w) {
     state.SkipWithError(std::string(trainer.status().message()).c_str());
     return;
   }
-  const runtime::Tensor x = Filled({kBatchSize, w.sizes[0]}, false);
+  const runtime::Tensor x = Filled(w.input(), false);
   const runtime::Tensor y = Filled({kBatchSize, w.sizes.back()}, true);
   const std::vector<runtime::TensorView> inputs = {x}, targets = {y};
   for (auto _ : state) {
@@ -117,12 +132,16 @@ void CompileCached(benchmark::State& state, const Workload& w) {
 
 BENCHMARK_CAPTURE(TrainStep, tiny, kTiny)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(TrainStep, mlp, kMlp)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(TrainStep, cnn, kCnn)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(CompileStepCold, tiny, kTiny)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(CompileStepCold, mlp, kMlp)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(CompileStepCold, cnn, kCnn)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(CompileCold, tiny, kTiny)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(CompileCold, mlp, kMlp)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(CompileCold, cnn, kCnn)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(CompileCached, tiny, kTiny)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(CompileCached, mlp, kMlp)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(CompileCached, cnn, kCnn)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 
