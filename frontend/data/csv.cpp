@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "fmt/format.h"
-#include "runtime/files.h"
+#include "frontend/data/gzip.h"
 
 namespace gradus::data {
 namespace {
@@ -337,7 +337,7 @@ absl::StatusOr<Table> ParseCsv(std::string_view text, const CsvOptions& options,
 }
 
 absl::StatusOr<Table> ReadCsv(std::string_view path, const CsvOptions& options) {
-  absl::StatusOr<std::string> text = runtime::ReadFile(path, options.max_bytes);
+  absl::StatusOr<std::string> text = ReadFileOrGzip(path, options.max_bytes);
   if (!text.ok()) return text.status();
   return ParseCsv(*text, options, path);
 }

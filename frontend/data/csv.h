@@ -41,6 +41,7 @@ struct CsvOptions {
   int64_t max_bytes = int64_t{1} << 32;
 };
 
+// Also of files that gzip compressed.
 absl::StatusOr<Table> ReadCsv(std::string_view path, const CsvOptions& options = {});
 
 // `name` stands for the file in error messages.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <new>
@@ -12,6 +13,14 @@
 namespace gradus::testing {
 
 inline std::atomic<int64_t> allocation_count{0};
+inline std::atomic<size_t> largest_allocation{0};  // bytes, since somebody set it to 0
+
+inline void NoteAllocation(size_t bytes) {
+  allocation_count.fetch_add(1);
+  size_t largest = largest_allocation.load();
+  while (bytes > largest && !largest_allocation.compare_exchange_weak(largest, bytes)) {
+  }
+}
 
 // The number of heap allocations, by any thread, while `function` runs.
 template <class Function>
@@ -35,7 +44,7 @@ int64_t CountAllocations(Function&& function) {
 
 namespace gradus::testing {
 inline void* CountedAllocation(std::size_t size, std::size_t alignment) {
-  allocation_count.fetch_add(1);
+  NoteAllocation(size);
   std::size_t rounded = (size + alignment - 1) / alignment * alignment;
   return rounded < size ? nullptr
                         : std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
@@ -76,27 +85,27 @@ void* __libc_realloc(void*, size_t);
 void* __libc_memalign(size_t, size_t);
 
 void* malloc(size_t size) noexcept {
-  gradus::testing::allocation_count.fetch_add(1);
+  gradus::testing::NoteAllocation(size);
   return __libc_malloc(size);
 }
 void* calloc(size_t count, size_t size) noexcept {
-  gradus::testing::allocation_count.fetch_add(1);
+  gradus::testing::NoteAllocation(count * size);
   return __libc_calloc(count, size);
 }
 void* realloc(void* memory, size_t size) noexcept {
-  gradus::testing::allocation_count.fetch_add(1);
+  gradus::testing::NoteAllocation(size);
   return __libc_realloc(memory, size);
 }
 void* memalign(size_t alignment, size_t size) noexcept {
-  gradus::testing::allocation_count.fetch_add(1);
+  gradus::testing::NoteAllocation(size);
   return __libc_memalign(alignment, size);
 }
 void* aligned_alloc(size_t alignment, size_t size) noexcept {
-  gradus::testing::allocation_count.fetch_add(1);
+  gradus::testing::NoteAllocation(size);
   return __libc_memalign(alignment, size);
 }
 int posix_memalign(void** memory, size_t alignment, size_t size) noexcept {
-  gradus::testing::allocation_count.fetch_add(1);
+  gradus::testing::NoteAllocation(size);
   *memory = __libc_memalign(alignment, size);
   return *memory == nullptr ? 12 /* ENOMEM */ : 0;
 }
