@@ -34,7 +34,9 @@ void WriteScalar(runtime::Tensor& t, double value) {
 }
 
 void Fill(runtime::Tensor& t, double value) {
-  if (t.dtype() == runtime::DType::kF64) {
+  if (t.dtype() == runtime::DType::kI64) {
+    std::ranges::fill(t.data<int64_t>(), static_cast<int64_t>(value));
+  } else if (t.dtype() == runtime::DType::kF64) {
     std::ranges::fill(t.data<double>(), value);
   } else {
     std::ranges::fill(t.data<float>(), static_cast<float>(value));
@@ -89,6 +91,11 @@ absl::StatusOr<Trainer> Trainer::Create(const Model& model, const TrainingOption
       return s;
     }
     t.state_starts_.push_back(state.start);
+    for (size_t p = 0; p < t.parameters_.size(); ++p) {
+      if (state.name == t.parameters_[p].name + "/average") {
+        t.averages_.emplace_back(p, t.state_.size() - 1);
+      }
+    }
   }
   const gradus_entry_info& evaluate = t.evaluate_->executable().info();
   std::vector<std::string> sum_names;
@@ -108,6 +115,16 @@ absl::StatusOr<Trainer> Trainer::Create(const Model& model, const TrainingOption
   const gradus_entry_info& step_info = t.train_step_->executable().info();
   for (int i = evaluate.result_count; i < step_info.result_count; ++i) {
     const std::string_view name = step_info.results[i].name;
+    if (step_info.results[i].alias < 0) {
+      auto scalar = runtime::Tensor::Zeros(dtype, {});
+      if (!scalar.ok()) return scalar.status();
+      if (name == "learning_rate") {
+        t.rate_used_ = *std::move(scalar);
+      } else {
+        t.norms_.push_back(*std::move(scalar));
+      }
+      continue;
+    }
     for (size_t p = 0; p < t.parameters_.size(); ++p) {
       if (t.parameters_[p].name == name) t.updated_.push_back(p);
     }
@@ -146,6 +163,41 @@ absl::Status Trainer::Reset(uint64_t seed) {
 void Trainer::SetLearningRate(double rate) {
   learning_rate_ = rate;
   WriteScalar(learning_rate_tensor_, rate);
+}
+
+double Trainer::used_learning_rate() const {
+  return rate_used_.raw() != nullptr ? ReadScalar(rate_used_) : learning_rate_;
+}
+
+void Trainer::ReadNorms(std::span<double> gradients, std::span<double> weights) const {
+  for (size_t i = 0; i < gradients.size() && 2 * i + 1 < norms_.size(); ++i) {
+    gradients[i] = ReadScalar(norms_[2 * i]);
+    weights[i] = ReadScalar(norms_[2 * i + 1]);
+  }
+}
+
+std::vector<std::string> Trainer::NormNames() const {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < norms_.size() / 2; ++i) names.push_back(parameters_[updated_[i]].name);
+  return names;
+}
+
+absl::Status Trainer::UseAverages(bool use) {
+  if (use && averages_.empty()) {
+    return absl::InvalidArgumentError(fmt::format(
+        "model {} keeps no averages of its weights; compile it with average_decay", model_name_));
+  }
+  use_averages_ = use;
+  return absl::OkStatus();
+}
+
+void Trainer::AddWeights() {
+  const size_t first = arguments_.size();
+  for (const NamedTensor& p : parameters_) arguments_.emplace_back(p.tensor);
+  if (!use_averages_ || step_.data<int64_t>()[0] == 0) return;
+  for (const auto& [parameter, state] : averages_) {
+    arguments_[first + parameter] = state_[state].tensor;
+  }
 }
 
 const runtime::Tensor* Trainer::Parameter(std::string_view name) const {
@@ -204,6 +256,8 @@ absl::Status Trainer::Step(std::span<const TensorView> inputs,
   results_.clear();
   results_.emplace_back(loss_);
   for (runtime::Tensor& s : sums_) results_.emplace_back(s);
+  if (rate_used_.raw() != nullptr) results_.emplace_back(rate_used_);
+  for (runtime::Tensor& n : norms_) results_.emplace_back(n);
   for (NamedTensor& p : parameters_) arguments_.emplace_back(p.tensor);
   for (const size_t p : updated_) results_.emplace_back(parameters_[p].tensor);
   for (NamedTensor& s : state_) {

@@ -90,6 +90,18 @@ class Trainer {
   absl::Status SetParameter(std::string_view name, runtime::TensorView value);
   std::vector<std::string> ParameterNames() const;
 
+  // Evaluate and Predict with the moving averages of the weights instead of the weights, from the
+  // first update on. An error if the model was compiled without average_decay.
+  absl::Status UseAverages(bool use);
+
+  // What the schedule, if there is one, made of the learning rate in the last step.
+  double used_learning_rate() const;
+  // With record_norms: the parameters whose norms a step gives, and those of the last step, in that
+  // order. Allocates nothing.
+  std::vector<std::string> NormNames() const;
+  void ReadNorms(std::span<double> gradients, std::span<double> weights) const;
+
+  // Before the schedule.
   double learning_rate() const { return learning_rate_; }
   void SetLearningRate(double rate);
   // Threads that steps may use; null: one. Must outlive the trainer.
@@ -109,6 +121,8 @@ class Trainer {
   // Makes the arguments begin with a batch.
   absl::Status SetBatch(std::span<const runtime::TensorView> inputs,
                         std::span<const runtime::TensorView> targets);
+  // Appends to the arguments the weights that Evaluate and Predict use.
+  void AddWeights();
   absl::Status Step(std::span<const runtime::TensorView> inputs,
                     std::span<const runtime::TensorView> targets);
   // What the last call of train_step_ or evaluate_ gave, added to totals.
@@ -130,10 +144,14 @@ class Trainer {
   bool draws_random_ = false, sample_weights_ = false;
   runtime::Tensor learning_rate_tensor_, step_, seed_;
   double learning_rate_ = 0;
-  runtime::Tensor loss_;               // results of train_step and evaluate
-  std::vector<runtime::Tensor> sums_;  // of the metrics
-  MetricTotals totals_;                // of no batch; copied where batches are added
-  runtime::Tensor ones_;               // the weights of data that has none
+  runtime::Tensor loss_;                // results of train_step and evaluate
+  std::vector<runtime::Tensor> sums_;   // of the metrics
+  runtime::Tensor rate_used_;           // a result of train_step, if there is a schedule
+  std::vector<runtime::Tensor> norms_;  // of train_step, if recorded: gradient, weight, gradient...
+  std::vector<std::pair<size_t, size_t>> averages_;  // places in parameters_ and in state_
+  bool use_averages_ = false;
+  MetricTotals totals_;   // of no batch; copied where batches are added
+  runtime::Tensor ones_;  // the weights of data that has none
   std::vector<int64_t> ones_shape_;
   // Reused from call to call, so that a step allocates nothing.
   std::vector<runtime::TensorView> arguments_;

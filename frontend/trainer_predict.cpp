@@ -18,7 +18,7 @@ absl::StatusOr<Evaluation> Trainer::Evaluate(const data::Dataset& data, int64_t 
   MetricTotals totals = NewTotals();
   while (batches->Next()) {
     if (absl::Status s = SetBatch(batches->inputs(), batches->targets()); !s.ok()) return s;
-    for (const NamedTensor& p : parameters_) arguments_.emplace_back(p.tensor);
+    AddWeights();
     results_.clear();
     results_.emplace_back(loss_);
     for (runtime::Tensor& s : sums_) results_.emplace_back(s);
@@ -62,7 +62,7 @@ absl::StatusOr<std::vector<runtime::Tensor>> Trainer::Predict(const data::Datase
   batches->StartEpoch(0);
   while (batches->Next()) {
     arguments_.assign(batches->inputs().begin(), batches->inputs().end());
-    for (const NamedTensor& p : parameters_) arguments_.emplace_back(p.tensor);
+    AddWeights();
     auto dims = forward_->executable().BindSymbols(arguments_);
     if (!dims.ok()) return dims.status();
     results_.clear();

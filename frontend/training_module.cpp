@@ -1,7 +1,5 @@
 #include "frontend/training_module.h"
 
-#include <algorithm>
-
 #include "fmt/format.h"
 #include "frontend/phase.h"
 
@@ -81,7 +79,15 @@ class EntryBuilder {
     }
   }
 
-  Tensor LossOf(const Loss& loss) {
+  // How many samples the batch has; 1 where the outputs have no batch axis.
+  Tensor Samples() const {
+    const Tensor output = outputs_.front();
+    return output.rank() > 0 ? count(output, {0}) : scalar_like(output, 1);
+  }
+
+  // The loss of all outputs and the penalties on weights.
+  Tensor LossOf(const TrainingOptions& options) {
+    const Loss& loss = options.loss;
     function_.set_scope(std::make_shared<const std::string>("loss"));
     Tensor sum;
     for (size_t i = 0; i < outputs_.size(); ++i) {
@@ -89,6 +95,8 @@ class EntryBuilder {
       if (!CheckScalar(one, loss.name(), i)) break;
       sum = sum ? sum + one : one;
     }
+    const Tensor penalty = Penalty(options.regularizers, trainable());
+    if (sum && penalty) sum = sum + penalty;
     function_.set_scope(nullptr);
     return sum;
   }
@@ -181,38 +189,6 @@ absl::Status CheckModel(const Model& model) {
   return absl::OkStatus();
 }
 
-absl::Status CheckMetrics(const Model& model, const TrainingOptions& options) {
-  std::vector<std::string> names = {"loss"};
-  for (const OutputMetric& m : OutputMetrics(model, options)) {
-    if (std::ranges::find(names, m.name) != names.end()) {
-      return ir::Diagnostic{.message = fmt::format("metric {} is there already", m.name),
-                            .help = "give every metric a name of its own"}
-          .ToStatus();
-    }
-    names.push_back(m.name);
-  }
-  if (options.weighted_metrics.empty() || options.sample_weights) return absl::OkStatus();
-  return ir::Diagnostic{.message = "weighted_metrics need sample weights",
-                        .help = "set sample_weights, or list them under metrics"}
-      .ToStatus();
-}
-
-// Class numbers stand for positions along the prediction's last axis.
-absl::Status CheckLoss(const Model& model, const TrainingOptions& options) {
-  const Loss& loss = options.loss;
-  if (absl::Status s = loss.Check(options.sample_weights); !s.ok()) return s;
-  if (!loss.sparse()) return absl::OkStatus();
-  for (const ir::Result& r : model.forward().results()) {
-    if (r.value.rank() > 0) continue;
-    return ir::Diagnostic{.location = r.value.node()->location(),
-                          .message = fmt::format("{} needs one score a class, but output {} is {}",
-                                                 loss.name(), r.name, ir::ToString(r.value.type())),
-                          .help = "the last axis of the output must count the classes"}
-        .ToStatus();
-  }
-  return absl::OkStatus();
-}
-
 absl::Status BuildInit(const Model& model, ir::Module& module) {
   Function& f = module.AddFunction("init");
   const Tensor seed = f.AddArgument("seed", {DType::kI64, {}});
@@ -242,9 +218,20 @@ absl::Status BuildEvaluate(const Model& model, const TrainingOptions& options, i
   b.AddTargets(options);
   b.AddParameters();
   b.Body();
-  b.function().AddResult(b.LossOf(options.loss), "loss");
+  b.function().AddResult(b.LossOf(options), "loss");
   b.AddMetrics(options);
   return b.status();
+}
+
+void AddNorms(Function& f, std::span<const Tensor> parameters, std::span<const Tensor> gradients) {
+  const auto add = [&](Tensor of, const std::string& name) {
+    f.AddResult(sqrt(reduce_sum(of * of)), name);
+  };
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const std::string& name = parameters[i].node()->name();
+    add(gradients[i], name + "/gradient_norm");
+    add(parameters[i], name + "/weight_norm");
+  }
 }
 
 absl::Status BuildTrainStep(const Model& model, const TrainingOptions& options,
@@ -260,53 +247,42 @@ absl::Status BuildTrainStep(const Model& model, const TrainingOptions& options,
   }
   const Tensor learning_rate = f.AddArgument("learning_rate", {model.dtype(), {}});
   const Tensor step = f.AddArgument("step", {DType::kI64, {}});
-  if (model.draws_random()) b.AddSeedAndStep(f.AddArgument("seed", {DType::kI64, {}}), step);
+  if (model.draws_random()) {
+    b.AddSeedAndStep(f.AddArgument("seed", {DType::kI64, {}}), BatchNumber(step, state, options));
+  }
   b.Body();
-  const Tensor loss = b.LossOf(options.loss);
+  const Tensor loss = b.LossOf(options);
   f.AddResult(loss, "loss");
   b.AddMetrics(options);
   if (absl::Status s = b.status(); !s.ok()) return s;
 
   const std::vector<Tensor> trainable = b.trainable();
-  std::vector<Tensor> gradients = Grad(loss, trainable);
-  const Tensor next_step = step + 1;
+  const std::vector<Tensor> gradients = Grad(loss, trainable);
   f.set_scope(std::make_shared<const std::string>("optimizer"));
-  if (options.clipping) gradients = options.clipping(gradients);
-  UpdateContext context{.learning_rate = learning_rate, .step = cast(next_step, model.dtype())};
-  context.common = options.optimizer->Prepare(context.learning_rate, context.step);
-  const size_t slots = options.optimizer->slots().size();
-  std::vector<Tensor> next_state;
+  const UpdateOutput update = UpdateWeights({.parameters = trainable,
+                                             .gradients = gradients,
+                                             .state = state,
+                                             .learning_rate = learning_rate,
+                                             .step = step,
+                                             .samples = b.Samples()},
+                                            options);
+  if (options.schedule) f.AddResult(update.learning_rate, "learning_rate");
+  if (options.record_norms) AddNorms(f, trainable, gradients);
+  f.set_scope(nullptr);
+  if (absl::Status s = b.status(); !s.ok()) return s;
   for (size_t i = 0; i < trainable.size(); ++i) {
     const Tensor p = trainable[i];
-    context.parameter = p;
-    context.gradient = gradients[i];
-    const auto own = state.begin() + static_cast<std::ptrdiff_t>(i * slots);
-    context.state.assign(own, own + static_cast<std::ptrdiff_t>(slots));
-    const Update update = options.optimizer->Apply(context);
-    f.AddResult(update.parameter, p.node()->name(), f.ArgumentIndex(p));
-    next_state.insert(next_state.end(), update.state.begin(), update.state.end());
+    f.AddResult(update.parameters[i], p.node()->name(), f.ArgumentIndex(p));
   }
-  f.set_scope(nullptr);
   b.AddNewStates();
   for (size_t i = 0; i < state.size(); ++i) {
-    f.AddResult(next_state[i], state[i].node()->name(), f.ArgumentIndex(state[i]));
+    f.AddResult(update.state[i], state[i].node()->name(), f.ArgumentIndex(state[i]));
   }
-  f.AddResult(next_step, "step", f.ArgumentIndex(step));
+  f.AddResult(update.step, "step", f.ArgumentIndex(step));
   return b.status();
 }
 
 }  // namespace
-
-std::vector<StateTensor> TrainingState(const Model& model, const TrainingOptions& options) {
-  std::vector<StateTensor> state;
-  for (const ir::Parameter& p : model.module().parameters()) {
-    if (!p.trainable) continue;
-    for (const Slot& slot : options.optimizer->slots()) {
-      state.push_back({p.name + "/" + slot.name, p.type, slot.start});
-    }
-  }
-  return state;
-}
 
 std::vector<OutputMetric> OutputMetrics(const Model& model, const TrainingOptions& options) {
   const auto& outputs = model.forward().results();
@@ -336,8 +312,7 @@ absl::StatusOr<std::unique_ptr<ir::Module>> BuildTrainingModule(const Model& mod
                                                                 const TrainingOptions& options) {
   absl::StatusOr<std::unique_ptr<ir::Module>> module = BuildInferenceModule(model);
   if (!module.ok()) return module;
-  if (absl::Status s = CheckLoss(model, options); !s.ok()) return s;
-  if (absl::Status s = CheckMetrics(model, options); !s.ok()) return s;
+  if (absl::Status s = CheckOptions(model, options); !s.ok()) return s;
   if (absl::Status s = BuildEvaluate(model, options, **module); !s.ok()) return s;
   if (absl::Status s = BuildTrainStep(model, options, **module); !s.ok()) return s;
   return module;

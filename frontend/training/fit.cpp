@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "fmt/format.h"
@@ -41,6 +42,7 @@ class FitLoop {
     history_.batch_size = options_.batch_size;
     const auto resumed = Resume();
     if (!resumed.ok()) return resumed.status();
+    PrepareNorms();
     history_.steps.Reserve();
     if (absl::Status s = ForEach([&](Callback& c) { return c.OnTrainBegin(control_, *resumed); });
         !s.ok()) {
@@ -92,6 +94,23 @@ class FitLoop {
     return true;
   }
 
+  // One column for each parameter whose norms the step gives. Steps of a resumed training that did
+  // not record them have none.
+  void PrepareNorms() {
+    StepRecords& s = history_.steps;
+    const std::vector<std::string> names = trainer_.NormNames();
+    std::vector<ParameterNorms> columns;
+    for (const std::string& name : names) {
+      const auto old =
+          std::ranges::find_if(s.norms, [&](const ParameterNorms& n) { return n.name == name; });
+      const std::vector<double> unknown(s.step.size(), std::numeric_limits<double>::quiet_NaN());
+      columns.push_back(old != s.norms.end() ? *old : ParameterNorms{name, unknown, unknown});
+    }
+    s.norms = std::move(columns);
+    gradient_norms_.resize(names.size());
+    weight_norms_.resize(names.size());
+  }
+
   absl::Status RunEpoch() {
     const int64_t first_step = position_.steps_done;
     const int64_t steps_before_epoch = position_.step - first_step;
@@ -108,14 +127,13 @@ class FitLoop {
     while (true) {
       const auto step_start = Clock::now();
       if (!batches_.Next()) break;
-      const double rate = trainer_.learning_rate();
       if (absl::Status s = trainer_.Step(batches_.inputs(), batches_.targets()); !s.ok()) return s;
       const double loss = trainer_.StepLoss();
       if (options_.stop_on_nan && !std::isfinite(loss)) return diverged(position_.steps_done + 1);
       trainer_.AddBatch(totals_, batches_.size());
       ++position_.steps_done;
       ++position_.step;
-      Record(loss, rate, step_start);
+      Record(loss, step_start);
       if (progress_.Due(position_.steps_done)) {
         progress_.Step(position_.steps_done, totals_.Values(false));
       }
@@ -127,13 +145,18 @@ class FitLoop {
     return EndEpoch(SecondsSince(start));
   }
 
-  void Record(double loss, double rate, Clock::time_point start) {
+  void Record(double loss, Clock::time_point start) {
     StepRecords& s = history_.steps;
     if (!s.Wants(position_.step)) return;
     s.step.push_back(position_.step);
     s.milliseconds.push_back(SecondsSince(start) * 1e3);
     s.loss.push_back(loss);
-    s.learning_rate.push_back(rate);
+    s.learning_rate.push_back(trainer_.used_learning_rate());
+    trainer_.ReadNorms(gradient_norms_, weight_norms_);
+    for (size_t i = 0; i < s.norms.size(); ++i) {
+      s.norms[i].gradient.push_back(gradient_norms_[i]);
+      s.norms[i].weight.push_back(weight_norms_[i]);
+    }
   }
 
   absl::Status EndBatch(double loss) {
@@ -155,7 +178,7 @@ class FitLoop {
     record.training = totals_.Values(true);
     record.seconds = seconds;
     record.steps = position_.steps_done;
-    record.learning_rate = trainer_.learning_rate();
+    record.learning_rate = trainer_.used_learning_rate();
     if (options_.validation != nullptr) {
       auto evaluation =
           trainer_.Evaluate(*options_.validation, std::max<int64_t>(options_.batch_size, 256));
@@ -197,6 +220,7 @@ class FitLoop {
   TrainingControl control_;
   FitPosition position_;
   StateCopy begin_;
+  std::vector<double> gradient_norms_, weight_norms_;  // of the last step
 };
 
 absl::StatusOr<History> Trainer::Fit(const data::Dataset& train, const FitOptions& options) {

@@ -271,5 +271,38 @@ TEST(Training, OneStepOfSgdIsTheFormula) {
   EXPECT_NEAR(trainer->Parameter("b")->data<double>()[0], -1 - 0.1 * db, 1e-14);
 }
 
+TEST(TrainerWithEveryOption, AllocatesNothingInAStep) {
+  Model m("sums");
+  AddNetwork(m);
+  auto trainer = Compile(m,
+                         {.optimizer = RMSprop({.momentum = 0.9, .centered = true}),
+                          .loss = Loss(binary_crossentropy).WithClassWeights({1, 3}),
+                          .metrics = {auc, pr_auc, precision, r2, ConfusionMatrix(2)},
+                          .weighted_metrics = {accuracy},
+                          .sample_weights = true,
+                          .regularizers = {L1(1e-3)},
+                          .schedule = Warmup(10) * CosineDecay(100),
+                          .clipping = ClipByNorm(1),
+                          .accumulate_batches = 2,
+                          .average_decay = 0.9,
+                          .record_norms = true},
+                         {.cache_dir = ""});
+  ASSERT_TRUE(trainer.ok()) << trainer.status();
+  const data::Dataset data = MakeData(16, 3);
+  const auto ones = runtime::Tensor::FromVector<float>({16}, std::vector<float>(16, 1)).value();
+  const std::vector<runtime::TensorView> inputs = {data.inputs()[0].tensor};
+  const std::vector<runtime::TensorView> targets = {data.targets()[0].tensor, ones};
+  bool good = true;
+  const auto run = [&] {
+    for (int i = 0; i < 4; ++i) {
+      const auto e = trainer->TrainStep(inputs, targets);
+      good = good && e.ok() && std::isfinite(e->loss);
+    }
+  };
+  run();
+  EXPECT_EQ(gradus::testing::CountAllocations(run), 0);
+  EXPECT_TRUE(good);
+}
+
 }  // namespace
 }  // namespace gradus
