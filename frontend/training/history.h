@@ -95,6 +95,8 @@ struct History {
   // "-inf".
   std::string ToJson() const;
   absl::Status WriteJson(std::string_view path) const;
+  // Pictures of it, as one HTML file (see report/report.h, which also compares histories).
+  absl::Status WriteReport(std::string_view path) const;
   // Errors name the file and the field. Fields that are unknown are skipped, so that an older
   // reader reads a newer file of the same version; fields that are absent stay empty.
   static absl::StatusOr<History> ReadJson(std::string_view path);
