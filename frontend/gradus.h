@@ -18,6 +18,8 @@
 #include "frontend/normalization.h"
 #include "frontend/optimizers.h"
 #include "frontend/pooling_layers.h"
+#include "frontend/recurrent.h"
 #include "frontend/regularization.h"
+#include "frontend/scan.h"
 #include "frontend/tensor.h"
 #include "frontend/trainer.h"

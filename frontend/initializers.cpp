@@ -77,7 +77,7 @@ struct Kind {
   Make make;
 };
 
-const std::array<Kind, 12> kKinds = {{
+const std::array<Kind, 13> kKinds = {{
     {"zeros", [](const Context& c) { return c.Full(0); }},
     {"ones", [](const Context& c) { return c.Full(1); }},
     {"constant", [](const Context& c) { return c.Full(Number(c.parameter, "value")); }},
@@ -109,6 +109,14 @@ const std::array<Kind, 12> kKinds = {{
      }},
     {"lecun_normal", [](const Context& c) { return c.Normal(0, std::sqrt(1 / c.fans.in)); }},
     {"orthogonal", MakeOrthogonal},
+    {"unit_forget_bias",
+     [](const Context& c) {
+       const Type& type = c.parameter.type;
+       const Tensor gate = iota(c.f, {DType::kI64, type.shape}, 0);
+       const int64_t units = type.shape[0].size() / 4;
+       const Tensor forget = logical_and(greater_equal(gate, units), less(gate, 2 * units));
+       return cast(forget, type.dtype);
+     }},
 }};
 
 }  // namespace
@@ -129,6 +137,8 @@ Initializer HeNormal() { return {"he_normal", {}}; }
 Initializer LecunUniform() { return {"lecun_uniform", {}}; }
 Initializer LecunNormal() { return {"lecun_normal", {}}; }
 Initializer Orthogonal(double gain) { return {"orthogonal", {{"gain", gain}}}; }
+
+Initializer UnitForgetBias() { return {"unit_forget_bias", {}}; }
 
 Tensor Initialize(ir::Function& f, const ir::Parameter& parameter, Tensor seed, int64_t stream) {
   const Tensor stream_value = ir::constant_int(f, {DType::kI64, {}}, stream);

@@ -26,6 +26,9 @@ Initializer LecunNormal();    // N(0, 1 / in)
 // matrix by Newton- Schulz iteration (Higham, "Functions of Matrices", 2008, ch. 8); Saxe et al.
 // 2014. Needs two axes.
 Initializer Orthogonal(double gain = 1.0);
+// The bias of an LSTM's gates i f c o, one axis: 1 in the second quarter, else 0; Jozefowicz et al.
+// 2015.
+Initializer UnitForgetBias();
 
 // The initial value of a parameter in function `f`; `seed` is an i64 scalar, `stream` tells
 // parameters apart. An unknown kind is reported to `f`.

@@ -1,9 +1,9 @@
 #include "frontend/model.h"
 
+#include <algorithm>
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "fmt/format.h"
 #include "ir/op_def.h"
 
@@ -203,28 +203,28 @@ absl::Status Model::Check() const {
                           .help = "call Output(name, tensor) before Compile"}
         .ToStatus();
   }
-  absl::flat_hash_set<std::string_view> known;
-  const auto first_unknown = [&](const Type& type) -> std::string_view {
+  std::vector<ir::Symbol> known;
+  const auto first_unknown = [&](const Type& type) -> ir::Symbol {
     for (const Dim& d : type.shape) {
-      if (d.is_symbol() && !known.contains(d.symbol().name())) return d.symbol().name();
+      if (d.is_symbol() && std::find(known.begin(), known.end(), d.symbol()) == known.end()) {
+        return d.symbol();
+      }
     }
     return {};
   };
-  std::vector<Type> arguments;  // keeps the names that `known` points to
-  for (int i = 0; i < forward_->num_args(); ++i) arguments.push_back(forward_->arg(i).type());
-  for (const Type& type : arguments) {
-    for (const Dim& d : type.shape) {
-      if (d.is_symbol()) known.insert(d.symbol().name());
+  for (int i = 0; i < forward_->num_args(); ++i) {
+    for (const Dim& d : forward_->arg(i).shape()) {
+      if (d.is_symbol()) known.push_back(d.symbol());
     }
   }
   for (const auto& node : forward_->nodes()) {
     for (const Type& type : node->types()) {
-      const std::string_view unknown = first_unknown(type);
+      const ir::Symbol unknown = first_unknown(type);
       if (unknown.empty()) continue;
       return ir::Diagnostic{
           .location = node->location(),
           .message = fmt::format("{} gives {}, but no input has the symbol {} in its shape",
-                                 node->op().name, ir::ToString(type), unknown),
+                                 node->op().name, ir::ToString(type), unknown.name()),
           .help = "a call takes the sizes of symbols from its inputs: add an input with that axis"}
           .ToStatus();
     }

@@ -303,6 +303,9 @@ absl::StatusOr<std::unique_ptr<ir::Module>> BuildInferenceModule(const Model& mo
   if (absl::Status s = CheckModel(model); !s.ok()) return s;
   auto module = std::make_unique<ir::Module>(model.name());
   module->parameters() = model.module().parameters();
+  for (const auto& f : model.module().functions()) {  // steps of loops over time
+    if (f->kind() == ir::FunctionKind::kBody) module->AddCopy(*f, f->name());
+  }
   if (absl::Status s = BuildInit(model, *module); !s.ok()) return s;
   if (absl::Status s = BuildForward(model, *module); !s.ok()) return s;
   return module;

@@ -46,5 +46,6 @@ struct NamedModel {
 std::span<const NamedModel> NetworkModels();
 std::span<const NamedModel> ConvolutionModels();
 std::span<const NamedModel> OpModels();
+std::span<const NamedModel> RecurrentModels();
 
 }  // namespace gradus::refs
