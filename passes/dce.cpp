@@ -1,5 +1,6 @@
 #include "passes/dce.h"
 
+#include <ranges>
 #include <string>
 #include <vector>
 
@@ -15,13 +16,12 @@ bool DceFunction(ir::Function& function) {
     dead[static_cast<size_t>(r.value.node()->id())] = false;
   }
   bool any = false;
-  const auto& nodes = function.nodes();
-  for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
-    if (dead[static_cast<size_t>((*it)->id())]) {
+  for (const auto& node : std::views::reverse(function.nodes())) {
+    if (dead[static_cast<size_t>(node->id())]) {
       any = true;
       continue;
     }
-    for (const ir::Value v : (*it)->operands()) dead[static_cast<size_t>(v.node()->id())] = false;
+    for (const ir::Value v : node->operands()) dead[static_cast<size_t>(v.node()->id())] = false;
   }
   if (any) function.Erase(dead);
   return any;

@@ -1,6 +1,7 @@
 #include "passes/simplify.h"
 
 #include <optional>
+#include <ranges>
 #include <utility>
 
 #include "ir/loop/lowerer.h"
@@ -57,9 +58,9 @@ Value Fold(Function& f, const Node& node) {
 std::vector<bool> LiveNodes(const Function& f) {
   std::vector<bool> live(static_cast<size_t>(f.id_bound()), false);
   for (const ir::Result& r : f.results()) live[static_cast<size_t>(r.value.node()->id())] = true;
-  for (auto node = f.nodes().rbegin(); node != f.nodes().rend(); ++node) {
-    if (!live[static_cast<size_t>((*node)->id())]) continue;
-    for (const Value v : (*node)->operands()) live[static_cast<size_t>(v.node()->id())] = true;
+  for (const auto& node : std::views::reverse(f.nodes())) {
+    if (!live[static_cast<size_t>(node->id())]) continue;
+    for (const Value v : node->operands()) live[static_cast<size_t>(v.node()->id())] = true;
   }
   return live;
 }
