@@ -259,13 +259,14 @@ absl::Status BuildTrainStep(const Model& model, const TrainingOptions& options,
   const std::vector<Tensor> trainable = b.trainable();
   const std::vector<Tensor> gradients = Grad(loss, trainable);
   f.set_scope(std::make_shared<const std::string>("optimizer"));
-  const UpdateOutput update = UpdateWeights({.parameters = trainable,
-                                             .gradients = gradients,
-                                             .state = state,
-                                             .learning_rate = learning_rate,
-                                             .step = step,
-                                             .samples = b.Samples()},
-                                            options);
+  const UpdateOutput update =
+      UpdateWeights({.parameters = trainable,
+                     .gradients = gradients,
+                     .state = state,
+                     .learning_rate = learning_rate,
+                     .step = step,
+                     .samples = options.accumulate_batches > 1 ? b.Samples() : Tensor()},
+                    options);
   if (options.schedule) f.AddResult(update.learning_rate, "learning_rate");
   if (options.record_norms) AddNorms(f, trainable, gradients);
   f.set_scope(nullptr);

@@ -30,7 +30,7 @@ struct UpdateInput {
   std::span<const Tensor> state;                  // as TrainingState lists it
   Tensor learning_rate;                           // scalar of the parameters' dtype
   Tensor step;                                    // i64 scalar: updates so far
-  Tensor samples;                                 // of this batch: scalar of the parameters' dtype
+  Tensor samples;  // of this batch, as float; needed where gradients are accumulated
 };
 struct UpdateOutput {
   std::vector<Tensor> parameters, state;
