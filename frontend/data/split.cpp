@@ -152,6 +152,41 @@ absl::StatusOr<std::vector<Split>> StratifiedFolds(std::span<const double> label
   return splits;
 }
 
+absl::StatusOr<Split> RandomSplit(int64_t rows, double test_fraction, uint64_t seed) {
+  if (!(test_fraction > 0 && test_fraction < 1)) {
+    return absl::InvalidArgumentError(
+        fmt::format("the test fraction must lie between 0 and 1, got {}", test_fraction));
+  }
+  if (rows < 2) {
+    return absl::InvalidArgumentError(fmt::format("a split needs at least 2 rows, got {}", rows));
+  }
+  std::vector<int64_t> order(static_cast<size_t>(rows));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  PhiloxStream random(seed);
+  Shuffle(order, random);
+  const auto wanted = static_cast<int64_t>(std::ceil(test_fraction * static_cast<double>(rows)));
+  const auto middle = order.begin() + std::clamp<int64_t>(wanted, 1, rows - 1);
+  return Split{{middle, order.end()}, {order.begin(), middle}};
+}
+
+absl::StatusOr<std::vector<Split>> RandomFolds(int64_t rows, int64_t folds, uint64_t seed) {
+  if (folds < 2 || folds > rows) {
+    return absl::InvalidArgumentError(
+        fmt::format("expected 2 to {} folds (the rows), got {}", rows, folds));
+  }
+  std::vector<int64_t> order(static_cast<size_t>(rows));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  PhiloxStream random(seed);
+  Shuffle(order, random);
+  std::vector<Split> splits(static_cast<size_t>(folds));
+  for (size_t i = 0; i < order.size(); ++i) {
+    for (size_t fold = 0; fold < splits.size(); ++fold) {
+      (fold == i % splits.size() ? splits[fold].test : splits[fold].train).push_back(order[i]);
+    }
+  }
+  return splits;
+}
+
 absl::StatusOr<Split> SplitByRows(Split split, int64_t rows) {
   enum : char { kFree, kTrain, kTest };
   std::vector<char> taken(static_cast<size_t>(std::max<int64_t>(rows, 0)), kFree);

@@ -28,6 +28,11 @@ absl::StatusOr<Split> StratifiedSplit(std::span<const double> labels, double tes
 absl::StatusOr<std::vector<Split>> StratifiedFolds(std::span<const double> labels, int64_t folds,
                                                    uint64_t seed);
 
+// The same without labels, for numbers to be predicted: ceil(test_fraction * n) random rows are
+// tested; k splits whose test parts share out all rows.
+absl::StatusOr<Split> RandomSplit(int64_t rows, double test_fraction, uint64_t seed);
+absl::StatusOr<std::vector<Split>> RandomFolds(int64_t rows, int64_t folds, uint64_t seed);
+
 // Checks given rows of a table with `rows` rows: none out of range, none twice, none in both parts,
 // no part empty. Rows may be left out.
 absl::StatusOr<Split> SplitByRows(Split split, int64_t rows);
