@@ -10,6 +10,7 @@
 #include "ir/ops/leaf.h"
 #include "ir/ops/lowering.h"
 #include "ir/ops/movement.h"
+#include "ir/ops/reduction.h"
 #include "ir/ops/tables.h"
 #include "ir/ops/type_rules.h"
 
@@ -163,11 +164,11 @@ Value UnfoldGradient(const Vjp& c) {
   return fold(c.grad, w, Spatial(c.operand(0).shape(), w));
 }
 
-// 1. Lay out the windows with their elements along one axis. 2. Where in each is the first of the
-// largest? 3. Put the gradient there, zeros elsewhere, and fold.
+// 1. Lay out the windows with their elements along one axis. 2. Where in each is the first that
+// equals the maximum (or is NaN)? 3. Put the gradient there, zeros elsewhere, and fold.
 Value WindowMaxGradient(const Vjp& c) {
   const Windows w = WindowsOf(c.node->attrs());
-  const Value elements = unfold(c.operand(0), w, Spatial(c.grad.shape(), w));
+  const Value windows = unfold(c.operand(0), w, Spatial(c.grad.shape(), w));
   const int axis = static_cast<int>(w.first) + static_cast<int>(w.window.size());
   int64_t in_window = 1;
   for (const int64_t n : w.window) in_window *= n;
@@ -178,11 +179,13 @@ Value WindowMaxGradient(const Vjp& c) {
   for (int i = 0; i < flat.rank(); ++i) {
     if (i != axis) all_but_window.push_back(i);
   }
-  const Value largest = argmax(reshape(elements, flat), axis);
-  const Value hit = equal(broadcast(largest, flat, all_but_window),
-                          iota(c.node->function(), {DType::kI64, flat}, axis));
-  const Value spread = select(hit, broadcast(c.grad, flat, all_but_window), 0);
-  return fold(reshape(spread, elements.shape()), w, Spatial(c.operand(0).shape(), w));
+  const auto spread = [&](Value v) { return broadcast(v, flat, all_but_window); };
+  const Value elements = reshape(windows, flat);
+  const Value hit = logical_or(equal(elements, spread(c.result())), not_equal(elements, elements));
+  const Value place = iota(c.node->function(), {DType::kI32, flat}, axis);
+  const Value first = reduce_min(select(hit, place, static_cast<double>(in_window)), {axis});
+  const Value at_first = select(equal(place, spread(first)), spread(c.grad), 0);
+  return fold(reshape(at_first, windows.shape()), w, Spatial(c.operand(0).shape(), w));
 }
 
 // --- fold

@@ -106,9 +106,6 @@ void SubstituteVariables(Arena& arena, Block& block, std::span<const loop::Subst
   }
 }
 
-namespace {
-
-// Replaces one variable, wherever it is bound, by others (outermost first) and a form over them.
 void ReplaceVariable(Arena& arena, Block& block, const Variable* v, const Variables& by,
                      const Index& to) {
   const loop::Substitution substitution{v, to};
@@ -138,6 +135,8 @@ void ReplaceVariable(Arena& arena, Block& block, const Variable* v, const Variab
         });
   }
 }
+
+namespace {
 
 // An atom `v / d` or `v % d` (v may have a factor of 1 and no constant) whose loop can be split, if
 // there is one.

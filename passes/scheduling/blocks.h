@@ -32,6 +32,10 @@ void DropUnitLoops(Arena& arena, Block& block);
 // Orders the variables of each reduction by the strides of its loads, smallest innermost.
 void SortReductions(Arena& arena, Block& block);
 
+// Replaces one variable, wherever it is bound, by others (outermost first) and a form over them.
+void ReplaceVariable(Arena& arena, Block& block, const Variable* v, const Variables& by,
+                     const Index& to);
+
 // Replaces variables in stores and domain; the list of loops is the caller's.
 void SubstituteVariables(Arena& arena, Block& block, std::span<const loop::Substitution> list);
 

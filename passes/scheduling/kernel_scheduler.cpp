@@ -6,6 +6,7 @@
 #include "ir/loop/walk.h"
 #include "passes/scheduling/nests.h"
 #include "passes/scheduling/packing.h"
+#include "passes/scheduling/residues.h"
 #include "passes/scheduling/role_swap.h"
 
 namespace gradus::passes::scheduling {
@@ -39,6 +40,10 @@ class KernelScheduler {
       : arena_(arena), planner_{arena, plan, target} {}
 
   void Schedule(Block block) {
+    if (std::optional<std::vector<Block>> parts = SplitResidues(arena_, block)) {
+      for (Block& part : *parts) Schedule(std::move(part));
+      return;
+    }
     SplitAtoms(arena_, block);
     DropUnitLoops(arena_, block);
     SortReductions(arena_, block);
