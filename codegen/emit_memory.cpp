@@ -132,7 +132,7 @@ Packet Frame::EmitLoad(const Scalar* x, const Guard* guard) {
   }
   llvm::Value* buffer = pointer(x->buffer);
   const loop::Index& form = x->indices[0];
-  if (DependsOnVector(form)) return {LoadVectors(buffer, x->dtype, form, guard), true};
+  if (DependsOnVector(form)) return {LoadVectors(buffer, x->dtype, form, guard, {}), true};
   llvm::Type* type = emitter_.MemoryType(x->dtype);
   llvm::Value* address = Address(buffer, type, form);
   if (guard != nullptr && guard->uniform != nullptr) {
@@ -141,8 +141,31 @@ Packet Frame::EmitLoad(const Scalar* x, const Guard* guard) {
   return {{FromMemory(x->dtype, builder_.CreateLoad(type, address))}};
 }
 
+// The address of the form alone is known in outer scopes; the jump is added last.
+Packet Frame::EmitGather(const Scalar* x, const Guard* guard) {
+  Packet jump = Evaluate(x->operands[0], guard);
+  for (llvm::Value*& j : jump.values) {
+    llvm::Value* stride = Extent(x->extent);
+    if (auto* t = llvm::dyn_cast<llvm::FixedVectorType>(j->getType())) {
+      stride = builder_.CreateVectorSplat(t->getNumElements(), stride);
+    }
+    j = builder_.CreateMul(j, stride);
+  }
+  llvm::Value* buffer = pointer(x->buffer);
+  const loop::Index& form = x->indices[0];
+  if (jump.vector || DependsOnVector(form)) {
+    return {LoadVectors(buffer, x->dtype, form, guard, jump), true};
+  }
+  llvm::Type* type = emitter_.MemoryType(x->dtype);
+  llvm::Value* address = builder_.CreateGEP(type, Address(buffer, type, form), jump.values[0]);
+  if (guard != nullptr && guard->uniform != nullptr) {
+    address = builder_.CreateSelect(guard->uniform, address, emitter_.Zeros());
+  }
+  return {{FromMemory(x->dtype, builder_.CreateLoad(type, address))}};
+}
+
 Values Frame::LoadVectors(llvm::Value* buffer, DType dtype, const loop::Index& form,
-                          const Guard* guard) {
+                          const Guard* guard, const Packet& jump) {
   const VectorContext& context = *vector();
   llvm::Type* element = emitter_.MemoryType(dtype);
   llvm::Type* type = WithLanes(element, context.lanes);
@@ -153,11 +176,14 @@ Values Frame::LoadVectors(llvm::Value* buffer, DType dtype, const loop::Index& f
   Values result;
   for (int copy = 0; copy < context.copies; ++copy) {
     llvm::Value* mask = MaskOf(guard, copy);
+    llvm::Value* jumps = nullptr;  // of this copy's lanes
+    if (!jump.values.empty()) jumps = jump.values[jump.vector ? static_cast<size_t>(copy) : 0];
     int64_t first = static_cast<int64_t>(copy) * context.lanes;
-    if (stride == 1 || stride == -1) {
+    if (!jump.vector && (stride == 1 || stride == -1)) {
       bool reversed = stride == -1;
       llvm::Value* address =
           Address(buffer, element, form, reversed ? first + context.lanes - 1 : first);
+      if (jumps != nullptr) address = builder_.CreateGEP(element, address, jumps);
       if (uniform != nullptr && mask == nullptr) {
         address = builder_.CreateSelect(uniform, address, emitter_.Zeros());
       } else if (uniform != nullptr) {
@@ -185,6 +211,10 @@ Values Frame::LoadVectors(llvm::Value* buffer, DType dtype, const loop::Index& f
         holds = holds == nullptr ? bit : builder_.CreateAnd(holds, bit);
       }
       llvm::Value* address = Address(buffer, element, form, first + l);
+      if (jumps != nullptr) {
+        llvm::Value* own = jump.vector ? builder_.CreateExtractElement(jumps, l) : jumps;
+        address = builder_.CreateGEP(element, address, own);
+      }
       if (holds != nullptr) address = builder_.CreateSelect(holds, address, emitter_.Zeros());
       v = builder_.CreateInsertElement(v, builder_.CreateLoad(element, address), l);
     }

@@ -35,8 +35,7 @@ std::vector<GuardedLoad> LoadsOf(const Nest& nest) {
     Item item = std::move(work.back());
     work.pop_back();
     if (!seen.insert({item.x, item.guards}).second) continue;
-    if (item.x->kind == ScalarKind::kLoad)
-      loads.push_back({item.x, item.guards, item.in_reduction});
+    if (item.x->reads_buffer()) loads.push_back({item.x, item.guards, item.in_reduction});
     if (item.x->kind == ScalarKind::kGuard) item.guards.push_back(item.x);
     if (item.x->kind == ScalarKind::kReduce) item.in_reduction = true;
     for (const Scalar* o : item.x->operands) work.push_back({o, item.guards, item.in_reduction});
@@ -78,6 +77,9 @@ int Copies(Frame& frame, const Nest& nest, int lanes) {
   }
   for (const GuardedLoad& l : LoadsOf(nest)) {
     if (!IsContiguous(Stride(l.load->indices[0], nest.vector))) return 1;
+    if (l.load->kind == ScalarKind::kGather && l.load->operands[0]->depends_on(nest.vector)) {
+      return 1;
+    }
     reduces |= l.in_reduction && l.load->depends_on(nest.vector);
   }
   int64_t copies = size <= 12 ? 4 : size <= 40 ? 2 : 1;
@@ -146,6 +148,7 @@ class TransposingNest {
     std::vector<GuardedLoad> loads = LoadsOf(nest_);
     for (const auto& l : loads) ++times[l.load];
     for (const auto& l : loads) {
+      if (l.load->kind != ScalarKind::kLoad) continue;
       const loop::Index& form = l.load->indices[0];
       if (IsContiguous(Stride(form, nest_.vector)) || Stride(form, nest_.cross) != 1) continue;
       int64_t bytes = ir::ByteSize(l.load->dtype);

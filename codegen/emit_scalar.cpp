@@ -18,7 +18,7 @@ const Frame::Facts& Frame::FactsOf(const Scalar* x) {
   if (it != facts_.end()) return it->second;
   Facts f;
   f.size = x->kind == ScalarKind::kConst ? 0 : 1;
-  if (x->kind == ScalarKind::kLoad) f.loads = uint64_t{1} << std::min(x->buffer, 63);
+  if (x->reads_buffer()) f.loads = uint64_t{1} << std::min(x->buffer, 63);
   f.has_accumulator = x->kind == ScalarKind::kAcc;
   for (const Scalar* o : x->operands) {
     const Facts& inner = FactsOf(o);
@@ -101,6 +101,7 @@ Packet Frame::Emit(const Scalar* x, const Guard* guard) {
       return p;
     }
     case ScalarKind::kLoad: return EmitLoad(x, guard);
+    case ScalarKind::kGather: return EmitGather(x, guard);
     case ScalarKind::kGuard: return EmitGuard(x, guard);
     case ScalarKind::kReduce: return EmitReduce(x, guard);
     case ScalarKind::kAcc: return accumulator(static_cast<int>(x->integer));

@@ -229,7 +229,10 @@ class Frame {
   llvm::Value* IntegerDivide(llvm::Value* a, llvm::Value* b);
   llvm::Value* Convert(DType from, DType to, llvm::Value* x);
   llvm::Value* RoundEven(llvm::Value* x, bool floor);
-  Values LoadVectors(llvm::Value* buffer, DType dtype, const loop::Index& form, const Guard* guard);
+  Packet EmitGather(const loop::Scalar* x, const Guard* guard);
+  // `jump`, if not empty: elements further on, one number for all or vectors of them.
+  Values LoadVectors(llvm::Value* buffer, DType dtype, const loop::Index& form, const Guard* guard,
+                     const Packet& jump);
   llvm::Value* FromMemory(DType dtype, llvm::Value* x);
   llvm::Value* ToMemory(DType dtype, llvm::Value* x);
   llvm::Type* WithLanes(llvm::Type* type, int lanes);

@@ -86,7 +86,7 @@ void Tiling::FindUsed() {
     use_form(c.partial_offset);
   }
   loop::ForEachReached(std::span<const Scalar* const>(values), [&](const Scalar* x) {
-    if (x->kind == ScalarKind::kLoad) use_buffer(x->buffer);
+    if (x->reads_buffer()) use_buffer(x->buffer);
   });
   UseVariable(row);
   UseVariable(c.n);

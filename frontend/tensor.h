@@ -12,6 +12,7 @@
 #include "ir/ops/contraction.h"
 #include "ir/ops/convolution.h"
 #include "ir/ops/elementwise.h"
+#include "ir/ops/indexing.h"
 #include "ir/ops/leaf.h"
 #include "ir/ops/movement.h"
 #include "ir/ops/pooling.h"
@@ -36,8 +37,11 @@ using ir::PoolingOptions;
 using ir::Range1;
 
 using ir::abs;
+using ir::acos;
 using ir::add;
 using ir::argmax;
+using ir::asin;
+using ir::atan;
 using ir::average_pool;
 using ir::binary_crossentropy;
 using ir::binary_crossentropy_each;
@@ -56,18 +60,23 @@ using ir::concat;
 using ir::constant;
 using ir::convolution;
 using ir::cos;
+using ir::cosh;
 using ir::cosine_similarity;
 using ir::cosine_similarity_each;
 using ir::count;
+using ir::cumsum;
 using ir::div;
+using ir::einsum;
 using ir::elu;
 using ir::equal;
 using ir::erf;
 using ir::exp;
+using ir::expand;
 using ir::expand_dims;
 using ir::expm1;
 using ir::floor;
 using ir::full_like;
+using ir::gather;
 using ir::gelu;
 using ir::gelu_tanh;
 using ir::greater;
@@ -102,9 +111,12 @@ using ir::mean_squared_error_each;
 using ir::minimum;
 using ir::mul;
 using ir::neg;
+using ir::norm_l1;
+using ir::norm_l2;
 using ir::not_equal;
 using ir::one_hot;
 using ir::pad;
+using ir::pad_reflect;
 using ir::poisson;
 using ir::poisson_each;
 using ir::pow;
@@ -120,12 +132,15 @@ using ir::relu;
 using ir::reshape;
 using ir::rsqrt;
 using ir::scalar_like;
+using ir::scatter_add;
+using ir::scatter_add_along_axis;
 using ir::select;
 using ir::selu;
 using ir::sigmoid;
 using ir::sign;
 using ir::silu;
 using ir::sin;
+using ir::sinh;
 using ir::slice;
 using ir::softmax;
 using ir::softplus;
@@ -133,17 +148,24 @@ using ir::sparse_categorical_crossentropy;
 using ir::sparse_categorical_crossentropy_each;
 using ir::sparse_categorical_crossentropy_from_logits;
 using ir::sparse_categorical_crossentropy_from_logits_each;
+using ir::split;
 using ir::sqrt;
 using ir::square;
 using ir::squared_hinge;
 using ir::squared_hinge_each;
 using ir::squeeze;
+using ir::stack;
+using ir::standard_deviation;
 using ir::stop_gradient;
 using ir::sub;
+using ir::take_along_axis;
+using ir::tan;
 using ir::tanh;
+using ir::top_k;
 using ir::transpose;
 using ir::transposed_convolution;
 using ir::variance;
+using ir::where;
 using ir::zeros_like;
 
 // Sizes that are fixed when a compiled function is called.

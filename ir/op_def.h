@@ -65,6 +65,7 @@ enum Trait : uint32_t {
   kTypeOnly = 1u << 11,       // depends on the types of its operands, not on their elements (count)
   kByPhase = 1u << 12,        // operand 0 while training, operand 1 otherwise
   kLoop = 1u << 13,           // with kCall: runs the callee once for each step of time (ops/scan.h)
+  kGathers = 1u << 14,        // reads operand 0 where operand 1 says: wants it in memory
 };
 using Traits = uint32_t;
 

@@ -20,7 +20,10 @@ std::vector<LoadSite> LoadsOf(const Scalar* root, int buffer) {
     const auto [s, reduced] = pending.back();
     pending.pop_back();
     if (!seen.insert({s, reduced}).second) continue;
-    if (s->kind == ScalarKind::kLoad && s->buffer == buffer) loads.push_back({s, reduced});
+    // A gather reads anywhere, as a sum does.
+    if (s->reads_buffer() && s->buffer == buffer) {
+      loads.push_back({s, reduced || s->kind == ScalarKind::kGather});
+    }
     for (const Scalar* o : s->operands) {
       pending.emplace_back(o, reduced || s->kind == ScalarKind::kReduce);
     }

@@ -29,7 +29,7 @@ bool IsCheap(const Scalar* root) {
 absl::flat_hash_set<int> OutputsLoaded(const Kernel& kernel, const Scalar* root) {
   absl::flat_hash_set<int> loaded;
   ForEachReached(root, [&](const Scalar* s) {
-    if (s->kind == ScalarKind::kLoad && s->buffer >= kernel.num_inputs) loaded.insert(s->buffer);
+    if (s->reads_buffer() && s->buffer >= kernel.num_inputs) loaded.insert(s->buffer);
   });
   return loaded;
 }
@@ -45,6 +45,23 @@ Arena& At::arena() const { return *lowerer_.kernel().arena; }
 
 Expr At::Operand(int i, std::span<const Index> index) const {
   return {arena(), lowerer_.ScalarAt(node_.operand(i), index)};
+}
+
+Expr At::OperandAt(int i, std::span<const Index> index, int axis, Expr position) const {
+  const ir::Value v = node_.operand(i);
+  if (const int buffer = lowerer_.BufferOf(v); buffer >= 0) {
+    const Extent stride = Strides(v.shape())[static_cast<size_t>(axis)];
+    std::vector<Index> others(index.begin(), index.end());
+    others[static_cast<size_t>(axis)] = Index(0);
+    return {arena(), arena().Gather(buffer, v.dtype(), others, axis, stride, position.scalar())};
+  }
+  const Variable* r = ReductionVariable(axis, Extent(v.shape()[axis]));
+  std::vector<Index> at(index.begin(), index.end());
+  at[static_cast<size_t>(axis)] = Index(r);
+  const Expr x = Operand(i, at);
+  const Expr hit = Eq(IndexValue(Index(r)), position);
+  const Expr zero = IsFloat(v.dtype()) ? x.Const(0) : x.IntConst(v.dtype(), 0);
+  return Reduce(ReduceKind::kSum, {&r, 1}, Select(hit, x, zero));
 }
 
 const Variable* At::ReductionVariable(int axis, const Extent& extent) const {
@@ -88,6 +105,12 @@ const Scalar* Lowerer::ScalarAt(ir::Value v, std::span<const Index> index) {
   IR_CHECK_MSG(x.dtype() == v.dtype(), node.op().name);
   memo_[key] = x.scalar();
   return x.scalar();
+}
+
+int Lowerer::BufferOf(ir::Value v) const {
+  if (v.node()->is_argument()) return v.function().ArgumentIndex(v);
+  const auto at = stored_.find(v);
+  return at == stored_.end() ? -1 : at->second.buffer;
 }
 
 void Lowerer::SetStored(ir::Value v, int buffer, std::span<const Index> home) {

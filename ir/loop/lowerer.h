@@ -35,6 +35,9 @@ class At {
   Arena& arena() const;
   Expr Operand(int i, std::span<const Index> index) const;
   Expr Operand(int i) const { return Operand(i, index_); }  // at the same index
+  // Operand i where `position`, an i64 scalar in [0, size of the axis), stands for index[axis].
+  // Quick for what is in memory; what the kernel computes is searched for along the axis.
+  Expr OperandAt(int i, std::span<const Index> index, int axis, Expr position) const;
   // The reduction variable of this node for `axis` (any number that tells the node's variables
   // apart): one per (node, axis), not per call, so that equal sums are one scalar.
   const Variable* ReductionVariable(int axis, const Extent& extent) const;
@@ -60,6 +63,8 @@ class Lowerer {
   // value that an earlier store wrote (see SetStored) is loaded from there. Recursion depth is
   // bounded by the size of a kernel, which form_kernels limits.
   const Scalar* ScalarAt(ir::Value v, std::span<const Index> index);
+  // The buffer that holds `v`, an argument or stored by then; -1 if there is none.
+  int BufferOf(ir::Value v) const;
   // From now on `v` is in `buffer`: it is loaded, except at `home`, the index of the store that
   // wrote it, where it stays the scalar that it is, so that statements over the same loops share
   // their sums.

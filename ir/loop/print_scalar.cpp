@@ -132,6 +132,22 @@ ScalarPrinter::Text ScalarPrinter::Format(const Scalar& s) const {
     case ScalarKind::kExtent: return {fmt::format("index({})", ToString(s.extent)), kAtom};
     case ScalarKind::kIndex: return {fmt::format("index({})", ToString(s.indices[0])), kAtom};
     case ScalarKind::kLoad: return {Access(s.buffer, {s.indices.data(), s.indices.size()}), kAtom};
+    case ScalarKind::kGather: {
+      // %x[i, (position), j]; in a plan %x[16*i + j + 4*(position)].
+      const auto axis = static_cast<size_t>(s.integer);
+      std::string text = fmt::format("%{}[", buffers_[static_cast<size_t>(s.buffer)].name);
+      for (size_t i = 0; i < s.indices.size(); ++i) {
+        const bool here = i == axis;
+        const bool zero = s.indices[i].terms().empty();
+        text += i > 0 ? ", " : "";
+        if (!here || !zero) text += ToString(s.indices[i]) + (here ? " + " : "");
+        if (!here) continue;
+        const bool flat = !(s.extent == Extent(1)) && s.indices.size() == 1;
+        text += flat ? fmt::format("{}*({})", ToString(s.extent), Operand(s, 0, kComparison))
+                     : fmt::format("({})", Operand(s, 0, kComparison));
+      }
+      return {text + "]", kAtom};
+    }
     case ScalarKind::kAcc:
       return {s.integer == 0 ? "acc" : fmt::format("acc({})", s.integer), kAtom};
     case ScalarKind::kNeg: return {"-" + Operand(s, 0, kAtom), kUnary};

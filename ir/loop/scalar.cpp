@@ -168,6 +168,20 @@ const Scalar* Arena::Load(int buffer, DType dtype, std::span<const Index> indice
   return Intern(std::move(s));
 }
 
+const Scalar* Arena::Gather(int buffer, DType dtype, std::span<const Index> indices, int axis,
+                            const Extent& stride, const Scalar* position) {
+  IR_CHECK(position->dtype == DType::kI64);
+  Scalar s;
+  s.kind = ScalarKind::kGather;
+  s.dtype = dtype;
+  s.buffer = buffer;
+  s.indices.assign(indices.begin(), indices.end());
+  s.integer = axis;
+  s.extent = stride;
+  s.operands = {position};
+  return Intern(std::move(s));
+}
+
 const Scalar* Arena::Guard(std::span<const Condition> conditions, const Scalar* x) {
   const Scalar* zero = ir::IsFloat(x->dtype) ? Float(x->dtype, 0.0) : Integer(x->dtype, 0);
   if (x == zero) return x;

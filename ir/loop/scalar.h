@@ -28,6 +28,7 @@ enum class ScalarKind : uint8_t {
   kExtent,  // an extent as an i64 number
   kIndex,   // an index form as an i64 number
   kLoad,    // buffer[indices]
+  kGather,  // buffer[indices], but operands[0] (an i64 scalar) further along one axis
   kAdd,
   kSub,
   kMul,
@@ -70,11 +71,11 @@ struct Scalar {
   int id = 0;  // order of creation in its arena
   absl::InlinedVector<const Scalar*, 3> operands;
   double number = 0;    // kConst of float dtype (f32: exactly representable)
-  int64_t integer = 0;  // kConst of i1/i32/i64; kAcc
-  Extent extent;        // kExtent
-  int buffer = -1;      // kLoad: index into Kernel::buffers
+  int64_t integer = 0;  // kConst of i1/i32/i64; kAcc; kGather: the axis (kernels)
+  Extent extent;        // kExtent; kGather: elements between neighbours along the axis (plans)
+  int buffer = -1;      // kLoad, kGather: index into Kernel::buffers
   absl::InlinedVector<Index, 3>
-      indices;  // kLoad: one an axis, or, in a plan, one flat form; kIndex: one
+      indices;  // kLoad, kGather: one an axis, or, in a plan, one flat form; kIndex: one
   absl::InlinedVector<Condition, 1> conditions;       // kGuard
   ReduceKind reduce = ReduceKind::kSum;               // kReduce
   absl::InlinedVector<const Variable*, 2> variables;  // kReduce: summed over, outermost first
@@ -83,6 +84,7 @@ struct Scalar {
   absl::InlinedVector<const Variable*, 4> free;
 
   bool depends_on(const Variable* v) const;
+  bool reads_buffer() const { return kind == ScalarKind::kLoad || kind == ScalarKind::kGather; }
 };
 
 // Owns the variables and scalars of a kernel. Building folds constants in IEEE arithmetic of the
@@ -104,6 +106,9 @@ class Arena {
   const Scalar* ExtentValue(const Extent& extent);    // i64
   const Scalar* IndexValue(const Index& form);        // i64
   const Scalar* Load(int buffer, DType dtype, std::span<const Index> indices);
+  // In a kernel `axis` says along which axis `position` counts, in a plan (one flat form) `stride`.
+  const Scalar* Gather(int buffer, DType dtype, std::span<const Index> indices, int axis,
+                       const Extent& stride, const Scalar* position);
   const Scalar* Unary(ScalarKind kind, const Scalar* x);
   const Scalar* Binary(ScalarKind kind, const Scalar* a, const Scalar* b);
   const Scalar* Fma(const Scalar* a, const Scalar* b, const Scalar* c);

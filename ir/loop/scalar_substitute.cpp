@@ -22,6 +22,12 @@ const Scalar* Arena::Rebuild(const Scalar& s, std::span<const Scalar* const> ope
       for (const Index& i : s.indices) indices.push_back(form(i));
       return Load(s.buffer, s.dtype, {indices.data(), indices.size()});
     }
+    case ScalarKind::kGather: {
+      absl::InlinedVector<Index, 3> indices;
+      for (const Index& i : s.indices) indices.push_back(form(i));
+      return Gather(s.buffer, s.dtype, {indices.data(), indices.size()},
+                    static_cast<int>(s.integer), s.extent, operands[0]);
+    }
     case ScalarKind::kNeg:
     case ScalarKind::kAbs:
     case ScalarKind::kFloor:

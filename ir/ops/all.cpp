@@ -13,7 +13,8 @@ constexpr OpTable (*kTables[])() = {
     ArithmeticOps,     PiecewiseOps,   ExponentialOps, SmoothOps,    ComparisonOps,
     SelectionOps,      ContractionOps, ConvolutionOps, WindowOps,    ReductionOps,
     IndexReductionOps, BroadcastOps,   ReshapeOps,     SliceOps,     JoinOps,
-    LeafOps,           RandomOps,      ScanOps,        StructureOps,
+    LeafOps,           RandomOps,      ScanOps,        StructureOps, TrigonometricOps,
+    IndexingOps,       CumulativeOps,
 };
 
 std::vector<const OpDef*> Sorted() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Minimax fits behind the coefficients of approx_*.cpp; prints them and their errors. Needs mpmath.
 
-usage: approx_fit.py [exp] [exp2] [sin] [log2] [erf]     (all without arguments; a minute)
+usage: approx_fit.py [exp] [exp2] [sin] [atan] [log2] [erf]     (all without arguments; a minute)
 
 Remez exchange for max |w(x) (f(x) - sum c_i x^i)|. Coefficients are rounded to the target
 format from the lowest degree up, with the rest fitted again after each where that still helps.
@@ -133,6 +133,15 @@ def main(wanted):
         for degree, bits in ((3, 24), (7, 53)):
             fit("(sin(r) / r - 1) / z, z = r^2", sine,
                 lambda z: (z + TINY) / (sin(sqrt(z)) / sqrt(z) if z else 1), 0, top, degree, bits)
+    if want("atan"):
+        top = (mpmath.tan(pi / 8) * mpf("1.0001")) ** 2
+
+        def arctangent(z):
+            return (mpmath.atan(sqrt(z)) / sqrt(z) - 1) / z if z > mpf(10) ** -20 else -mpf(1) / 3
+
+        for degree, bits in ((3, 24), (10, 53)):
+            fit("(atan(t) / t - 1) / z, z = t^2", arctangent, lambda z: z + TINY, 0, top, degree,
+                bits)
     if want("log2"):
         top = ((sqrt(mpf(2)) - 1) / (sqrt(mpf(2)) + 1) * mpf("1.001")) ** 2
         fit("2 atanh(s) / (s ln 2), z = s^2", lambda z: atanh_tail(z, 0) * 2 / LN2,

@@ -21,8 +21,12 @@ Value square(Operand x);
 Value softmax(Operand x, int64_t axis = -1);
 Value log_softmax(Operand x, int64_t axis = -1);
 Value logsumexp(Operand x, Axes axes, bool keep_dims = false);
-Value variance(Operand x, Axes axes, bool keep_dims = false);  // biased
-Value one_hot(Operand indices, int64_t depth, DType dtype);    // integers [..] -> [.., depth]
+Value variance(Operand x, Axes axes = {}, bool keep_dims = false);            // biased
+Value standard_deviation(Operand x, Axes axes = {}, bool keep_dims = false);  // biased
+Value norm_l1(Operand x, Axes axes = {}, bool keep_dims = false);             // sum of |x|
+Value norm_l2(Operand x, Axes axes = {}, bool keep_dims = false);  // sqrt of the sum of x^2
+Value where(Operand condition, Operand a, Operand b);              // select by NumPy's name
+Value one_hot(Operand indices, int64_t depth, DType dtype);        // integers [..] -> [.., depth]
 
 // Losses: scalars, the mean of the terms that `<loss>_each` gives: one term an element, or, where
 // the last axis holds classes or a vector, one an example ([..] of [.., classes]). `target` has the

@@ -1,4 +1,4 @@
-// softmax, log_softmax, logsumexp, variance, one_hot.
+// softmax, log_softmax, logsumexp, variance, norms, one_hot, where.
 
 #include <algorithm>
 #include <limits>
@@ -62,6 +62,23 @@ Value variance(Operand x, Axes axes, bool keep_dims) {
   const Value deviation = sub(x, mean);
   return reduce_mean(mul(deviation, deviation), std::move(axes), keep_dims);
 }
+
+Value standard_deviation(Operand x, Axes axes, bool keep_dims) {
+  const CallerScope scope({x});
+  return sqrt(variance(x, std::move(axes), keep_dims));
+}
+
+Value norm_l1(Operand x, Axes axes, bool keep_dims) {
+  const CallerScope scope({x});
+  return reduce_sum(abs(x), std::move(axes), keep_dims);
+}
+
+Value norm_l2(Operand x, Axes axes, bool keep_dims) {
+  const CallerScope scope({x});
+  return sqrt(reduce_sum(mul(x, x), std::move(axes), keep_dims));
+}
+
+Value where(Operand condition, Operand a, Operand b) { return select(condition, a, b); }
 
 Value one_hot(Operand indices, int64_t depth, DType dtype) {
   if (std::optional<Value> stop = Stopped({indices})) return *stop;

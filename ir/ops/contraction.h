@@ -2,6 +2,9 @@
 
 // Products of matrices, with leading axes.
 
+#include <string_view>
+#include <vector>
+
 #include "ir/builder.h"
 
 namespace gradus::ir {
@@ -20,5 +23,11 @@ Value matmul(Operand a, Operand b, const MatmulOptions& options);
 // As numpy.matmul: vectors are promoted, leading axes of b (rank > 2) are batch axes and broadcast
 // against a's.
 Value matmul(Operand a, Operand b);
+
+// Einstein's convention: einsum("bi,ijk,bj->bk", {a, m, c}) sums over every letter that the result
+// does not name. Without "->" the result has the letters that occur once, in alphabetical order.
+// Made of matmul, transpose, reshape and reduce_sum, from left to right. A letter occurs at most
+// once an operand; there is no "...".
+Value einsum(std::string_view subscripts, const std::vector<Operand>& operands);
 
 }  // namespace gradus::ir

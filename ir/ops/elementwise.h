@@ -27,6 +27,12 @@ Value sqrt(Operand x);
 Value rsqrt(Operand x);
 Value sin(Operand x);
 Value cos(Operand x);
+Value tan(Operand x);
+Value atan(Operand x);
+Value asin(Operand x);
+Value acos(Operand x);
+Value sinh(Operand x);
+Value cosh(Operand x);
 Value tanh(Operand x);
 Value sigmoid(Operand x);  // stable in both tails
 Value erf(Operand x);

@@ -31,6 +31,14 @@ Value concat(const std::vector<Operand>& parts, int64_t axis);
 // neighbours.
 Value pad(Operand x, std::vector<int64_t> low, std::vector<int64_t> high, double value = 0,
           std::vector<int64_t> interior = {});
+// Composites: parts of equal size along an axis; tensors of one shape joined along a new axis; size
+// 1 stretched (-1: as it is); without the edge, mirrored at it, as NumPy's mode "reflect".
+std::vector<Value> split(Operand x, int64_t parts, int64_t axis);
+// Parts of the sizes given, which add up to the axis.
+std::vector<Value> split(Operand x, const std::vector<int64_t>& sizes, int64_t axis);
+Value stack(const std::vector<Operand>& parts, int64_t axis);
+Value expand(Operand x, const Shape& shape);
+Value pad_reflect(Operand x, std::vector<int64_t> low, std::vector<int64_t> high);
 Value expand_dims(Operand x, int64_t axis);  // composite: reshape
 Value squeeze(Operand x, int64_t axis);      // composite: reshape
 

@@ -22,7 +22,7 @@ std::vector<AxisUse> AxisUses(const ir::Node& node, int operand) {
   std::vector<const loop::Scalar*> loads;
   loop::ForEachReached(store.value, [&](const loop::Scalar* s) {
     reduced.insert(reduced.end(), s->variables.begin(), s->variables.end());
-    if (s->kind == loop::ScalarKind::kLoad && s->buffer == operand) loads.push_back(s);
+    if (s->reads_buffer() && s->buffer == operand) loads.push_back(s);
   });
   auto bit = [](const auto& list, const loop::Variable* v) -> uint32_t {
     const auto at = std::find(list.begin(), list.end(), v);
@@ -32,6 +32,9 @@ std::vector<AxisUse> AxisUses(const ir::Node& node, int operand) {
     for (size_t axis = 0; axis < uses.size(); ++axis) {
       const auto variables = loop::LoopVariables(load->indices[axis]);
       if (!variables.empty() && !(load->indices[axis] == loop::Index(variables[0]))) {
+        uses[axis].plain = false;
+      }
+      if (load->kind == loop::ScalarKind::kGather && static_cast<size_t>(load->integer) == axis) {
         uses[axis].plain = false;
       }
       for (const loop::Variable* v : variables) {

@@ -258,6 +258,8 @@ class Grouper {
     if (group.weight + Weight(n) > kWeightLimit) return false;
     const int alias = alias_[Id(n)];
     if (alias >= 0 && group.contracted_arguments.contains(alias)) return false;
+    // What is read at places that only the data tell is stored first.
+    if (n.op().has(ir::kGathers) && GroupOf(n.operand(0)) == g) return false;
     size_t inputs = group.inputs.size();
     for (const Source& s : sources) {
       const int from = GroupOf(s.value);

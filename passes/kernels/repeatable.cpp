@@ -35,6 +35,11 @@ Repeatable::Repeatable(const ir::Function& f)
     for (const ir::Value v : node->operands())
       is_result[static_cast<size_t>(v.node()->id())] = true;
   }
+  // What is gathered from has to be in memory, as a result has.
+  for (const auto& node : f.nodes()) {
+    if (node->op().has(ir::kGathers))
+      is_result[static_cast<size_t>(node->operand(0).node()->id())] = true;
+  }
   for (const auto& node : f.nodes()) Classify(*node, is_result[static_cast<size_t>(node->id())]);
 }
 

@@ -13,10 +13,17 @@ const Scalar* FlattenLoads(const loop::Kernel& kernel, const Scalar* value) {
   const Scalar* const roots[] = {value};
   absl::flat_hash_map<const Scalar*, const Scalar*> flat;
   for (const Scalar* s : PostOrder(roots)) {
-    if (s->kind != ScalarKind::kLoad) continue;
+    if (!s->reads_buffer()) continue;
     const auto& shape = kernel.buffers[static_cast<size_t>(s->buffer)].type.shape;
     const Index offset = loop::Flatten(s->indices, shape);
-    flat[s] = kernel.arena->Load(s->buffer, s->dtype, std::span(&offset, 1));
+    if (s->kind == ScalarKind::kLoad) {
+      flat[s] = kernel.arena->Load(s->buffer, s->dtype, std::span(&offset, 1));
+      continue;
+    }
+    // Operands come first, so its position is flat already.
+    const Scalar* position = kernel.arena->Substitute(s->operands[0], {}, flat);
+    flat[s] =
+        kernel.arena->Gather(s->buffer, s->dtype, std::span(&offset, 1), 0, s->extent, position);
   }
   return flat.empty() ? value : kernel.arena->Substitute(value, {}, flat);
 }
@@ -25,7 +32,7 @@ std::vector<const Scalar*> LoadsOf(const Scalar* value) {
   const Scalar* const roots[] = {value};
   std::vector<const Scalar*> loads;
   for (const Scalar* s : PostOrder(roots)) {
-    if (s->kind == ScalarKind::kLoad) loads.push_back(s);
+    if (s->reads_buffer()) loads.push_back(s);
   }
   return loads;
 }
@@ -38,7 +45,9 @@ std::optional<absl::flat_hash_map<const Scalar*, const Scalar*>> JoinBlock(
   for (const Scalar* load : loads) {
     for (const loop::FlatStore& store : block.stores) {
       if (store.buffer != load->buffer) continue;
-      if (!(store.offset == load->indices[0])) return std::nullopt;
+      if (load->kind != ScalarKind::kLoad || !(store.offset == load->indices[0])) {
+        return std::nullopt;
+      }
       values[load] = store.value;
     }
   }

@@ -11,9 +11,11 @@ namespace {
 int Gathers(std::span<const Scalar* const> roots, const Variable* v) {
   int gathers = 0;
   for (const Scalar* s : PostOrder(roots)) {
-    if (s->kind != ScalarKind::kLoad) continue;
+    if (!s->reads_buffer()) continue;
     const std::optional<int64_t> stride = Stride(s->indices[0], v);
-    if (InAtom(s->indices[0], v) || !stride.has_value() || std::abs(*stride) > 1) ++gathers;
+    const bool jumps = s->kind == ScalarKind::kGather && s->operands[0]->depends_on(v);
+    if (jumps || InAtom(s->indices[0], v) || !stride.has_value() || std::abs(*stride) > 1)
+      ++gathers;
   }
   return gathers;
 }
@@ -61,6 +63,7 @@ const Variable* CrossVariable(const Block& block, std::span<const Scalar* const>
   std::vector<const Scalar*> gathered;
   for (const Scalar* s : scalars) {
     if (s->kind == ScalarKind::kReduce) return nullptr;
+    if (s->kind == ScalarKind::kGather) continue;  // element by element where it has to be
     const Scalar* const self[] = {s};
     if (s->kind != ScalarKind::kLoad || Gathers(self, vector) == 0) continue;
     if (s->dtype != dtype) return nullptr;

@@ -56,6 +56,23 @@ std::vector<OpCase> FunctionCases() {
                            {{{0}, 0}, {{-0.0}, -0.0}, {{kInf}, kNan}, {{kNan}, kNan}}));
   cases.push_back(
       Function("cos", std::cos, {-6, 6}, {4}, {{{0}, 1}, {{kInf}, kNan}, {{kNan}, kNan}}));
+  cases.push_back(Function("tan", std::tan, {-1.4, 1.4}, {6},
+                           {{{0}, 0}, {{-0.0}, -0.0}, {{kInf}, kNan}, {{kNan}, kNan}}));
+  cases.push_back(
+      Function("atan", std::atan, {-6, 6}, {3}, {{{0}, 0}, {{-0.0}, -0.0}, {{kNan}, kNan}}));
+  cases.push_back(Function("asin", std::asin, {-0.95, 0.95}, {5},
+                           {{{0}, 0}, {{-0.0}, -0.0}, {{1.5}, kNan}, {{-1.5}, kNan}}));
+  cases.push_back(Function("acos", std::acos, {-0.95, 0.95}, {5},
+                           {{{1}, 0}, {{1.5}, kNan}, {{-1.5}, kNan}, {{kNan}, kNan}}));
+  cases.push_back(Function("sinh", std::sinh, {-4, 4}, {6},
+                           {{{0}, 0},
+                            {{-0.0}, -0.0},
+                            {{kInf}, kInf},
+                            {{-kInf}, -kInf},
+                            {{1000}, kInf},
+                            {{kNan}, kNan}}));
+  cases.push_back(Function("cosh", std::cosh, {-4, 4}, {6},
+                           {{{0}, 1}, {{kInf}, kInf}, {{-kInf}, kInf}, {{kNan}, kNan}}));
   cases.push_back(
       Function("tanh", std::tanh, {-4, 4}, {4},
                {{{0}, 0}, {{-0.0}, -0.0}, {{kInf}, 1}, {{-kInf}, -1}, {{100}, 1}, {{kNan}, kNan}}));

@@ -107,7 +107,7 @@ class Interpreter {
   Number Evaluate(const Scalar* s) {
     std::vector<int64_t> at;
     for (const Variable* v : s->free) at.push_back(environment_.at(v));
-    const bool is_stored = s->kind == ScalarKind::kLoad && s->buffer >= kernel_.num_inputs;
+    const bool is_stored = s->reads_buffer() && s->buffer >= kernel_.num_inputs;
     auto [found, fresh] = memo_.try_emplace(s);
     if (!fresh && !is_stored && found->second.first == at) return found->second.second;
     const Number x = Compute(*s);
@@ -169,6 +169,13 @@ class Interpreter {
       case ScalarKind::kIndex: return {0, Place(s.indices[0])};
       case ScalarKind::kLoad: {
         const double x = Element(buffers_[static_cast<size_t>(s.buffer)], s.indices);
+        return ir::IsFloat(s.dtype) ? Number{x, 0} : Number{0, static_cast<int64_t>(x)};
+      }
+      case ScalarKind::kGather: {
+        std::vector<Index> at(s.indices.begin(), s.indices.end());
+        Index& along = at[static_cast<size_t>(s.integer)];
+        along = along + Index(Evaluate(s.operands[0]).i);
+        const double x = Element(buffers_[static_cast<size_t>(s.buffer)], at);
         return ir::IsFloat(s.dtype) ? Number{x, 0} : Number{0, static_cast<int64_t>(x)};
       }
       case ScalarKind::kGuard: return Holds(s) ? Evaluate(s.operands[0]) : Number{};

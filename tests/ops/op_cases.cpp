@@ -5,9 +5,9 @@ namespace gradus::test {
 const std::vector<OpCase>& OpCases() {
   static const std::vector<OpCase> cases = [] {
     std::vector<OpCase> all;
-    for (auto* make :
-         {ArithmeticCases, FunctionCases, ComparisonCases, ReductionCases, ContractionCases,
-          ConvolutionCases, PoolingCases, MovementCases, LeafCases, ScanCases, CompositeCases}) {
+    for (auto* make : {ArithmeticCases, FunctionCases, ComparisonCases, ReductionCases,
+                       ContractionCases, ConvolutionCases, PoolingCases, MovementCases, LeafCases,
+                       IndexingCases, BuilderCases, ScanCases, CompositeCases}) {
       for (OpCase& c : make()) all.push_back(std::move(c));
     }
     return all;

@@ -99,6 +99,8 @@ std::vector<OpCase> ContractionCases();
 std::vector<OpCase> ConvolutionCases();
 std::vector<OpCase> PoolingCases();
 std::vector<OpCase> MovementCases();
+std::vector<OpCase> IndexingCases();
+std::vector<OpCase> BuilderCases();
 std::vector<OpCase> LeafCases();
 std::vector<OpCase> ScanCases();
 std::vector<OpCase> CompositeCases();

@@ -43,16 +43,13 @@ absl::Status Pad(CaseGraph& c) {
   return Op(c, [&](CaseGraph& g) -> Tensors {
     const Tensor a = g.param("a");
     const auto rank = static_cast<size_t>(a.rank());
-    const auto last = static_cast<int64_t>(rank) - 1;
     std::vector<int64_t> low(rank, 0), high(rank, 0);
     low.back() = static_cast<int64_t>(*left);
     high.back() = static_cast<int64_t>(*right);
     const auto n = static_cast<int64_t>(*reflect);
-    const int64_t size = a.shape()[static_cast<int>(last)].size();
-    std::vector<Range1> front(rank), back(rank);
-    front.back() = {n, 0, -1};
-    back.back() = {size - 2, size - 2 - n, -1};
-    return {pad(a, low, high, *value), concat({slice(a, front), a, slice(a, back)}, last)};
+    std::vector<int64_t> mirrored(rank, 0);
+    mirrored.back() = n;
+    return {pad(a, low, high, *value), pad_reflect(a, mirrored, mirrored)};
   });
 }
 
@@ -64,11 +61,9 @@ absl::Status Slice(CaseGraph& c) {
 
 absl::Status SplitStackExpand(CaseGraph& c) {
   return Op(c, [](CaseGraph& g) -> Tensors {
-    const Tensor a = g.param("a");
-    const int64_t half = a.shape()[1].size() / 2;
-    const Tensor left = slice(a, {Range1{}, Range1{0, half, 1}});
-    const Tensor right = slice(a, {Range1{}, Range1{half, kEnd, 1}});
-    return {concat({expand_dims(left, 0), expand_dims(right, 0)}, 0) * g.param("c")};
+    const std::vector<Tensor> parts = split(g.param("a"), 2, -1);
+    const Tensor stacked = stack({parts[0], parts[1]}, 0);
+    return {stacked * expand(g.param("c"), stacked.shape())};
   });
 }
 
@@ -80,7 +75,7 @@ absl::Status Where(CaseGraph& c) {
   }
   return Op(c, [&](CaseGraph& g) -> Tensors {
     const Tensor a = g.param("a"), b = g.param("b");
-    return {select(greater(a, *threshold), a * b, a - b)};
+    return {where(greater(a, *threshold), a * b, a - b)};
   });
 }
 
@@ -107,22 +102,43 @@ absl::Status Clip(CaseGraph& c) {
   });
 }
 
-const std::array<NamedModel, 20> kModels = {{
+// All numbers in the brackets after `key`, as a constant of `shape`.
+Tensor Indices(const CaseGraph& c, std::string_view key, const Shape& shape) {
+  const std::string& text = c.reference.text;
+  size_t at = text.find(key);
+  std::vector<Operand> numbers;
+  ir::Function& f = c.param("a").function();
+  for (int depth = 0; at < text.size(); ++at) {
+    depth += text[at] == '[' ? 1 : text[at] == ']' ? -1 : 0;
+    if (text[at] == ']' && depth == 0) break;
+    if (depth == 0 || text[at] < '0' || text[at] > '9') continue;
+    size_t used = 0;
+    const int64_t number = std::stoll(text.substr(at), &used);
+    numbers.emplace_back(ir::constant_int(f, {DType::kI64, {1}}, number));
+    at += used - 1;
+  }
+  return reshape(concat(numbers, 0), shape);
+}
+
+const std::array<NamedModel, 26> kModels = {{
     {"op_broadcast_add_mul",
      [](CaseGraph& c) {
        return Op(c, [](CaseGraph& g) -> Tensors {
          return {(g.param("a") + g.param("b")) * g.param("c")};
        });
      }},
+    {"op_cumsum_reverse",
+     [](CaseGraph& c) {
+       return Op(c, [](CaseGraph& g) -> Tensors {
+         const Tensor a = g.param("a");
+         return {cumsum(a, 1), cumsum(a, 1, /*reverse=*/true)};
+       });
+     }},
     {"op_div_pow", DivPow},
     {"op_einsum_bilinear",
      [](CaseGraph& c) {
        return Op(c, [](CaseGraph& g) -> Tensors {
-         // sum_ij a[b,i] M[i,j,k] c[b,j]
-         const Tensor a = g.param("a"), m = g.param("M"), d = g.param("c");
-         const Dim b = a.shape()[0], i = m.shape()[0], j = m.shape()[1], k = m.shape()[2];
-         const Tensor am = reshape(matmul(a, reshape(m, {i, j.size() * k.size()})), {b, j, k});
-         return {reduce_sum(am * expand_dims(d, 2), {1})};
+         return {einsum("bi,ijk,bj->bk", {g.param("a"), g.param("M"), g.param("c")})};
        });
      }},
     {"op_exp_log_sqrt_rsqrt",
@@ -132,11 +148,27 @@ const std::array<NamedModel, 20> kModels = {{
          return {exp(g.param("a")) + log(b) + sqrt(b) + rsqrt(b)};
        });
      }},
+    {"op_gather_axis1_repeat",
+     [](CaseGraph& c) {
+       return Op(c, [](CaseGraph& g) -> Tensors {
+         const Tensor a = g.param("a");
+         const int64_t chosen = g.reference.Find("out.y")->values.shape()[1];
+         return {gather(a, Indices(g, "indices ", {chosen}), 1)};
+       });
+     }},
+    {"op_gather_elements",
+     [](CaseGraph& c) {
+       return Op(c, [](CaseGraph& g) -> Tensors {
+         const Tensor a = g.param("a");
+         const std::vector<int64_t>& shape = g.reference.Find("out.y")->values.shape();
+         return {take_along_axis(a, Indices(g, "indices ", {shape[0], shape[1]}), 1)};
+       });
+     }},
     {"op_l1_l2_norm",
      [](CaseGraph& c) {
        return Op(c, [](CaseGraph& g) -> Tensors {
          const Tensor a = g.param("a");
-         return {reduce_sum(abs(a), {1}), sqrt(reduce_sum(square(a), {0}))};
+         return {norm_l1(a, {1}), norm_l2(a, {0})};
        });
      }},
     {"op_logsumexp_logsoftmax",
@@ -171,7 +203,7 @@ const std::array<NamedModel, 20> kModels = {{
      [](CaseGraph& c) {
        return Op(c, [](CaseGraph& g) -> Tensors {
          const Tensor a = g.param("a");
-         return {reduce_prod(a, {1}), variance(a, {2}), sqrt(variance(a, {0}))};
+         return {reduce_prod(a, {1}), variance(a, {2}), standard_deviation(a, {0})};
        });
      }},
     {"op_reduce_sum_mean_axes",
@@ -190,6 +222,14 @@ const std::array<NamedModel, 20> kModels = {{
          return {concat({reshape(t, {a.shape()[0], rest}), g.param("b")}, 1)};
        });
      }},
+    {"op_scatter_add",
+     [](CaseGraph& c) {
+       return Op(c, [](CaseGraph& g) -> Tensors {
+         const Tensor a = g.param("a");
+         const std::vector<int64_t>& shape = g.reference.Find("out.y")->values.shape();
+         return {scatter_add(Indices(g, "added at ", {a.shape()[0]}), a, 0, {shape[0], shape[1]})};
+       });
+     }},
     {"op_shared_subexpression",
      [](CaseGraph& c) {
        return Op(c, [](CaseGraph& g) -> Tensors {
@@ -203,6 +243,20 @@ const std::array<NamedModel, 20> kModels = {{
        return Op(c, [](CaseGraph& g) -> Tensors { return {softmax(g.param("a"), 1)}; });
      }},
     {"op_split_stack_expand", SplitStackExpand},
+    {"op_topk_values",
+     [](CaseGraph& c) {
+       return Op(c, [](CaseGraph& g) -> Tensors {
+         const int64_t k = g.reference.Find("out.y")->values.shape()[1];
+         return {top_k(g.param("a"), k).values};
+       });
+     }},
+    {"op_trig",
+     [](CaseGraph& c) {
+       return Op(c, [](CaseGraph& g) -> Tensors {
+         const Tensor a = g.param("a");
+         return {sin(a) * cos(a) + tan(a / 3) + atan(a) + sinh(a / 2) + erf(a)};
+       });
+     }},
     {"op_where", Where},
 }};
 

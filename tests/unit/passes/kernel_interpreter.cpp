@@ -123,6 +123,12 @@ class Interpreter {
       case ScalarKind::kExtent: return static_cast<double>(SizeOf(s.extent));
       case ScalarKind::kIndex: return static_cast<double>(Form(s.indices[0]));
       case ScalarKind::kLoad: return *At(s.buffer, {s.indices.data(), s.indices.size()});
+      case ScalarKind::kGather: {
+        std::vector<Index> at(s.indices.begin(), s.indices.end());
+        Index& along = at[static_cast<size_t>(s.integer)];
+        along = along + Index(static_cast<int64_t>(operand(0)));
+        return *At(s.buffer, at);
+      }
       case ScalarKind::kFma:
         return loop::fold::Round(s.dtype,
                                  loop::fold::Fma(s.dtype, operand(0), operand(1), operand(2)));
