@@ -1,8 +1,11 @@
 #include "frontend/data/batches.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstring>
+#include <mutex>
 #include <numeric>
+#include <thread>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -95,6 +98,82 @@ absl::StatusOr<Dataset> Dataset::Take(std::span<const int64_t> rows) const {
   return Create(*std::move(inputs), *std::move(targets));
 }
 
+// Gathers on a thread of its own, one batch at a time.
+class Batches::Prefetcher {
+ public:
+  Prefetcher() : thread_([this] { Work(); }) {}
+  ~Prefetcher() {
+    {
+      const std::lock_guard lock(mutex_);
+      end_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+  // Buffer and rows stay as they are until Wait.
+  void Post(Buffer& buffer, std::span<const int64_t> rows) {
+    {
+      const std::lock_guard lock(mutex_);
+      buffer_ = &buffer;
+      rows_ = rows;
+    }
+    changed_.notify_all();
+  }
+  // Until nothing is being gathered.
+  void Wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return buffer_ == nullptr; });
+  }
+
+ private:
+  void Work() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      changed_.wait(lock, [this] { return end_ || buffer_ != nullptr; });
+      if (buffer_ == nullptr) return;
+      lock.unlock();
+      Gather(*buffer_, rows_);
+      lock.lock();
+      buffer_ = nullptr;
+      changed_.notify_all();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  Buffer* buffer_ = nullptr;  // being gathered, or to be
+  std::span<const int64_t> rows_;
+  bool end_ = false;
+  std::thread thread_;
+};
+
+Batches::Batches() = default;
+Batches::Batches(Batches&&) noexcept = default;
+Batches::~Batches() = default;
+
+void Batches::Gather(Buffer& buffer, std::span<const int64_t> rows) {
+  for (Slot& slot : buffer.slots) {
+    slot.shape[0] = static_cast<int64_t>(rows.size());
+    data::Gather(*slot.source, rows, slot.memory.raw());
+  }
+}
+
+absl::StatusOr<Batches::Buffer> Batches::MakeBuffer(const Dataset& dataset, int64_t batch_size) {
+  Buffer buffer;
+  for (std::span<const NamedTensor> part : {dataset.inputs(), dataset.targets()}) {
+    for (const auto& [name, tensor] : part) {
+      std::vector<int64_t> shape = WithFirst(tensor.shape(), batch_size);
+      absl::StatusOr<runtime::Tensor> memory = runtime::Tensor::Create(tensor.dtype(), shape);
+      if (!memory.ok()) return memory.status();
+      buffer.slots.push_back({&tensor, *std::move(memory), std::move(shape)});
+    }
+  }
+  for (Slot& slot : buffer.slots) {
+    buffer.views.emplace_back(slot.memory.raw(), slot.memory.dtype(), slot.shape);
+  }
+  return buffer;
+}
+
 absl::StatusOr<Batches> Batches::Create(const Dataset& dataset, BatchOptions options) {
   if (options.batch_size < 1) {
     return absl::InvalidArgumentError(
@@ -105,18 +184,13 @@ absl::StatusOr<Batches> Batches::Create(const Dataset& dataset, BatchOptions opt
   Batches batches;
   batches.options_ = options;
   batches.input_count_ = dataset.inputs().size();
-  for (std::span<const NamedTensor> part : {dataset.inputs(), dataset.targets()}) {
-    for (const auto& [name, tensor] : part) {
-      std::vector<int64_t> shape = WithFirst(tensor.shape(), options.batch_size);
-      absl::StatusOr<runtime::Tensor> memory = runtime::Tensor::Create(tensor.dtype(), shape);
-      if (!memory.ok()) return memory.status();
-      batches.slots_.push_back({&tensor, *std::move(memory), std::move(shape)});
-    }
-  }
-  for (Slot& slot : batches.slots_) {
-    batches.views_.emplace_back(slot.memory.raw(), slot.memory.dtype(), slot.shape);
+  for (int i = 0; i < (options.prefetch ? 2 : 1); ++i) {
+    absl::StatusOr<Buffer> buffer = MakeBuffer(dataset, options.batch_size);
+    if (!buffer.ok()) return buffer.status();
+    batches.buffers_.push_back(*std::move(buffer));
   }
   batches.order_.resize(static_cast<size_t>(dataset.samples()));
+  if (options.prefetch) batches.prefetcher_ = std::make_unique<Prefetcher>();
   batches.StartEpoch(0);
   return batches;
 }
@@ -126,32 +200,51 @@ int64_t Batches::batches_per_epoch() const {
   return (samples - 1) / options_.batch_size + 1;
 }
 
+std::span<const int64_t> Batches::RowsFrom(int64_t begin) const {
+  const auto left = static_cast<int64_t>(order_.size()) - begin;
+  return std::span(order_).subspan(static_cast<size_t>(begin),
+                                   static_cast<size_t>(std::min(options_.batch_size, left)));
+}
+
+// The buffer that is not in use gets the batch after this one.
+void Batches::PostNext() {
+  const std::span<const int64_t> next = RowsFrom(end_);
+  if (!next.empty()) prefetcher_->Post(buffers_[1 - current_], next);
+}
+
 void Batches::StartEpoch(int64_t epoch, int64_t skipped_batches) {
+  if (prefetcher_ != nullptr) prefetcher_->Wait();  // it reads the order
   const int64_t skipped = std::clamp<int64_t>(skipped_batches, 0, batches_per_epoch());
   begin_ = end_ = std::min(skipped * options_.batch_size, static_cast<int64_t>(order_.size()));
   std::iota(order_.begin(), order_.end(), int64_t{0});
-  if (!options_.shuffle) return;
-  PhiloxStream random(options_.seed, static_cast<uint64_t>(epoch));
-  Shuffle(order_, random);
+  if (options_.shuffle) {
+    PhiloxStream random(options_.seed, static_cast<uint64_t>(epoch));
+    Shuffle(order_, random);
+  }
+  if (prefetcher_ != nullptr) PostNext();
 }
 
 bool Batches::Next() {
   begin_ = end_;
-  end_ = std::min(begin_ + options_.batch_size, static_cast<int64_t>(order_.size()));
-  if (begin_ == end_) return false;
-  for (Slot& slot : slots_) {
-    slot.shape[0] = size();
-    Gather(*slot.source, rows(), slot.memory.raw());
+  const std::span<const int64_t> batch = RowsFrom(begin_);
+  if (batch.empty()) return false;
+  end_ = begin_ + static_cast<int64_t>(batch.size());
+  if (prefetcher_ == nullptr) {
+    Gather(buffers_[current_], batch);
+    return true;
   }
+  prefetcher_->Wait();
+  current_ = 1 - current_;
+  PostNext();
   return true;
 }
 
 std::span<const runtime::TensorView> Batches::inputs() const {
-  return std::span(views_).first(input_count_);
+  return std::span(buffers_[current_].views).first(input_count_);
 }
 
 std::span<const runtime::TensorView> Batches::targets() const {
-  return std::span(views_).subspan(input_count_);
+  return std::span(buffers_[current_].views).subspan(input_count_);
 }
 
 std::span<const int64_t> Batches::rows() const {

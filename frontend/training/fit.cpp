@@ -233,8 +233,10 @@ absl::StatusOr<History> Trainer::Fit(const data::Dataset& train, const FitOption
   if (options.validation != nullptr) {
     if (absl::Status s = CheckData(*options.validation, true); !s.ok()) return s;
   }
-  auto batches = data::Batches::Create(
-      train, {.batch_size = options.batch_size, .shuffle = options.shuffle, .seed = options.seed});
+  auto batches = data::Batches::Create(train, {.batch_size = options.batch_size,
+                                               .shuffle = options.shuffle,
+                                               .seed = options.seed,
+                                               .prefetch = options.prefetch});
   if (!batches.ok()) return batches.status();
   return FitLoop(*this, train, options, *std::move(batches)).Run();
 }

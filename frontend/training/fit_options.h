@@ -18,6 +18,7 @@ struct FitOptions {
   int64_t batch_size = 32;
   bool shuffle = true;
   uint64_t seed = 0;                          // of the shuffling
+  bool prefetch = false;                      // gather batches on a second thread (BatchOptions)
   const data::Dataset* validation = nullptr;  // evaluated after every epoch
   ProgressMode progress = ProgressMode::kAuto;
   std::FILE* out = stdout;

@@ -191,6 +191,17 @@ TEST(Fit, KeepsScoresForCurves) {
   EXPECT_FALSE(history->layers.empty());
 }
 
+TEST(Fit, PrefetchingChangesNoBit) {
+  const data::Dataset train = SumsData(70, 1);
+  auto options = QuietFit(3);
+  Trainer& t = FreshSumsTrainer();
+  ASSERT_TRUE(t.Fit(train, options).ok());
+  const std::string plain = StateBits(t);
+  options.prefetch = true;
+  ASSERT_TRUE(FreshSumsTrainer().Fit(train, options).ok());
+  EXPECT_EQ(StateBits(t), plain);
+}
+
 // The data of 20 samples with one number of sample 13 replaced.
 data::Dataset Spoilt(float value) {
   const data::Dataset good = SumsData(20, 1);

@@ -151,5 +151,33 @@ TEST(Dataset, Errors) {
   EXPECT_EQ(message({{"x", {3, 0}}}, {}), "");  // samples of no elements are odd but fine
 }
 
+TEST(Batches, ASecondThreadGathersTheSame) {
+  const Dataset dataset = Numbered(23);
+  Batches plain = Batches::Create(dataset, {.batch_size = 4, .seed = 3}).value();
+  Batches ahead = Batches::Create(dataset, {.batch_size = 4, .seed = 3, .prefetch = true}).value();
+  for (int64_t epoch = 0; epoch < 50; ++epoch) {
+    ASSERT_EQ(Epoch(ahead, epoch), Epoch(plain, epoch)) << epoch;
+  }
+  // Left in the middle, and begun in the middle.
+  for (int64_t skipped = 0; skipped <= 7; ++skipped) {
+    ahead.StartEpoch(1);
+    ASSERT_TRUE(ahead.Next());
+    const std::vector<int32_t> first = Values<int32_t>(ahead.targets()[0]);
+    ahead.StartEpoch(2, skipped);
+    plain.StartEpoch(2, skipped);
+    while (plain.Next()) {
+      ASSERT_TRUE(ahead.Next());
+      ASSERT_EQ(Values<int32_t>(ahead.targets()[0]), Values<int32_t>(plain.targets()[0]));
+      ASSERT_TRUE(std::ranges::equal(ahead.rows(), plain.rows()));
+    }
+    ASSERT_FALSE(ahead.Next());
+  }
+  // Moved while it gathers.
+  Batches made = Batches::Create(dataset, {.batch_size = 4, .prefetch = true}).value();
+  made.StartEpoch(0);
+  Batches moved = std::move(made);
+  EXPECT_EQ(Epoch(moved, 3).size(), 23U);
+}
+
 }  // namespace
 }  // namespace gradus::data
