@@ -28,6 +28,7 @@ LineChart EmptyRoc(const std::string& title) {
           .x_label = "false positive rate",
           .y_label = "true positive rate",
           .diagonal = true,
+          .dots = false,
           .x = Range{0, 1},
           .y = Range{0, 1},
           .table = Table{.header = {"", "area", "positives", "negatives"}}};
@@ -37,6 +38,7 @@ LineChart EmptyPrecisionRecall(const std::string& title) {
   return {.title = "precision and recall: " + title,
           .x_label = "recall",
           .y_label = "precision",
+          .dots = false,
           .x = Range{0, 1},
           .y = Range{0, 1},
           .table = Table{.header = {"", "average precision", "positives", "negatives"}}};

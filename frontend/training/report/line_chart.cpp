@@ -66,12 +66,12 @@ Table Points(const LineChart& chart) {
   return table;
 }
 
-void DrawSeries(const Series& s, bool logarithmic, Plot& plot) {
+void DrawSeries(const Series& s, const LineChart& chart, Plot& plot) {
   std::string path, dots;
   bool open = false, alone = false;
-  const bool dotted = s.x.size() <= kMostDots && !s.stroke.thin;
+  const bool dotted = chart.dots && s.x.size() <= kMostDots && !s.stroke.thin;
   for (size_t i = 0; i < s.x.size(); ++i) {
-    if (!IsDrawable(s.y[i], logarithmic)) {
+    if (!IsDrawable(s.y[i], chart.logarithmic)) {
       if (alone) path += "h0";
       open = alone = false;
       continue;
@@ -153,7 +153,7 @@ std::string ToHtml(const LineChart& chart, const std::string& id) {
   for (const Series& s : chart.series) {
     Series drawn = s;
     Thin(drawn, kBuckets);
-    DrawSeries(drawn, chart.logarithmic, plot);
+    DrawSeries(drawn, chart, plot);
   }
   std::string below;
   if (!chart.note.empty()) {

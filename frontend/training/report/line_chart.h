@@ -26,6 +26,7 @@ struct LineChart {
   bool logarithmic = false;    // the y axis
   bool whole_x = false;        // x are whole numbers
   bool diagonal = false;       // an aid from corner to corner
+  bool dots = true;            // at the points, where these are few
   std::optional<Range> x, y;   // what the axes show at least
   std::optional<Table> table;  // behind the picture, in place of the points
   std::string note;            // below the picture

@@ -39,7 +39,7 @@ figure {
   background: var(--card); min-width: 0;
 }
 figcaption { font-weight: 600; }
-svg { display: block; width: 100%; height: auto; }
+svg { display: block; width: 100%; height: auto; overflow: visible; }
 svg text { font: 12.5px system-ui, "DejaVu Sans", sans-serif; fill: var(--dim); }
 svg text.mark { fill: var(--ink); }
 .grid { stroke: var(--grid); fill: none; }
@@ -81,6 +81,8 @@ thead th { color: var(--dim); font-size: .85rem; }
   body { padding: 0; max-width: none; font-size: 10pt; }
   .charts { grid-template-columns: 1fr 1fr; gap: .6rem; }
   figure { break-inside: avoid; padding: .3rem .5rem; }
+  .legend, .note { font-size: 8pt; }
+  svg text { font-size: 14.5px; }
   h2 { break-after: avoid; }
   details { display: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

@@ -79,7 +79,9 @@ std::string Overview(const Runs& runs) {
       if (std::find(metrics.begin(), metrics.end(), m) == metrics.end()) metrics.push_back(m);
     }
   }
-  row("model", [](const History& h) { return h.model; });
+  const bool named_by_model = std::all_of(runs.begin(), runs.end(),
+                                          [](const Run& r) { return r.name == r.history->model; });
+  if (!named_by_model) row("model", [](const History& h) { return h.model; });
   row("parameters",
       [](const History& h) { return h.parameters > 0 ? Readable(h.parameters) : ""; });
   row("compile time", [](const History& h) {
