@@ -161,6 +161,12 @@ class KernelScheduler {
   }
 
   bool Plan(Draft draft, std::string& why_not) {
+    // Once A is packed, its sums may be one loop, along which B has a stride that is a number.
+    if (!IsDirect(draft.a, draft.dtype, draft.k) && IsDirect(draft.b, draft.dtype, draft.n) &&
+        Stride(draft.b->indices[0], draft.n.back()) == 1) {
+      PackA(planner_, draft);
+      draft.MergeLoops(arena_);
+    }
     Variables along_b = draft.k;
     along_b.push_back(draft.n.back());
     if (!IsDirect(draft.b, draft.dtype, along_b) ||

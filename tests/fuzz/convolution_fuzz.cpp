@@ -28,7 +28,7 @@ struct ConvolutionCase {
   enum class Wanted { kResult, kInputGradient, kKernelGradient };
   ir::DType dtype = ir::DType::kF32;
   int64_t batch = 1, in = 1, out = 1;
-  bool batch_symbolic = false, mask = false, bias = false;
+  bool batch_symbolic = false, size_symbolic = false, mask = false, bias = false;
   Sizes size, window;  // one entry a spatial axis
   ir::ConvolutionOptions options;
   Wanted wanted = Wanted::kResult;
@@ -81,6 +81,10 @@ ConvolutionCase RandomCase(std::mt19937_64& random) {
     c.options.high.push_back(Chance(random, 60) ? reach - reach / 2
                                                 : static_cast<int64_t>(random() % 4) - 1);
   }
+  const ir::ConvolutionOptions& o = c.options;
+  c.size_symbolic = o.strides[0] == 1 && o.input_dilation[0] == 1 &&
+                    o.low[0] + o.high[0] == (c.window[0] - 1) * o.kernel_dilation[0] &&
+                    Chance(random, 30);
   int64_t work = c.batch * c.in * c.out;
   for (size_t i = 0; i < axes; ++i) work *= c.size[i] * c.window[i];
   return work > 600000 ? RandomCase(random) : c;
@@ -90,13 +94,13 @@ std::string ToString(const ConvolutionCase& c) {
   const auto list = [](const Sizes& s) { return fmt::format("[{}]", fmt::join(s, ", ")); };
   constexpr const char* kWanted[] = {"result", "input gradient", "kernel gradient"};
   return fmt::format(
-      "{} of {}: batch {}{}, {} to {} channels, size {}, window {}, strides {}, low {}, high {}, "
+      "{} of {}: batch {}{}, {} to {} channels, size {}{}, window {}, strides {}, low {}, high {}, "
       "dilation {} {}{}{}",
       kWanted[static_cast<int>(c.wanted)], ir::Name(c.dtype), c.batch,
-      c.batch_symbolic ? " (symbol)" : "", c.in, c.out, list(c.size), list(c.window),
-      list(c.options.strides), list(c.options.low), list(c.options.high),
-      list(c.options.kernel_dilation), list(c.options.input_dilation), c.mask ? ", mask" : "",
-      c.bias ? ", bias" : "");
+      c.batch_symbolic ? " (symbol)" : "", c.in, c.out, list(c.size),
+      c.size_symbolic ? " (symbol)" : "", list(c.window), list(c.options.strides),
+      list(c.options.low), list(c.options.high), list(c.options.kernel_dilation),
+      list(c.options.input_dilation), c.mask ? ", mask" : "", c.bias ? ", bias" : "");
 }
 
 ir::Shape ShapeOf(ir::Dim batch, const Sizes& spatial, int64_t channels) {
@@ -109,7 +113,8 @@ ir::Shape ShapeOf(ir::Dim batch, const Sizes& spatial, int64_t channels) {
 
 void Build(const ConvolutionCase& c, ir::Function& f) {
   const ir::Dim batch = c.batch_symbolic ? ir::Dim(ir::Symbol("B")) : ir::Dim(c.batch);
-  const ir::Shape x_shape = ShapeOf(batch, c.size, c.in);
+  ir::Shape x_shape = ShapeOf(batch, c.size, c.in);
+  if (c.size_symbolic) x_shape[1] = ir::Dim(ir::Symbol("T"));
   ir::Shape kernel_shape;
   for (const int64_t n : c.window) kernel_shape.push_back(n);
   kernel_shape.push_back(c.in);
@@ -249,11 +254,16 @@ std::string RunOne(const ConvolutionCase& c, const char* pipeline, const char* t
   if (!loaded.ok()) return std::string(loaded.status().message());
   std::mt19937_64 random(seed);
   std::string error;
-  for (int i = 0; i < (c.batch_symbolic ? 3 : 1) && error.empty(); ++i) {
-    const int64_t batch = i == 0 ? c.batch : i == 1 ? 0 : static_cast<int64_t>(random() % 9);
-    const ProductCall call = RandomCall(c, batch, random);
+  for (int i = 0; i < (c.batch_symbolic || c.size_symbolic ? 3 : 1) && error.empty(); ++i) {
+    int64_t batch = c.batch;
+    ConvolutionCase called = c;
+    if (c.batch_symbolic && i > 0) batch = i == 1 ? 0 : static_cast<int64_t>(random() % 9);
+    if (c.size_symbolic && i > 0) called.size[0] = static_cast<int64_t>(random() % 19);
+    const ProductCall call = RandomCall(called, batch, random);
     error = CallAndCompare(loaded->front().executable, c.dtype, call);
-    if (!error.empty()) error = fmt::format("called with batch {}: {}", batch, error);
+    if (!error.empty()) {
+      error = fmt::format("called with batch {}, size {}: {}", batch, called.size[0], error);
+    }
   }
   if (!error.empty()) {
     for (const auto& function : module.functions()) {
