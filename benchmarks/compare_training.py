@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training steps of Gradus and of PyTorch, interleaved in one run, one thread: medians and their ratio.
 
-usage: benchmarks/compare_training.py [--build=build/release] [--rounds=7]
+usage: benchmarks/compare_training.py [--build=build/release] [--rounds=7] [--only=cnn,lenet]
 
 Needs PyTorch (Debian: python3-torch). Both train the same networks with Adam at batch 32. PyTorch runs its stock
 Adam and, where it has it, the foreach Adam; the faster of the two is compared.
@@ -15,8 +15,8 @@ import subprocess
 import sys
 import time
 
-WORKLOADS = {"tiny": ([16, 32, 32, 1], True), "mlp": ([784, 512, 512, 10], False), "cnn": ([12, 64, 1], True)}
-FILTERS = {"cnn": [32, 64, 128, 256, 512]}  # convolutions of windows of 3 before what is dense
+# Whether the last layer is one sigmoid, and the shape of a sample, channels first.
+WORKLOADS = {"tiny": (True, (16,)), "mlp": (False, (784,)), "cnn": (True, (1, 12)), "lenet": (False, (1, 28, 28))}
 BATCH = 32
 
 
@@ -28,25 +28,39 @@ def gradus_step_us(binary, name):
     return json.loads(out.stdout)["benchmarks"][0]["real_time"]
 
 
-def torch_stepper(torch, sizes, binary, foreach, filters):
-    torch.manual_seed(0)
-    layers, length, channels = [], sizes[0], 1
-    for n in filters:
-        layers += [torch.nn.Conv1d(channels, n, 3, padding=1), torch.nn.ReLU(), torch.nn.MaxPool1d(1)]
-        channels = n
-    if filters:
-        layers.append(torch.nn.Flatten())
-        sizes = [length * channels] + sizes[1:]
+def dense(torch, sizes):
+    layers = []
     for i in range(len(sizes) - 1):
-        layers.append(torch.nn.Linear(sizes[i], sizes[i + 1]))
-        if i + 2 < len(sizes):
-            layers.append(torch.nn.ReLU())
+        layers += [torch.nn.Linear(sizes[i], sizes[i + 1]), torch.nn.ReLU()]
+    return layers[:-1]
+
+
+def torch_layers(torch, name):
+    nn, layers = torch.nn, []
+    if name == "tiny":
+        return dense(torch, [16, 32, 32, 1])
+    if name == "mlp":
+        return dense(torch, [784, 512, 512, 10])
+    if name == "cnn":
+        channels = 1
+        for n in (32, 64, 128, 256, 512):
+            layers += [nn.Conv1d(channels, n, 3, padding=1), nn.ReLU(), nn.MaxPool1d(1)]
+            channels = n
+        return layers + [nn.Flatten()] + dense(torch, [12 * channels, 64, 1])
+    return [nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(),
+            nn.MaxPool2d(2), nn.Flatten()] + dense(torch, [400, 120, 84, 10])
+
+
+def torch_stepper(torch, name, foreach):
+    torch.manual_seed(0)
+    binary, shape = WORKLOADS[name]
+    layers = torch_layers(torch, name)
     if binary:
         layers.append(torch.nn.Sigmoid())
     net = torch.nn.Sequential(*layers)
     loss_of = torch.nn.BCELoss() if binary else torch.nn.CrossEntropyLoss()
-    x = torch.randn(BATCH, 1, length) if filters else torch.randn(BATCH, length)
-    y = (torch.rand(BATCH, 1) > 0.5).float() if binary else torch.randint(0, sizes[-1], (BATCH,))
+    x = torch.randn(BATCH, *shape)
+    y = (torch.rand(BATCH, 1) > 0.5).float() if binary else torch.randint(0, 10, (BATCH,))
     optimizer = torch.optim.Adam(net.parameters(), foreach=foreach)
 
     def step():
@@ -72,6 +86,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", default="", help="workloads, with commas: " + ", ".join(WORKLOADS))
     arguments = parser.parse_args()
     try:
         import torch
@@ -81,9 +96,8 @@ def main():
     binary = os.path.join(arguments.build, "benchmarks", "training_step")
     print(f"PyTorch {torch.__version__}, one thread, batch {BATCH}, Adam; medians of {arguments.rounds} rounds")
     print(f"{'workload':10} {'gradus us':>10} {'pytorch us':>11} {'times faster':>13}")
-    for name, (sizes, is_binary) in WORKLOADS.items():
-        steppers = [torch_stepper(torch, sizes, is_binary, foreach, FILTERS.get(name, []))
-                    for foreach in (False, True)]
+    for name in arguments.only.split(",") if arguments.only else WORKLOADS:
+        steppers = [torch_stepper(torch, name, foreach) for foreach in (False, True)]
         ours, theirs = [], []
         for _ in range(arguments.rounds):
             ours.append(gradus_step_us(binary, name))
