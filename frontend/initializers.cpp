@@ -51,6 +51,15 @@ struct Context {
   }
 };
 
+Tensor MakeValues(const Context& c) {
+  const Type element{c.parameter.type.dtype, {1}};
+  std::vector<Operand> elements;
+  for (const auto& [name, value] : c.parameter.initializer.numbers) {
+    elements.emplace_back(ir::constant(c.f, element, value));
+  }
+  return concat(elements, 0);
+}
+
 Tensor MakeOrthogonal(const Context& c) {
   if (c.parameter.type.rank() != 2) {
     c.f.ReportError(
@@ -77,7 +86,7 @@ struct Kind {
   Make make;
 };
 
-const std::array<Kind, 13> kKinds = {{
+const std::array<Kind, 14> kKinds = {{
     {"zeros", [](const Context& c) { return c.Full(0); }},
     {"ones", [](const Context& c) { return c.Full(1); }},
     {"constant", [](const Context& c) { return c.Full(Number(c.parameter, "value")); }},
@@ -109,6 +118,7 @@ const std::array<Kind, 13> kKinds = {{
      }},
     {"lecun_normal", [](const Context& c) { return c.Normal(0, std::sqrt(1 / c.fans.in)); }},
     {"orthogonal", MakeOrthogonal},
+    {"values", MakeValues},
     {"unit_forget_bias",
      [](const Context& c) {
        const Type& type = c.parameter.type;
@@ -124,6 +134,13 @@ const std::array<Kind, 13> kKinds = {{
 Initializer Zeros() { return {"zeros", {}}; }
 Initializer Ones() { return {"ones", {}}; }
 Initializer Constant(double value) { return {"constant", {{"value", value}}}; }
+Initializer Values(std::span<const double> values) {
+  Initializer initializer{"values", {}};
+  for (const double v : values) {
+    initializer.numbers.emplace_back(fmt::format("v{}", initializer.numbers.size()), v);
+  }
+  return initializer;
+}
 Initializer RandomUniform(double low, double high) {
   return {"random_uniform", {{"low", low}, {"high", high}}};
 }

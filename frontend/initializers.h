@@ -3,6 +3,8 @@
 // How parameters start. Drawn by graph code from a seed (see ir/ops/random.h), so that a compiled
 // library can initialise itself and every run with a seed gives the same weights.
 
+#include <span>
+
 #include "frontend/tensor.h"
 #include "ir/module.h"
 
@@ -13,6 +15,8 @@ using ir::Initializer;
 Initializer Zeros();
 Initializer Ones();
 Initializer Constant(double value);
+// The elements of a parameter with one axis, a few of them.
+Initializer Values(std::span<const double> values);
 Initializer RandomUniform(double low, double high);
 Initializer RandomNormal(double mean, double deviation);
 // Fan-in and fan-out are taken from the shape: [in, out], or [window..., in, out] for convolutions.

@@ -76,6 +76,12 @@ class Trainer {
   absl::Status SaveWeightsNpy(std::string_view folder) const;
   absl::Status LoadWeightsNpy(std::string_view folder, const LoadOptions& options = {});
 
+  // Texts that go into saved weights and checkpoints and come back from them: fitted preprocessing,
+  // where the data came from. "" removes one. Metadata is "" where there is none.
+  void SetMetadata(const std::string& key, std::string text);
+  std::string Metadata(std::string_view key) const;
+  const runtime::SafetensorsMetadata& metadata() const { return metadata_; }
+
   // All that the next steps follow from, beside the data, under the names of checkpoint.h. SetState
   // changes nothing on an error.
   std::vector<runtime::NamedTensorView> StateViews() const;
@@ -153,6 +159,7 @@ class Trainer {
   MetricTotals totals_;   // of no batch; copied where batches are added
   runtime::Tensor ones_;  // the weights of data that has none
   std::vector<int64_t> ones_shape_;
+  runtime::SafetensorsMetadata metadata_;  // of the user
   // Reused from call to call, so that a step allocates nothing.
   std::vector<runtime::TensorView> arguments_;
   std::vector<runtime::MutableTensorView> results_;

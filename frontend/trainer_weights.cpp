@@ -48,6 +48,21 @@ class Mismatch {
   std::vector<std::string> lines_;
 };
 
+// In files the user's keys stand behind this, apart from those of the format.
+constexpr std::string_view kUserKey = "user.";
+
+runtime::SafetensorsMetadata WithOwn(const runtime::SafetensorsMetadata& user,
+                                     runtime::SafetensorsMetadata own) {
+  for (const auto& [key, text] : user) own.emplace(std::string(kUserKey) + key, text);
+  return own;
+}
+
+void TakeMetadata(const runtime::Safetensors& file, runtime::SafetensorsMetadata& user) {
+  for (const auto& [key, text] : file.metadata()) {
+    if (key.starts_with(kUserKey)) user[key.substr(kUserKey.size())] = text;
+  }
+}
+
 bool SameType(const runtime::Tensor& a, const runtime::Tensor& b) {
   return a.dtype() == b.dtype() && a.shape() == b.shape();
 }
@@ -98,8 +113,8 @@ absl::Status Trainer::SetWeights(const Weights& weights, const LoadOptions& opti
 absl::Status Trainer::SaveWeights(std::string_view path) const {
   std::vector<runtime::NamedTensorView> views;
   for (const NamedTensor& p : parameters_) views.push_back({p.name, p.tensor});
-  return runtime::WriteSafetensors(path, views,
-                                   {{"format", "gradus-weights"}, {"model", model_name_}});
+  return runtime::WriteSafetensors(
+      path, views, WithOwn(metadata_, {{"format", "gradus-weights"}, {"model", model_name_}}));
 }
 
 absl::Status Trainer::LoadWeights(std::string_view path, const LoadOptions& options) {
@@ -113,7 +128,22 @@ absl::Status Trainer::LoadWeights(std::string_view path, const LoadOptions& opti
     if (!tensor.ok()) return tensor.status();
     weights.emplace(entry.name, *std::move(tensor));
   }
-  return SetWeights(weights, options, path);
+  if (absl::Status s = SetWeights(weights, options, path); !s.ok()) return s;
+  TakeMetadata(*file, metadata_);
+  return absl::OkStatus();
+}
+
+void Trainer::SetMetadata(const std::string& key, std::string text) {
+  if (text.empty()) {
+    metadata_.erase(key);
+  } else {
+    metadata_[key] = std::move(text);
+  }
+}
+
+std::string Trainer::Metadata(std::string_view key) const {
+  const auto it = metadata_.find(key);
+  return it == metadata_.end() ? "" : it->second;
 }
 
 absl::Status Trainer::SaveWeightsNpy(std::string_view folder) const {
@@ -197,6 +227,7 @@ absl::Status Trainer::SetState(const runtime::Safetensors& file) {
   // 2. In place: compiled entries are bound to this memory.
   for (size_t i = 0; i < wanted.size(); ++i) CopyInto(*wanted[i].first, loaded[i]);
   SetLearningRate(rate->data<double>()[0]);
+  TakeMetadata(file, metadata_);
   return absl::OkStatus();
 }
 

@@ -127,12 +127,13 @@ absl::Status WriteCheckpoint(std::string_view path, const Trainer& trainer, cons
       key.samples,    key.batch_size,      key.shuffle ? 1 : 0, static_cast<int64_t>(key.seed),
       position.epoch, position.steps_done, position.step};
   for (const auto& [name, member] : kNumbers) {
-    views.push_back(
-        {std::string(kFit) + std::string(name), runtime::TensorView(&(numbers.*member), runtime::DType::kI64, {})});
+    views.push_back({std::string(kFit) + std::string(name),
+                     runtime::TensorView(&(numbers.*member), runtime::DType::kI64, {})});
   }
   const std::vector<int64_t> totals_shape = {static_cast<int64_t>(position.totals.size())};
-  views.push_back({std::string(kFit) + "totals",
-                   runtime::TensorView(position.totals.data(), runtime::DType::kF64, totals_shape)});
+  views.push_back(
+      {std::string(kFit) + "totals",
+       runtime::TensorView(position.totals.data(), runtime::DType::kF64, totals_shape)});
   std::vector<CallbackState> states;  // what the views point into
   for (const AnyCallback& c : callbacks) {
     auto state = c->SaveState();
@@ -142,17 +143,19 @@ absl::Status WriteCheckpoint(std::string_view path, const Trainer& trainer, cons
   for (size_t i = 0; i < callbacks.size(); ++i) {
     const std::string prefix = CallbackPrefix(i, *callbacks[i]);
     for (const auto& [name, value] : states[i].numbers) {
-      views.push_back({prefix + "numbers/" + name, runtime::TensorView(&value, runtime::DType::kF64, {})});
+      views.push_back(
+          {prefix + "numbers/" + name, runtime::TensorView(&value, runtime::DType::kF64, {})});
     }
     for (const auto& [name, tensor] : states[i].tensors) {
       views.push_back({prefix + "tensors/" + name, tensor});
     }
   }
-  return runtime::WriteSafetensors(path, views,
-                                   {{"format", std::string(kFormat)},
-                                    {"version", std::string(kVersion)},
-                                    {"model", history.model},
-                                    {"history", history.ToJson()}});
+  runtime::SafetensorsMetadata metadata = {{"format", std::string(kFormat)},
+                                           {"version", std::string(kVersion)},
+                                           {"model", history.model},
+                                           {"history", history.ToJson()}};
+  for (const auto& [name, text] : trainer.metadata()) metadata.emplace("user." + name, text);
+  return runtime::WriteSafetensors(path, views, metadata);
 }
 
 absl::StatusOr<ResumedFit> ReadCheckpoint(std::string_view path, Trainer& trainer,
@@ -166,7 +169,8 @@ absl::StatusOr<ResumedFit> ReadCheckpoint(std::string_view path, Trainer& traine
   if (absl::Status s = CheckKey(*file, *numbers, key); !s.ok()) return s;
   auto totals = file->Load(std::string(kFit) + "totals");
   if (!totals.ok()) return totals.status();
-  if (totals->dtype() != runtime::DType::kF64) return Refuse(*file, "gradus/fit/totals: expected f64");
+  if (totals->dtype() != runtime::DType::kF64)
+    return Refuse(*file, "gradus/fit/totals: expected f64");
   const auto text = file->metadata().find("history");
   auto history = History::ParseJson(text == file->metadata().end() ? "" : text->second,
                                     fmt::format("{}: history", path));
