@@ -1,9 +1,10 @@
-// Cases of convolutions and poolings, and the first seed model with convolutions. The single cases
+// Cases of convolutions and poolings, and the seed models with convolutions. The single cases
 // are channels first, [N, C, spatial...], and their kernels [out, in / groups, window...].
 
 #include <array>
 
 #include "fmt/format.h"
+#include "frontend/recurrent.h"
 #include "tests/refs/models.h"
 
 namespace gradus::refs {
@@ -132,6 +133,19 @@ absl::Status SeedCnn(CaseGraph& c) {
   return absl::OkStatus();
 }
 
+// The blocks and Flatten at each step of [batch, time, 12, 1], then an LSTM.
+absl::Status SeedHybrid(CaseGraph& c) {
+  const Tensor x = Blocks(c, c.in("x"));
+  const Shape& s = x.shape();
+  const Tensor flat = reshape(x, {s[0], s[1], s[2].size() * s[3].size()});
+  const Tensor last = lstm(flat, {c.param("kernel"), c.param("recurrent"), c.param("bias")}).output;
+  const Tensor y = sigmoid(matmul(last, c.param("Wo")) + c.param("bo"));
+  c.Output("lstm", last);
+  c.Output("y", y);
+  c.loss = binary_crossentropy(c.in("target"), y);
+  return absl::OkStatus();
+}
+
 constexpr auto kModels = std::to_array<NamedModel>({
     {"conv1d_dilated", Convolution},
     {"conv1d_groups", Convolution},
@@ -166,6 +180,8 @@ constexpr auto kModels = std::to_array<NamedModel>({
        return GlobalPool(c, [](Tensor x, const Axes& axes) { return reduce_max(x, axes); });
      }},
     {"seed_cnn1d", SeedCnn},
+    {"seed_timedistributed_cnn_lstm", SeedHybrid},
+    {"seed_timedistributed_two_steps", SeedHybrid},
 });
 
 }  // namespace
