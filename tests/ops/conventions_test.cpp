@@ -10,6 +10,8 @@
 #include "ir/ops/contraction.h"
 #include "ir/ops/elementwise.h"
 #include "ir/ops/leaf.h"
+#include "ir/ops/movement.h"
+#include "ir/ops/pooling.h"
 #include "ir/ops/reduction.h"
 #include "passes/autodiff.h"
 #include "tests/ops/executors.h"
@@ -199,6 +201,39 @@ TEST(Conventions, GradientOfAValueUsedManyTimes) {
     return ir::add(ir::mul(t, t), t);
   });
   EXPECT_EQ(Gradient({F64({1, 2})}, f), (Vector{4 + 2, 32 + 4}));
+}
+
+// Windows [3, 3], [3, 1], [1, 2], ...: a tie's gradient goes to the first, as in Keras and PyTorch.
+TEST(Conventions, MaxPoolGivesTheGradientToTheFirstMaximum) {
+  const auto pool = [](const std::vector<Value>& x) {
+    const Value column = ir::reshape(x[0], {x[0].shape()[0], 1});
+    return ir::max_pool(column, {.window = {2}, .strides = {1}});
+  };
+  EXPECT_EQ(Values({F64({3, 3, 1, 2})}, pool), (Vector{3, 3, 2}));
+  EXPECT_EQ(Gradient({F64({3, 3, 1, 2})}, pool), (Vector{1, 1, 0, 1}));
+  EXPECT_EQ(Gradient({F64({3, 3, 3, 3})}, pool), (Vector{1, 1, 1, 0}));
+  const Vector with_nan = Values({F64({1, kNan, 2, kNan})}, pool);
+  EXPECT_TRUE(std::isnan(with_nan[0]) && std::isnan(with_nan[1]) && std::isnan(with_nan[2]));
+  EXPECT_EQ(Gradient({F64({1, kNan, 2, 4})}, pool), (Vector{0, 2, 0, 1}));
+}
+
+// Padding is never the maximum, nor takes a gradient; nor does a mean count it unless asked.
+TEST(Conventions, PoolingLeavesPaddingOut) {
+  const ir::PoolingOptions padded{.window = {3}, .strides = {3}, .low = {1}, .high = {1}};
+  const auto column = [](const std::vector<Value>& x) {
+    return ir::reshape(x[0], {x[0].shape()[0], 1});
+  };
+  const auto largest = [&](const std::vector<Value>& x) { return ir::max_pool(column(x), padded); };
+  EXPECT_EQ(Values({F64({-3, -2, -5, -7})}, largest), (Vector{-2, -5}));
+  EXPECT_EQ(Gradient({F64({-3, -2, -5, -7})}, largest), (Vector{0, 1, 1, 0}));
+  EXPECT_EQ(Values({F64({-kInf, -kInf, 1, 2})}, largest), (Vector{-kInf, 2}));
+  const auto mean = [&](bool counted) -> BuildFn {
+    return [&, counted](const std::vector<Value>& x) {
+      return ir::average_pool(column(x), padded, counted);
+    };
+  };
+  EXPECT_EQ(Values({F64({3, 6, 9, 12})}, mean(false)), (Vector{4.5, 10.5}));
+  EXPECT_EQ(Values({F64({3, 6, 9, 12})}, mean(true)), (Vector{3, 7}));
 }
 
 }  // namespace
