@@ -89,7 +89,7 @@ constexpr DType kDType = DType::kF64;
 class Evaluator {
  public:
   Evaluator(const Metric& metric, const Loss& loss, int64_t columns, bool weighted)
-      : metric_(metric), sparse_(loss.sparse()), weighted_(weighted), columns_(columns) {
+      : metric_(metric), sparse_(loss.sparse()), columns_(columns) {
     Graph g("metric", kDType);
     const Shape shape = {kBatch, columns};
     const Tensor p = g.Input("p", shape);
@@ -138,7 +138,7 @@ class Evaluator {
 
  private:
   Metric metric_;
-  bool sparse_, weighted_;
+  bool sparse_;
   int64_t columns_;
   std::optional<runtime::Executable> executable_;
   std::vector<double> sums_;
