@@ -84,6 +84,12 @@ void ExpectSameTraining(const Network& n, double tolerance) {
   for (size_t e = 0; e < 3; ++e) {
     EXPECT_NEAR(a->epochs[e].training.loss, b->epochs[e].training.loss,
                 tolerance * (1 + b->epochs[e].training.loss));
+    // A decision that rounding turned would be far more than this.
+    for (size_t m = 0; m < a->metric_names.size(); ++m) {
+      EXPECT_NEAR(a->epochs[e].training.metrics[m], b->epochs[e].training.metrics[m],
+                  10 * tolerance * (1 + std::abs(b->epochs[e].training.metrics[m])))
+          << a->metric_names[m];
+    }
   }
   const std::vector<T> x = Weights<T>(*with), y = Weights<T>(*without);
   double worst = 0;
@@ -122,6 +128,31 @@ std::vector<Network> Networks() {
        silu,
        elu,
        {.optimizer = Adam({.epsilon_form = AdamEpsilon::kUsual}), .loss = Loss(huber, 0.5)}},
+      {"every_option",
+       8,
+       12,
+       1,
+       tanh,
+       sigmoid,
+       {.optimizer = RMSprop({.momentum = 0.9, .epsilon = 1e-2, .centered = true}),
+        .loss = Loss(binary_crossentropy).WithLabelSmoothing(0.1).WithClassWeights({1, 2}),
+        .metrics = {auc, pr_auc, precision, F1At(0.3), ConfusionMatrix(2)},
+        .regularizers = {L1L2(1e-3, 1e-2), L2(0.1).For("last.bias")},
+        .schedule = Warmup(3) * After(3, CosineDecay(20, 0.1)),
+        .clipping = ClipByGlobalNorm(0.1),
+        .accumulate_batches = 2,
+        .average_decay = 0.9,
+        .record_norms = true}},
+      {"classes_adamw",
+       8,
+       12,
+       5,
+       relu,
+       linear,
+       {.optimizer = AdamW({.epsilon = 1e-2, .amsgrad = true}),
+        .loss = Loss(categorical_crossentropy_from_logits).WithLabelSmoothing(0.1),
+        .metrics = {accuracy, TopKAccuracy(2), ConfusionMatrix(5), mae, r2},
+        .clipping = ClipByNorm(0.05)}},
   };
 }
 

@@ -356,5 +356,49 @@ TEST(Metrics, ConfusionMatrixHasTruthInRows) {
   EXPECT_EQ(e.value(), 0.6);
 }
 
+// Sequences [B, T, classes] count step by step, each with its sample's weight: as the same steps
+// would one by one.
+TEST(Metrics, OfSequencesCountEachStep) {
+  constexpr int64_t kSamples = 5, kSteps = 3, kClasses = 4;
+  const Data steps = MakeData(kSamples * kSteps, kClasses, true);
+  std::vector<double> sample_weight;
+  Data repeated = steps;
+  for (int64_t b = 0; b < kSamples; ++b) {
+    sample_weight.push_back(0.5 + static_cast<double>(b));
+    for (int64_t t = 0; t < kSteps; ++t) {
+      repeated.weight[static_cast<size_t>(b * kSteps + t)] = sample_weight.back();
+    }
+  }
+  const Loss loss = sparse_categorical_crossentropy;
+  for (const Metric& metric : {accuracy, TopKAccuracy(2), ConfusionMatrix(kClasses)}) {
+    SCOPED_TRACE(metric.full_name());
+    Evaluator flat(metric, loss, kClasses, true);
+    flat.Add(repeated, 0, kSamples * kSteps);
+    Graph g("sequences", kDType);
+    const Tensor p = g.Input("p", {kBatch, kTime, kClasses});
+    const Tensor t = g.Input("t", {kBatch, kTime}, DType::kI64);
+    const Tensor w = g.Input("w", {kBatch});
+    for (const MetricSum& s : metric.update({t, p, w, loss}, metric.number)) {
+      g.Output(std::string(s.name), s.value);
+    }
+    auto f = Compile(g, {.cache_dir = ""});
+    ASSERT_TRUE(f.ok()) << f.status();
+    std::vector<runtime::Tensor> in;
+    in.push_back(runtime::Tensor::FromVector<double>({kSamples, kSteps, kClasses}, steps.prediction)
+                     .value());
+    in.push_back(runtime::Tensor::FromVector<int64_t>({kSamples, kSteps},
+                                                      {steps.target.begin(), steps.target.end()})
+                     .value());
+    in.push_back(runtime::Tensor::FromVector<double>({kSamples}, sample_weight).value());
+    const auto out = f->Run(std::move(in));
+    ASSERT_TRUE(out.ok()) << out.status();
+    std::vector<double> sums;
+    for (const runtime::Tensor& s : *out) {
+      sums.insert(sums.end(), s.data<double>().begin(), s.data<double>().end());
+    }
+    EXPECT_THAT(sums, testing::Pointwise(testing::DoubleNear(1e-12), flat.sums()));
+  }
+}
+
 }  // namespace
 }  // namespace gradus
