@@ -35,7 +35,7 @@ void BuildLeNet(Model& m) {
 
 constexpr std::array<Network, 2> kNetworks = {{
     {"mlp", "Dense(128, relu), Dense(10)", 5, 64, BuildMlp},
-    {"lenet", "two convolutions, Dense(120), Dense(84), Dense(10)", 5, 64, BuildLeNet},
+    {"lenet", "two convolutions, Dense(120), Dense(84), Dense(10)", 10, 64, BuildLeNet},
 }};
 
 }  // namespace
