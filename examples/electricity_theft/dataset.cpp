@@ -33,19 +33,41 @@ absl::StatusOr<data::Split> MakeSplit(const DataOptions& options, std::span<cons
   return data::StratifiedSplit(labels, options.test_fraction, options.seed);
 }
 
-absl::StatusOr<data::Dataset> MakeDataset(const data::Table& scaled, std::span<const double> labels,
-                                          std::span<const int64_t> rows) {
-  auto x = scaled.ToTensor();
+absl::StatusOr<data::Dataset> MakeDataset(absl::StatusOr<runtime::Tensor> x,
+                                          const std::vector<float>& answers) {
   if (!x.ok()) return x.status();
+  auto y = runtime::Tensor::FromVector<float>({static_cast<int64_t>(answers.size()), 1}, answers);
+  if (!y.ok()) return y.status();
+  return data::Dataset::Of({"x", *std::move(x)}, {"theft", *std::move(y)});
+}
+
+std::vector<float> Answers(std::span<const double> labels, std::span<const int64_t> rows) {
   std::vector<float> answers;
   for (const int64_t row : rows)
     answers.push_back(static_cast<float>(labels[static_cast<size_t>(row)]));
-  auto y = runtime::Tensor::FromVector<float>({static_cast<int64_t>(rows.size()), 1}, answers);
-  if (!y.ok()) return y.status();
-  std::vector<data::NamedTensor> inputs, targets;
-  inputs.push_back({"x", *std::move(x)});
-  targets.push_back({"theft", *std::move(y)});
-  return data::Dataset::Create(std::move(inputs), std::move(targets));
+  return answers;
+}
+
+// Every run of kWindow consecutive rows [windows, kWindow, months], and the answers of their last.
+absl::StatusOr<data::Dataset> MakeWindows(const Customers& customers) {
+  const std::vector<float>& answers = customers.answers;
+  const auto rows = customers.months.ToTensor();
+  if (!rows.ok()) return rows.status();
+  const int64_t months = rows->shape()[1];
+  const int64_t count = static_cast<int64_t>(answers.size()) - kWindow + 1;
+  if (count < 1) {
+    return absl::InvalidArgumentError(fmt::format(
+        "windows of {} customers: a part of the split has only {}", kWindow, answers.size()));
+  }
+  const std::span<const float> cells = rows->data<float>();
+  std::vector<float> x;
+  for (int64_t w = 0; w < count; ++w) {
+    const auto window =
+        cells.subspan(static_cast<size_t>(w * months), static_cast<size_t>(kWindow * months));
+    x.insert(x.end(), window.begin(), window.end());
+  }
+  return MakeDataset(runtime::Tensor::FromVector({count, kWindow, months}, x),
+                     {answers.begin() + kWindow - 1, answers.end()});
 }
 
 absl::Status CheckLabels(std::span<const double> labels, const std::string& source) {
@@ -96,19 +118,25 @@ absl::StatusOr<MeterData> LoadMeters(const DataOptions& options) {
   auto test_rows = filled.Rows(split->test);
   if (!train_rows.ok()) return train_rows.status();
   if (!test_rows.ok()) return test_rows.status();
-  auto scaler = data::Scaler::FitStandard(*train_rows);
-  if (!scaler.ok()) return scaler.status();
-  auto scaled_train = scaler->Apply(*train_rows);
-  auto scaled_test = scaler->Apply(*test_rows);
-  if (!scaled_train.ok()) return scaled_train.status();
-  if (!scaled_test.ok()) return scaled_test.status();
-  auto train = MakeDataset(*scaled_train, labels, split->train);
-  auto test = MakeDataset(*scaled_test, labels, split->test);
-  if (!train.ok()) return train.status();
-  if (!test.ok()) return test.status();
-  out.train = *std::move(train);
-  out.test = *std::move(test);
+  out.train = {*std::move(train_rows), Answers(labels, split->train)};
+  out.test = {*std::move(test_rows), Answers(labels, split->test)};
   return out;
+}
+
+absl::StatusOr<TrainAndTest> MeterData::Show(View view) const {
+  const auto scaler = data::Scaler::FitStandard(train.months);
+  if (!scaler.ok()) return scaler.status();
+  const auto show = [&](const Customers& part) -> absl::StatusOr<data::Dataset> {
+    if (view == View::kWindows) return MakeWindows(part);
+    if (view == View::kRaw) return MakeDataset(part.months.ToTensor(), part.answers);
+    const auto scaled = scaler->Apply(part.months);
+    if (!scaled.ok()) return scaled.status();
+    return MakeDataset(scaled->ToTensor(), part.answers);
+  };
+  auto to_train = show(train), to_test = show(test);
+  if (!to_train.ok()) return to_train.status();
+  if (!to_test.ok()) return to_test.status();
+  return TrainAndTest{*std::move(to_train), *std::move(to_test)};
 }
 
 }  // namespace gradus::electricity_theft

@@ -12,6 +12,8 @@ namespace gradus::electricity_theft {
 
 absl::StatusOr<Outcome> RunExperiment(const Detector& detector, const MeterData& data,
                                       const ExperimentOptions& options) {
+  const absl::StatusOr<TrainAndTest> shown = data.Show(detector.view);
+  if (!shown.ok()) return shown.status();
   Model model{std::string(detector.name)};
   detector.build(model, data.months);
   auto trainer =
@@ -30,7 +32,7 @@ absl::StatusOr<Outcome> RunExperiment(const Detector& detector, const MeterData&
   out.epochs = options.epochs > 0 ? options.epochs : detector.epochs;
   out.compile_ms = trainer->compile_report().total_ms;
 
-  auto before = trainer->Evaluate(data.test);
+  auto before = trainer->Evaluate(shown->test);
   if (!before.ok()) return before.status();
   out.test_loss_before = before->loss;
   out.test_accuracy_before = before->metrics[0];
@@ -42,18 +44,18 @@ absl::StatusOr<Outcome> RunExperiment(const Detector& detector, const MeterData&
   fit.epochs = out.epochs;
   fit.batch_size = options.batch_size > 0 ? options.batch_size : detector.batch_size;
   fit.seed = options.seed;
-  fit.validation = &data.test;  // shown, never used to choose anything
-  auto history = trainer->Fit(data.train, fit);
+  fit.validation = &shown->test;  // printed, never used to choose anything
+  auto history = trainer->Fit(shown->train, fit);
   if (!history.ok()) return history.status();
   out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
-  auto train = trainer->Evaluate(data.train);
-  auto after = trainer->Evaluate(data.test);
-  auto scores = trainer->Predict(data.test);
+  auto train = trainer->Evaluate(shown->train);
+  auto after = trainer->Evaluate(shown->test);
+  auto scores = trainer->Predict(shown->test);
   if (!train.ok()) return train.status();
   if (!after.ok()) return after.status();
   if (!scores.ok()) return scores.status();
-  auto auc = RocAuc(data.test.targets()[0].tensor.data<float>(), (*scores)[0].data<float>());
+  auto auc = RocAuc(shown->test.targets()[0].tensor.data<float>(), (*scores)[0].data<float>());
   if (!auc.ok()) return auc.status();
   out.train_loss = train->loss;
   out.test_loss = after->loss;

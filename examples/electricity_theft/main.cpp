@@ -23,18 +23,25 @@ int Fail(const absl::Status& status) {
   return kUserError;
 }
 
+std::string Names() {
+  std::string names;
+  for (const Detector& d : Detectors()) names += (names.empty() ? "" : ", ") + std::string(d.name);
+  return names;
+}
+
 int Run(int argc, char** argv) {
   CLI::App app("Trains a network to tell electricity thieves from honest customers.");
   DataOptions data_options;
   ExperimentOptions options;
-  std::string model = "mlp";
+  std::vector<std::string> models = {"mlp"};
   bool json = false;
   app.add_option(
       "--data", data_options.csv,
       "CSV with columns CUSTOMER, FLAG (1 = thief) and numbers; default: synthetic customers");
   app.add_option("--train_rows", data_options.train_rows, "npy file: row numbers to train on");
   app.add_option("--test_rows", data_options.test_rows, "npy file: row numbers to test on");
-  app.add_option("--model", model, "mlp, or all");
+  app.add_option("--model", models, Names() + ", several with commas between, or all; default mlp")
+      ->delimiter(',');
   int64_t seed = 0;
   app.add_option("--seed", seed, "of split, weights and order of samples; default 0")
       ->check(CLI::Range(int64_t{0}, std::numeric_limits<int64_t>::max()));
@@ -59,22 +66,24 @@ int Run(int argc, char** argv) {
     return written.ok() ? 0 : Fail(written);
   }
   std::vector<const Detector*> detectors;
-  for (const Detector& d : Detectors()) {
-    if (model == "all" || model == d.name) detectors.push_back(&d);
-  }
-  if (detectors.empty()) {
-    std::string names = "all";
-    for (const Detector& d : Detectors()) names += ", " + std::string(d.name);
-    fmt::print(stderr, "error: --model={}: there is no such model; expected {}\n", model, names);
-    return kBadFlags;
+  for (const std::string& name : models) {
+    const Detector* const found = FindDetector(name);
+    if (found == nullptr && name != "all") {
+      fmt::print(stderr, "error: --model={}: there is no such model; expected {} or all\n", name,
+                 Names());
+      return kBadFlags;
+    }
+    for (const Detector& d : Detectors()) {
+      if (&d == found || name == "all") detectors.push_back(&d);
+    }
   }
   options.seed = static_cast<uint64_t>(seed);
   data_options.seed = options.seed;
   auto data = LoadMeters(data_options);
   if (!data.ok()) return Fail(data.status());
   fmt::print("{}: {} customers, {} thieves, {} months; {} to train, {} to test\n", data->source,
-             data->customers, data->thieves, data->months, data->train.samples(),
-             data->test.samples());
+             data->customers, data->thieves, data->months, data->train.answers.size(),
+             data->test.answers.size());
   std::string lines;
   for (const Detector* d : detectors) {
     auto outcome = RunExperiment(*d, *data, options);
