@@ -43,6 +43,10 @@ class CallerScope {
   Function* function_ = nullptr;
 };
 
+// Logits x where p is softmax(x) along the last axis; where p is sigmoid(x).
+std::optional<Value> LogitsOfSoftmax(const Operand& p);
+std::optional<Value> LogitsOfSigmoid(const Operand& p);
+
 // The number that every element of `v` equals, rounded to its dtype, if v is a splat constant.
 std::optional<double> SplatNumber(Value v);
 // Whether every element equals `number`; 0.0 and -0.0 differ unless v is of integers.

@@ -15,6 +15,11 @@ Value Clipped(const Operand& probability) {
   return clip(probability, kProbabilityMargin, 1 - kProbabilityMargin);
 }
 
+Value LogProbabilities(const Operand& probabilities) {
+  if (const auto logits = LogitsOfSoftmax(probabilities)) return log_softmax(*logits);
+  return log(Clipped(probabilities));
+}
+
 // The log-likelihood of each example: the sum over classes of target * log_probability.
 Value LogLikelihood(const Operand& target, Value log_probability) {
   return reduce_sum(mul(target, log_probability), {-1});
@@ -52,11 +57,17 @@ Value BinaryLogLikelihood(const Operand& target, const Operand& probability) {
 }  // namespace
 
 Value binary_crossentropy_each(Operand target, Operand probability) {
+  if (const auto logits = LogitsOfSigmoid(probability)) {
+    return binary_crossentropy_from_logits_each(target, *logits);
+  }
   const CallerScope scope({probability, target});
   return neg(BinaryLogLikelihood(target, probability));
 }
 
 Value binary_crossentropy(Operand target, Operand probability) {
+  if (const auto logits = LogitsOfSigmoid(probability)) {
+    return binary_crossentropy_from_logits(target, *logits);
+  }
   const CallerScope scope({probability, target});
   return neg(reduce_mean(BinaryLogLikelihood(target, probability)));
 }
@@ -80,12 +91,12 @@ Value binary_crossentropy_from_logits(Operand target, Operand logits) {
 
 Value categorical_crossentropy_each(Operand target, Operand probabilities) {
   const CallerScope scope({probabilities, target});
-  return neg(LogLikelihood(target, log(Clipped(probabilities))));
+  return neg(LogLikelihood(target, LogProbabilities(probabilities)));
 }
 
 Value categorical_crossentropy(Operand target, Operand probabilities) {
   const CallerScope scope({probabilities, target});
-  return neg(reduce_mean(LogLikelihood(target, log(Clipped(probabilities)))));
+  return neg(reduce_mean(LogLikelihood(target, LogProbabilities(probabilities))));
 }
 
 Value categorical_crossentropy_from_logits_each(Operand target, Operand logits) {
@@ -100,12 +111,12 @@ Value categorical_crossentropy_from_logits(Operand target, Operand logits) {
 
 Value sparse_categorical_crossentropy_each(Operand target, Operand probabilities) {
   const CallerScope scope({probabilities, target});
-  return neg(SparseLogLikelihood(target, log(Clipped(probabilities))));
+  return neg(SparseLogLikelihood(target, LogProbabilities(probabilities)));
 }
 
 Value sparse_categorical_crossentropy(Operand target, Operand probabilities) {
   const CallerScope scope({probabilities, target});
-  return neg(reduce_mean(SparseLogLikelihood(target, log(Clipped(probabilities)))));
+  return neg(reduce_mean(SparseLogLikelihood(target, LogProbabilities(probabilities))));
 }
 
 Value sparse_categorical_crossentropy_from_logits_each(Operand target, Operand logits) {

@@ -28,6 +28,18 @@ Value softmax(Operand x, int64_t axis) {
   return div(e, sum);
 }
 
+std::optional<Value> LogitsOfSoftmax(const Operand& p) {
+  if (p.is_number() || !p.value() || p.value().is_poison()) return std::nullopt;
+  const auto is = [](Value v, std::string_view op) { return v.node()->op().name == op; };
+  if (!is(p.value(), "div")) return std::nullopt;
+  const Value e = p.value().node()->operand(0);
+  Value sum = p.value().node()->operand(1);
+  while (is(sum, "broadcast") || is(sum, "reshape")) sum = sum.node()->operand(0);
+  if (!is(e, "exp") || !is(sum, "reduce_sum") || sum.node()->operand(0) != e) return std::nullopt;
+  if (sum.node()->attr<IntList>("axes") != IntList{e.rank() - 1}) return std::nullopt;
+  return e.node()->operand(0);
+}
+
 Value log_softmax(Operand x, int64_t axis) {
   const CallerScope scope({x});
   const Value shifted = Shifted(x, {axis});

@@ -77,6 +77,13 @@ OpTable SmoothOps() { return kTable; }
 Value sin(Operand x) { return EmitElementwise(kSin, {x}); }
 Value cos(Operand x) { return EmitElementwise(kCos, {x}); }
 Value tanh(Operand x) { return EmitElementwise(kTanh, {x}); }
+std::optional<Value> LogitsOfSigmoid(const Operand& p) {
+  if (p.is_number() || !p.value() || p.value().is_poison()) return std::nullopt;
+  const Node& node = *p.value().node();
+  if (&node.op() != &kSigmoid) return std::nullopt;
+  return node.operand(0);
+}
+
 Value sigmoid(Operand x) { return EmitElementwise(kSigmoid, {x}); }
 Value erf(Operand x) { return EmitElementwise(kErf, {x}); }
 

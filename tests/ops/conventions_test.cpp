@@ -174,6 +174,33 @@ TEST(Conventions, LogitsOfAThousand) {
   EXPECT_EQ(Gradient({target, F64({1000, -1000, 0})}, sparse, 1), (Vector{1, -1, 0}));
 }
 
+// A network that is sure and wrong must be able to learn: clipping must not stop its gradient.
+TEST(Conventions, LossesOfSigmoidAndSoftmaxAreThoseOfTheirLogits) {
+  const std::vector<Array> binary = {F64({1, 0, 1, 0}), F64({1000, 1000, -1000, -1000})};
+  const auto bce =
+      Binary([](Value t, Value x) { return ir::binary_crossentropy(t, ir::sigmoid(x)); });
+  EXPECT_EQ(Values(binary, bce), (Vector{500}));
+  EXPECT_EQ(Gradient(binary, bce, 1), (Vector{0, 0.25, -0.25, 0}));
+  const auto cce =
+      Binary([](Value t, Value x) { return ir::categorical_crossentropy(t, ir::softmax(x)); });
+  EXPECT_EQ(Values({F64({0, 1, 0}), F64({1000, -1000, 0})}, cce), (Vector{2000}));
+  EXPECT_EQ(Gradient({F64({0, 1, 0}), F64({1000, -1000, 0})}, cce, 1), (Vector{1, -1, 0}));
+  const Array target{DType::kI64, {}, {1}};
+  const auto sparse = Binary(
+      [](Value t, Value x) { return ir::sparse_categorical_crossentropy(t, ir::softmax(x)); });
+  EXPECT_EQ(Values({target, F64({1000, -1000, 0})}, sparse), (Vector{2000}));
+  EXPECT_EQ(Gradient({target, F64({1000, -1000, 0})}, sparse, 1), (Vector{1, -1, 0}));
+}
+
+// Along another axis than the classes' a softmax is any number to the loss.
+TEST(Conventions, LossesLookAtTheAxisOfASoftmax) {
+  const auto cce =
+      Binary([](Value t, Value x) { return ir::categorical_crossentropy(t, ir::softmax(x, 0)); });
+  const Array x{DType::kF64, {2, 2}, {0, 0, 0, std::log(3.0)}};
+  const Array t{DType::kF64, {2, 2}, {1, 0, 0, 1}};
+  EXPECT_NEAR(Values({t, x}, cce)[0], (std::log(2.0) - std::log(0.75)) / 2, 1e-12);
+}
+
 TEST(Conventions, SmallBinaryLossesKeepTheirDigits) {
   const auto bce =
       Binary([](Value t, Value x) { return ir::binary_crossentropy_from_logits(t, x); });
