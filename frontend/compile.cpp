@@ -64,7 +64,13 @@ absl::StatusOr<Trainer> Compile(const Model& model, const TrainingOptions& train
   CompileReport report;
   auto entries = CompileModule(**module, options, &report);
   if (!entries.ok()) return entries.status();
-  return Trainer::Create(model, training, *std::move(entries), report);
+  auto trainer = Trainer::Create(model, training, *std::move(entries), report);
+  if (!trainer.ok()) return trainer;
+  auto graph = BuildInferenceModule(model);
+  if (!graph.ok()) return graph.status();
+  (*graph)->EraseFunction((*graph)->Find("init"));
+  trainer->KeepGraph(*std::move(graph), options.pipeline, options.target);
+  return trainer;
 }
 
 absl::StatusOr<runtime::Executable> Compile(Graph& graph, const CompileOptions& options,

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 
 #include "fmt/format.h"
+#include "frontend/fused_layers.h"
 #include "frontend/trainer.h"
 
 namespace gradus {
@@ -34,12 +36,60 @@ std::string WorkspaceAt(const runtime::Executable& e, int64_t size) {
   return bytes.ok() ? Bytes(*bytes) : "unknown";
 }
 
+// "B = 32, T = 32" where there is more than the batch.
+std::string SymbolsAt(const gradus_entry_info& info, int64_t size) {
+  if (info.symbol_count < 2) return fmt::format("batch {}", size);
+  std::string text;
+  for (int32_t i = 0; i < info.symbol_count; ++i) {
+    text += fmt::format("{}{} = {}", i > 0 ? ", " : "", info.symbols[i], size);
+  }
+  return text;
+}
+
+constexpr size_t kColumns = 5;
+using Row = std::array<std::string, kColumns>;
+
+std::string Table(const std::vector<Row>& rows) {
+  constexpr size_t kNumbers = 3;  // the column that is aligned to the right
+  std::array<size_t, kColumns> width{};
+  for (const Row& row : rows) {
+    for (size_t c = 0; c < kColumns; ++c) width[c] = std::max(width[c], row[c].size());
+  }
+  std::string text;
+  for (const Row& row : rows) {
+    std::string line;
+    for (size_t c = 0; c < kColumns; ++c) {
+      line += c > 0 ? "  " : " ";
+      line += c == kNumbers ? fmt::format("{:>{}}", row[c], width[c])
+                            : fmt::format("{:<{}}", row[c], width[c]);
+    }
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
+}
+
 }  // namespace
 
-std::string Trainer::SummaryText() const {
-  using Row = std::array<std::string, 4>;
-  std::vector<Row> rows = {{"layer", "type", "output", "params"}};
-  const gradus_entry_info& forward = forward_->executable().info();
+std::vector<ModelRow> Trainer::ModelRows() const {
+  if (fused_into_.empty() && graph_ != nullptr) {
+    // What the compiler did is asked again, as compiled code comes from a cache most of the time.
+    const std::unique_ptr<ir::Module> graph = graph_->Clone();
+    if (auto fused = FusedLayers(*graph, "forward", pipeline_, target_); fused.ok()) {
+      fused_into_ = *std::move(fused);
+    }
+  }
+  std::vector<ModelRow> rows;
+  for (const LayerInfo& layer : layers_) {
+    const auto fused = fused_into_.find(layer.name);
+    rows.push_back({layer.name, layer.type, layer.output, layer.parameters,
+                    fused == fused_into_.end() ? "" : fused->second});
+  }
+  return rows;
+}
+
+std::string Trainer::SummaryText(int64_t batch) const {
+  std::vector<Row> rows = {{"layer", "type", "output", "params", "fused into"}};
+  const gradus_entry_info& forward = forward_info();
   for (size_t i = 0; i < input_names_.size(); ++i) {
     const gradus_tensor_info& info = forward.arguments[i];
     std::string shape;
@@ -48,30 +98,21 @@ std::string Trainer::SummaryText() const {
       shape += info.dims[k].symbol >= 0 ? std::string(forward.symbols[info.dims[k].symbol])
                                         : fmt::format("{}", info.dims[k].size);
     }
-    rows.push_back({input_names_[i], "input", "[" + shape + "]", "0"});
+    rows.push_back({input_names_[i], "input", "[" + shape + "]", "0", ""});
   }
-  for (const LayerInfo& layer : layers_) {
-    rows.push_back({layer.name, layer.type, layer.output, Grouped(layer.parameters)});
-  }
-  std::array<size_t, 4> width{};
-  for (const Row& row : rows) {
-    for (size_t c = 0; c < row.size(); ++c) width[c] = std::max(width[c], row[c].size());
-  }
-  std::string text = fmt::format("Model \"{}\"\n", model_name_);
-  for (const Row& row : rows) {
-    text += fmt::format(" {:<{}}  {:<{}}  {:<{}}  {:>{}}\n", row[0], width[0], row[1], width[1],
-                        row[2], width[2], row[3], width[3]);
+  for (const ModelRow& row : ModelRows()) {
+    rows.push_back({row.layer, row.type, row.output, Grouped(row.parameters), row.fused_into});
   }
   int64_t bytes = 0;
   for (const NamedTensor& p : parameters_) bytes += p.tensor.byte_size();
-  constexpr int64_t kBatchShown = 32;
-  text += fmt::format(" total {} params ({}), arena at batch {}: {} forward, {} training\n",
-                      Grouped(num_parameters_), Bytes(bytes), kBatchShown,
-                      WorkspaceAt(forward_->executable(), kBatchShown),
-                      WorkspaceAt(train_step_->executable(), kBatchShown));
-  return text;
+  return fmt::format(
+      "Model \"{}\"\n{} total {} params ({}), arena at {}: {} forward, {} training\n", model_name_,
+      Table(rows), Grouped(num_parameters_), Bytes(bytes), SymbolsAt(forward, batch),
+      WorkspaceAt(forward_->executable(), batch), WorkspaceAt(train_step_->executable(), batch));
 }
 
-void Trainer::Summary(std::FILE* out) const { fmt::print(out, "{}", SummaryText()); }
+void Trainer::Summary(std::FILE* out, int64_t batch) const {
+  fmt::print(out, "{}", SummaryText(batch));
+}
 
 }  // namespace gradus

@@ -275,6 +275,13 @@ void Trainer::AddBatch(MetricTotals& totals, int64_t samples) const {
   totals.Add(ReadScalar(loss_), samples, sums_);
 }
 
+void Trainer::KeepGraph(std::shared_ptr<const ir::Module> graph, std::string pipeline,
+                        ir::Target target) {
+  graph_ = std::move(graph);
+  pipeline_ = std::move(pipeline);
+  target_ = std::move(target);
+}
+
 double Trainer::StepLoss() const { return ReadScalar(loss_); }
 
 MetricTotals Trainer::NewTotals() const {
@@ -287,9 +294,7 @@ History Trainer::NewHistory() const {
   History history;
   history.metric_names = metric_names_;
   history.model = model_name_;
-  for (const LayerInfo& layer : layers_) {
-    history.layers.push_back({layer.name, layer.type, layer.output, layer.parameters, ""});
-  }
+  history.layers = ModelRows();
   history.parameters = num_parameters_;
   history.compile_ms = report_.total_ms;
   history.from_cache = report_.from_cache;

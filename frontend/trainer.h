@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -38,9 +39,14 @@ class Trainer {
                                         std::vector<codegen::LoadedEntry> entries,
                                         const CompileReport& report);
 
-  // Layers, output shapes, parameters, arena bytes.
-  void Summary(std::FILE* out = stdout) const;
-  std::string SummaryText() const;
+  // Layers, output shapes, parameters, the kernels of the forward pass that their nodes ended in,
+  // and the workspace with every symbol at `batch`.
+  void Summary(std::FILE* out = stdout, int64_t batch = 32) const;
+  std::string SummaryText(int64_t batch = 32) const;
+  // The lines of the summary, without inputs.
+  std::vector<ModelRow> ModelRows() const;
+  // The graph of @forward before any pass and how it was compiled, for ModelRows.
+  void KeepGraph(std::shared_ptr<const ir::Module> graph, std::string pipeline, ir::Target target);
   const CompileReport& compile_report() const { return report_; }
   int64_t num_parameters() const { return num_parameters_; }
   const std::vector<std::string>& metric_names() const { return metric_names_; }
@@ -143,6 +149,10 @@ class Trainer {
   std::vector<std::string> input_names_, output_names_, metric_names_;
   int64_t num_parameters_ = 0;
   CompileReport report_;
+  std::shared_ptr<const ir::Module> graph_;
+  std::string pipeline_;
+  ir::Target target_;
+  mutable std::map<std::string, std::string, std::less<>> fused_into_;  // by layer, when asked
   std::optional<BoundEntry> init_, forward_, evaluate_, train_step_;
   std::vector<NamedTensor> parameters_, state_;
   std::vector<double> state_starts_;  // what each of state_ is filled with

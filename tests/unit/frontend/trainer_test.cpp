@@ -205,10 +205,10 @@ TEST_F(TrainerTest, TheForwardPassAllocatesNothing) {
 TEST_F(TrainerTest, SummarySaysLayersParametersAndArena) {
   const std::string text = trainer().SummaryText();
   EXPECT_THAT(text, HasSubstr("Model \"sums\"\n"
-                              " layer   type   output  params\n"
+                              " layer   type   output  params  fused into\n"
                               " x       input  [B, 3]       0\n"
-                              " hidden  dense  [B, 8]      32\n"
-                              " out     dense  [B, 1]       9\n"
+                              " hidden  dense  [B, 8]      32  hidden_matmul_tanh\n"
+                              " out     dense  [B, 1]       9  out_matmul_sigmoid\n"
                               " total 41 params (164 B), arena at batch 32: "));
   EXPECT_THAT(text, HasSubstr(" forward, "));
   EXPECT_THAT(text, ::testing::EndsWith(" training\n"));
