@@ -102,7 +102,8 @@ void Thin(Series& series, size_t buckets) {
   const double per_bucket =
       static_cast<double>(buckets) / (series.x.back() - series.x.front()) * (1 - 1e-12);
   const auto bucket = [&](size_t i) {
-    return static_cast<int64_t>((series.x[i] - series.x.front()) * per_bucket);
+    const double at = (series.x[i] - series.x.front()) * per_bucket;
+    return static_cast<size_t>(std::clamp(at, 0.0, static_cast<double>(buckets)));
   };
   std::vector<size_t> kept;
   for (size_t begin = 0, end = 0; begin < n; begin = end) {

@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
 
+#include "fmt/format.h"
 #include "frontend/metrics.h"
 #include "frontend/training/report/curves.h"
 #include "frontend/training/report/html.h"
@@ -304,6 +306,20 @@ TEST(Report, BearsHistoriesWithHolesInThem) {
   const std::string html = ReportHtml(std::span(&h, 1));
   EXPECT_THAT(html, HasSubstr("labels are not class numbers"));
   EXPECT_THAT(html, AllOf(Not(HasSubstr("nan ")), Not(HasSubstr("inf ")), Not(HasSubstr("-nan"))));
+}
+
+TEST(Report, BearsStepsInAnyOrder) {
+  History h;
+  h.model = "m";
+  for (int i = 0; i < 2000; ++i) {
+    h.steps.step.push_back(i % 3 == 0 ? INT64_MAX : i % 3 == 1 ? INT64_MIN : -i);
+    h.steps.loss.push_back(i % 2 == 0 ? 1e308 : -1e308);
+  }
+  h.steps.step.front() = 1;
+  h.steps.step.back() = 2;
+  h.steps.milliseconds = h.steps.learning_rate = h.steps.loss;
+  h.steps.norms = {{"", h.steps.loss, h.steps.loss}};
+  EXPECT_THAT(ReportHtml(std::span(&h, 1)), HasSubstr("</html>"));
 }
 
 TEST(Report, ManyClassesAreAListOfMistakes) {
