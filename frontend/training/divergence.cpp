@@ -92,6 +92,7 @@ std::optional<std::string> BadState(const Trainer& trainer) {
   for (const auto& [name, view] : views) {
     if (!name.starts_with(optimizer)) continue;
     const std::string slot = name.substr(optimizer.size());
+    if (slot.ends_with("/average")) continue;  // of the weights, which are looked at below
     if (auto bad = Bad(slot, view)) {
       return fmt::format("the gradient of {}: {}", slot.substr(0, slot.rfind('/')), *bad);
     }

@@ -23,6 +23,16 @@ std::string Duration(double seconds) {
   return seconds < 1 ? fmt::format("{:.1f} ms", seconds * 1e3) : fmt::format("{:.2f} s", seconds);
 }
 
+// "8s", "2m05s", "3h10m".
+std::string Remaining(double seconds) {
+  constexpr double kLongest = 1e9;
+  const auto whole = static_cast<int64_t>(std::min(seconds, kLongest) + 0.5);
+  constexpr int64_t kMinute = 60, kHour = 3600;
+  if (whole < kMinute) return fmt::format("{}s", whole);
+  if (whole < kHour) return fmt::format("{}m{:02}s", whole / kMinute, whole % kMinute);
+  return fmt::format("{}h{:02}m", whole / kHour, whole % kHour / kMinute);
+}
+
 std::string Bar(double fraction) {
   const int filled = std::clamp(static_cast<int>(fraction * kBarWidth), 0, kBarWidth);
   std::string bar(static_cast<size_t>(filled), '=');
@@ -69,9 +79,9 @@ void Progress::Step(int64_t step, const Evaluation& running) {
   const double elapsed = SecondsSince(start_);
   const double per_step = elapsed / static_cast<double>(std::max<int64_t>(step - done_, 1));
   std::string line = fmt::format(
-      "epoch {}/{}  [{}] {}/{}  {:.3g} ms/step  eta {:.0f}s  {}", epoch_, epochs_,
+      "epoch {}/{}  [{}] {}/{}  {:.3g} ms/step  eta {}  {}", epoch_, epochs_,
       Bar(static_cast<double>(step) / static_cast<double>(std::max<int64_t>(steps_, 1))), step,
-      steps_, per_step * 1e3, per_step * static_cast<double>(steps_ - step),
+      steps_, per_step * 1e3, Remaining(per_step * static_cast<double>(steps_ - step)),
       FormatEvaluation(running, metric_names_));
   const size_t width = line.size();
   if (width < drawn_width_) line.append(drawn_width_ - width, ' ');

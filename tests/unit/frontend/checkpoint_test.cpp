@@ -99,6 +99,37 @@ TEST_P(ResumeTest, EndsInTheSameBits) {
 
 INSTANTIATE_TEST_SUITE_P(AfterAnEpochAndWithin, ResumeTest, ::testing::Values(1, 4, 5, 7, 15, 23));
 
+// What the step itself remembers between updates is part of it, too.
+TEST_F(CheckpointTest, AccumulatedGradientsAveragesAndSchedulesGoOn) {
+  Model m("more");
+  Tensor h = m.Add<Dense>("hidden", 8, relu)(m.Input("x", {kBatch, 3}));
+  h = m.Add<Dropout>("dropout", 0.25)(h);
+  m.Output("p", m.Add<Dense>("out", 1, sigmoid)(h));
+  auto trainer = Compile(m,
+                         {.optimizer = Adam({.learning_rate = 0.02}),
+                          .loss = binary_crossentropy,
+                          .schedule = CosineDecay(30),
+                          .accumulate_batches = 3,
+                          .average_decay = 0.9,
+                          .record_norms = true},
+                         {.cache_dir = ""});
+  ASSERT_TRUE(trainer.ok()) << trainer.status();
+  const auto fit = [&](uint64_t seed, int64_t epochs, bool resume) {
+    EXPECT_TRUE(trainer->Reset(seed).ok());
+    auto options = QuietFit(epochs);
+    options.callbacks = {Checkpoint(Path())};
+    if (resume) options.resume_from = Path();
+    auto history = trainer->Fit(train_, options);
+    EXPECT_TRUE(history.ok()) << history.status();
+    return std::pair(StateBits(*trainer), history->steps.norms[0].gradient);
+  };
+  const auto whole = fit(0, 8, false);
+  fit(0, 4, false);  // 20 steps: two of three batches wait for the third
+  const auto resumed = fit(5, 8, true);
+  EXPECT_EQ(resumed.first, whole.first);
+  EXPECT_EQ(resumed.second, whole.second);
+}
+
 TEST_F(CheckpointTest, AFinishedTrainingResumesToItsEnd) {
   auto options = Options(30, {});
   Trainer& t = FreshSumsTrainer();
