@@ -5,6 +5,7 @@
 
 #include "fmt/format.h"
 #include "frontend/gradus.h"
+#include "frontend/training/scores.h"
 #include "nlohmann/json.hpp"
 #include "runtime/thread_pool.h"
 
@@ -17,7 +18,10 @@ absl::StatusOr<Outcome> RunExperiment(const Detector& detector, const MeterData&
   Model model{std::string(detector.name)};
   detector.build(model, data.months);
   auto trainer =
-      Compile(model, {.optimizer = Adam{}, .loss = binary_crossentropy, .metrics = {accuracy}});
+      Compile(model, {.optimizer = Adam{},
+                      .loss = binary_crossentropy,
+                      .metrics = {accuracy},
+                      .record_norms = options.norms});
   if (!trainer.ok()) return trainer.status();
   auto pool = runtime::ThreadPool::Create(options.threads);
   if (!pool.ok()) return pool.status();
@@ -65,6 +69,8 @@ absl::StatusOr<Outcome> RunExperiment(const Detector& detector, const MeterData&
              FormatEvaluation(*after, trainer->metric_names()), *auc);
   fmt::print("trained {} epochs in {:.2f} s; compiled in {:.0f} ms{}\n", out.epochs, out.seconds,
              out.compile_ms, trainer->compile_report().from_cache ? " (object cache)" : "");
+  out.history = *std::move(history);
+  if (absl::Status s = RecordScores(*trainer, shown->test, "test", out.history); !s.ok()) return s;
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "examples/electricity_theft/dataset.h"
 #include "examples/electricity_theft/detectors.h"
+#include "frontend/training/history.h"
 
 namespace gradus::electricity_theft {
 
@@ -14,6 +15,7 @@ struct ExperimentOptions {
   int64_t epochs = 0, batch_size = 0;  // 0: the detector's own
   uint64_t seed = 0;                   // of the weights and of the order of samples
   int threads = 1;
+  bool norms = false;  // record the norms of gradients and weights, for a report
 };
 
 struct Outcome {
@@ -25,6 +27,7 @@ struct Outcome {
   double test_loss = 0, test_accuracy = 0, test_auc = 0;
   double seconds = 0;  // of training
   double compile_ms = 0;
+  History history;  // with the answers on the test part
 };
 
 // Prints summary, progress and results to stdout as it goes.

@@ -3,12 +3,14 @@
 #include <cstdio>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "CLI/CLI.hpp"
 #include "examples/electricity_theft/experiment.h"
 #include "examples/electricity_theft/synthetic_meters.h"
 #include "fmt/format.h"
+#include "frontend/training/report/report.h"
 #include "runtime/files.h"
 
 namespace {
@@ -50,7 +52,8 @@ int Run(int argc, char** argv) {
   app.add_option("--batch_size", options.batch_size, "default: the model's own")
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}));
   app.add_option("--threads", options.threads, "default 1")->check(CLI::Range(1, 256));
-  std::string write_data;
+  std::string write_data, report;
+  app.add_option("--report", report, "write curves of the trainings to this HTML file");
   app.add_option("--write_data", write_data, "write the synthetic customers to this CSV and end");
   app.add_flag("--json", json, "one last line a model, for programs");
   try {
@@ -85,10 +88,17 @@ int Run(int argc, char** argv) {
              data->customers, data->thieves, data->months, data->train.answers.size(),
              data->test.answers.size());
   std::string lines;
+  std::vector<gradus::History> histories;
+  options.norms = !report.empty();
   for (const Detector* d : detectors) {
     auto outcome = RunExperiment(*d, *data, options);
     if (!outcome.ok()) return Fail(outcome.status());
     lines += ToJson(*outcome) + "\n";
+    histories.push_back(std::move(outcome->history));
+  }
+  if (!report.empty()) {
+    if (const absl::Status s = gradus::WriteReport(histories, report); !s.ok()) return Fail(s);
+    fmt::print("curves of the training are in {}\n", report);
   }
   if (json) fmt::print("{}", lines);
   return 0;
