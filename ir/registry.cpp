@@ -44,7 +44,11 @@ std::string_view ClosestOpName(std::string_view name) {
     // "sum" for "reduce_sum": a whole name within an op's counts as one slip.
     const bool inside = name.size() >= 3 && op->name.find(name) != std::string_view::npos;
     const size_t distance = inside ? 1 : EditDistance(name, op->name);
-    if (distance >= best) continue;
+    // Of two that are as near, the one with as many letters: "tahn" is tanh rather than tan.
+    const bool nearer =
+        distance < best || (distance == best && !closest.empty() && closest.size() != name.size() &&
+                            op->name.size() == name.size());
+    if (!nearer) continue;
     best = distance;
     closest = op->name;
   }

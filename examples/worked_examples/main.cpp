@@ -62,7 +62,7 @@ Tensor At(Tensor x, int64_t i) { return slice(x, {{i, i + 1}}); }
 
 // ---------------------------------------------------------------------------------------------
 
-absl::Status Convolution() {
+absl::Status ConvolutionExample() {
   const std::vector<Argument> arguments = {
       {"image", {3, 3, 1}, {2, 1, 0, 1, 0, 2, 0, 1, 1}},
       {"filter", {3, 3, 1, 1}, {1, 0, 1, 0, 1, 0, 1, 0, 1}},
@@ -84,7 +84,7 @@ absl::Status Convolution() {
   return absl::OkStatus();
 }
 
-absl::Status Recurrent() {
+absl::Status RecurrentExample() {
   const std::vector<Argument> arguments = {{"x", {kSteps}, {1, 2, 3, 4, 5}},
                                            {"w", {kUnits}, {0.1, 0.2}},
                                            {"u", {kUnits}, {0.3, 0.4}},
@@ -122,7 +122,7 @@ absl::Status Recurrent() {
   return absl::OkStatus();
 }
 
-absl::Status Lstm() {
+absl::Status LstmExample() {
   // Rows: forget, input, candidate, output; columns: units.
   const std::vector<Argument> arguments = {
       {"x", {kSteps}, {1, 2, 3, 4, 5}},
@@ -170,7 +170,7 @@ absl::Status Lstm() {
 }  // namespace
 
 int main() {
-  for (const auto& example : {Convolution, Recurrent, Lstm}) {
+  for (const auto& example : {ConvolutionExample, RecurrentExample, LstmExample}) {
     if (const absl::Status s = example(); !s.ok()) {
       fmt::print(stderr, "{}\n", std::string(s.message()));
       return 1;

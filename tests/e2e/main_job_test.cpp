@@ -116,7 +116,7 @@ TEST(MainJob, BadFlagsEndWithTwo) {
            {"--seed=-1", "--seed"},
            {"--threads=x", "--threads"},
            {"--batch_size=1.5", "--batch_size"},
-           {"--model=lstmm", "--model=lstmm: there is no such model; expected all, mlp"}}) {
+           {"--model=lstmm", "--model=lstmm: there is no such model; expected mlp, rnn, cnn"}}) {
     const Ran ran = RunProgram(flags);
     EXPECT_EQ(ran.code, 2) << flags << "\n" << ran.output;
     EXPECT_THAT(ran.output, HasSubstr(message));
