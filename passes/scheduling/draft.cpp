@@ -90,9 +90,6 @@ namespace {
 
 int64_t Number(const Variable* v) { return v->extent().is_number() ? v->extent().number() : 0; }
 
-// So many rows of a tile hide the loads of B behind their multiplications.
-constexpr int64_t kEnoughRows = 4;
-
 int ScalarOps(const std::vector<loop::FlatStore>& stores) {
   std::vector<const Scalar*> roots;
   for (const loop::FlatStore& s : stores) roots.push_back(s.value);
@@ -105,6 +102,24 @@ int ScalarOps(const std::vector<loop::FlatStore>& stores) {
 }
 
 }  // namespace
+
+const Variable* RowVariable(const Draft& draft) {
+  // So many rows of a tile hide the loads of B behind their multiplications.
+  constexpr int64_t kEnoughRows = 4;
+  const std::vector<Index> forms = draft.forms();
+  const Variable* row = nullptr;
+  for (size_t i = draft.m.size(); i-- > 0;) {
+    const Variable* v = draft.m[i];
+    if (!std::ranges::all_of(forms, [&](const Index& f) { return Stride(f, v).has_value(); })) {
+      continue;
+    }
+    if (row == nullptr ||
+        (Number(row) < kEnoughRows && Passes(std::span(&v, 1)) > 2 * Passes(std::span(&row, 1)))) {
+      row = v;
+    }
+  }
+  return row;
+}
 
 std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std::string& why_not) {
   for (Variables* list : {&draft.batch, &draft.m, &draft.k}) {
@@ -120,27 +135,16 @@ std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std
   draft.MergeLoops(planner.arena);
   if (draft.m.empty()) draft.m.push_back(planner.arena.NewVariable("one", Extent(1)));
 
-  // Row variable: the innermost if it is known to fill a tile or nearly so, or one more than twice
-  // as large. It needs strides that are numbers.
   const std::vector<Index> forms = draft.forms();
   const auto has_numeric_strides = [&](const Variable* v) {
     return std::ranges::all_of(forms, [&](const Index& f) { return Stride(f, v).has_value(); });
   };
-  size_t row = draft.m.size();
-  for (size_t i = draft.m.size(); i-- > 0;) {
-    if (!has_numeric_strides(draft.m[i])) continue;
-    if (row == draft.m.size() ||
-        (Number(draft.m[row]) < kEnoughRows &&
-         Passes(std::span(&draft.m[i], 1)) > 2 * Passes(std::span(&draft.m[row], 1)))) {
-      row = i;
-    }
-  }
-  if (row == draft.m.size()) {
+  const Variable* const rows = RowVariable(draft);
+  if (rows == nullptr) {
     why_not = "no row variable has strides that are numbers";
     return std::nullopt;
   }
-  const Variable* const rows = draft.m[row];
-  draft.m.erase(draft.m.begin() + static_cast<std::ptrdiff_t>(row));
+  std::erase(draft.m, rows);
   draft.m.push_back(rows);
 
   const Variable* const n = draft.n.back();

@@ -44,6 +44,10 @@ struct Draft {
 // A plain load with an affine index and, along the variables given, strides that are numbers.
 bool IsDirect(const Scalar* side, ir::DType dtype, std::span<const Variable* const> variables);
 
+// The variable of m that a tile's rows run along: the innermost if it is known to fill a tile or
+// nearly so, or one more than twice as large. Null: none has strides that are numbers.
+const Variable* RowVariable(const Draft& draft);
+
 // The step for a draft whose sides are direct; nullopt with the reason in `why_not` if a stride is
 // not a number.
 std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std::string& why_not);

@@ -54,7 +54,7 @@ bool Chance(std::mt19937_64& random, int percent) {
 }
 
 ConvolutionCase RandomCase(std::mt19937_64& random) {
-  constexpr int64_t kChannels[] = {1, 2, 3, 4, 5, 8, 15, 16, 17, 24, 31, 32, 33, 48, 64, 65};
+  constexpr int64_t kChannels[] = {1, 2, 3, 4, 5, 8, 15, 16, 17, 24, 31, 32, 33, 48, 64, 65, 128};
   constexpr int64_t kSpatial[] = {1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 17};
   constexpr int64_t kWindow[] = {1, 2, 3, 3, 3, 4, 5, 7};
   ConvolutionCase c;
@@ -87,7 +87,7 @@ ConvolutionCase RandomCase(std::mt19937_64& random) {
                     Chance(random, 30);
   int64_t work = c.batch * c.in * c.out;
   for (size_t i = 0; i < axes; ++i) work *= c.size[i] * c.window[i];
-  return work > 600000 ? RandomCase(random) : c;
+  return work > 1200000 ? RandomCase(random) : c;
 }
 
 std::string ToString(const ConvolutionCase& c) {
