@@ -3,9 +3,11 @@
 // All of the front end: what a program that uses Gradus includes.
 
 #include "frontend/activations.h"
+#include "frontend/attention.h"
 #include "frontend/clipping.h"
 #include "frontend/compile.h"
 #include "frontend/convolution_layers.h"
+#include "frontend/custom_gradient.h"
 #include "frontend/data/array.h"
 #include "frontend/data/balance.h"
 #include "frontend/data/batches.h"
@@ -16,6 +18,7 @@
 #include "frontend/data/split.h"
 #include "frontend/data/table.h"
 #include "frontend/data/windows.h"
+#include "frontend/embedding.h"
 #include "frontend/layers.h"
 #include "frontend/losses.h"
 #include "frontend/metrics.h"
@@ -27,5 +30,6 @@
 #include "frontend/preprocess_layer.h"
 #include "frontend/regularization.h"
 #include "frontend/scan.h"
+#include "frontend/sequential.h"
 #include "frontend/tensor.h"
 #include "frontend/trainer.h"

@@ -59,4 +59,28 @@ Tensor Flatten::Call(Operand x) {
   return reshape(x, {input[0], features});
 }
 
+Reshape::Reshape(Model& model, std::string name, std::vector<int64_t> sizes)
+    : Layer(model, std::move(name), "reshape"), sizes_(std::move(sizes)) {}
+
+Tensor Reshape::Call(Operand x) {
+  if (x.value().rank() < 1) return Fail(x, "takes [batch, ...], got a scalar");
+  Shape shape = {x.value().shape()[0]};
+  for (const int64_t size : sizes_) shape.push_back(size);
+  return reshape(x, shape);
+}
+
+Permute::Permute(Model& model, std::string name, std::vector<int64_t> axes)
+    : Layer(model, std::move(name), "permute"), axes_(std::move(axes)) {}
+
+Tensor Permute::Call(Operand x) {
+  Axes permutation = {0};
+  permutation.insert(permutation.end(), axes_.begin(), axes_.end());
+  return transpose(x, permutation);
+}
+
+Lambda::Lambda(Model& model, std::string name, Function function)
+    : Layer(model, std::move(name), "lambda"), function_(std::move(function)) {}
+
+Tensor Lambda::Call(Operand x) { return function_(x); }
+
 }  // namespace gradus

@@ -2,6 +2,8 @@
 
 // The layers. Each says its input and output shapes and its parameters.
 
+#include <functional>
+
 #include "frontend/model.h"
 
 namespace gradus {
@@ -41,6 +43,26 @@ class ActivationLayer : public Layer {
   Activation activation_;
 };
 
+// Activations by name, as Keras has them.
+class ReLU : public ActivationLayer {
+ public:
+  ReLU(Model& model, std::string name) : ActivationLayer(model, std::move(name), relu) {}
+};
+class LeakyReLU : public ActivationLayer {
+ public:
+  LeakyReLU(Model& model, std::string name, double slope = 0.2)
+      : ActivationLayer(model, std::move(name), {leaky_relu, slope}) {}
+};
+class ELU : public ActivationLayer {
+ public:
+  ELU(Model& model, std::string name, double alpha = 1.0)
+      : ActivationLayer(model, std::move(name), {elu, alpha}) {}
+};
+class Softmax : public ActivationLayer {  // along the last axis
+ public:
+  Softmax(Model& model, std::string name) : ActivationLayer(model, std::move(name), softmax) {}
+};
+
 // max(x, 0) + slope * min(x, 0) with a learned slope for each element of all axes but the batch's.
 // Parameter alpha.
 class PReLU : public Layer {
@@ -61,6 +83,44 @@ class Flatten : public Layer {
 
  protected:
   Tensor Call(Operand x) override;
+};
+
+// [B, ...] -> [B, sizes...]: the same elements of each sample in another shape. One size may be -1.
+class Reshape : public Layer {
+ public:
+  Reshape(Model& model, std::string name, std::vector<int64_t> sizes);
+
+ protected:
+  Tensor Call(Operand x) override;
+
+ private:
+  std::vector<int64_t> sizes_;
+};
+
+// Result axis i + 1 is axis axes[i] of x, counted from 1 as in Keras; the batch stays first.
+class Permute : public Layer {
+ public:
+  Permute(Model& model, std::string name, std::vector<int64_t> axes);
+
+ protected:
+  Tensor Call(Operand x) override;
+
+ private:
+  std::vector<int64_t> axes_;
+};
+
+// Any function of one tensor as a layer. (In a model that calls its layers itself, the function
+// alone is enough.)
+class Lambda : public Layer {
+ public:
+  using Function = std::function<Tensor(Operand)>;
+  Lambda(Model& model, std::string name, Function function);
+
+ protected:
+  Tensor Call(Operand x) override;
+
+ private:
+  Function function_;
 };
 
 }  // namespace gradus

@@ -81,6 +81,16 @@ void Model::Own(std::unique_ptr<Layer> layer) {
   owned_.push_back(std::move(layer));
 }
 
+std::string Model::NameFor(const std::string& type) const {
+  std::string name = type;
+  for (int n = 1;; ++n) {
+    bool taken = false;
+    for (const auto& other : owned_) taken = taken || other->name() == name;
+    if (!taken) return name;
+    name = fmt::format("{}_{}", type, n);
+  }
+}
+
 void Model::Output(const std::string& name, Tensor value, const std::source_location& where) {
   const ir::Location location(where);
   if (!value) {

@@ -72,6 +72,7 @@ class Layer {
   Model& model() { return model_; }
 
  private:
+  friend class Model;
   Tensor Make(const std::string& name, const Shape& shape, const Initializer& initializer,
               bool trainable);
   Model& model_;
@@ -108,6 +109,16 @@ class Model {
   L& Add(const std::string& name, int64_t units, Activation activation) {
     auto layer = std::make_unique<L>(*this, name, units, std::move(activation));
     L& reference = *layer;
+    Own(std::move(layer));
+    return reference;
+  }
+
+  // The same with a name made from the layer's type: dense, dense_1, ...
+  template <typename L, typename... Args>
+  L& AddUnnamed(Args&&... args) {
+    auto layer = std::make_unique<L>(*this, "", std::forward<Args>(args)...);
+    L& reference = *layer;
+    layer->name_ = NameFor(layer->type());
     Own(std::move(layer));
     return reference;
   }
@@ -156,6 +167,7 @@ class Model {
  private:
   friend class Layer;
   void Own(std::unique_ptr<Layer> layer);
+  std::string NameFor(const std::string& type) const;
   Tensor MakeParameter(const std::string& name, const Shape& shape, const Initializer& initializer,
                        bool trainable, const std::source_location& where);
 

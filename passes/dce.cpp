@@ -27,14 +27,18 @@ bool DceFunction(ir::Function& function) {
   return any;
 }
 
-// Bodies that no loop names any more. One may have been named by another.
+// Bodies that no node names any more. One may have been named by another.
 bool EraseBodies(ir::Module& module) {
   bool changed = false;
   while (true) {
     absl::flat_hash_set<std::string> named;
     for (const auto& f : module.functions()) {
       for (const auto& node : f->nodes()) {
-        if (node->op().has(ir::kCall)) named.insert(node->attr<ir::FunctionRef>("callee").name);
+        for (const ir::NamedAttribute& a : node->attrs()) {
+          if (const auto* callee = std::get_if<ir::FunctionRef>(&a.value)) {
+            named.insert(callee->name);
+          }
+        }
       }
     }
     std::vector<const ir::Function*> dead;

@@ -10,11 +10,11 @@ namespace gradus::ir {
 namespace {
 
 constexpr OpTable (*kTables[])() = {
-    ArithmeticOps,     PiecewiseOps,   ExponentialOps, SmoothOps,    ComparisonOps,
-    SelectionOps,      ContractionOps, ConvolutionOps, WindowOps,    ReductionOps,
-    IndexReductionOps, BroadcastOps,   ReshapeOps,     SliceOps,     JoinOps,
-    LeafOps,           RandomOps,      ScanOps,        StructureOps, TrigonometricOps,
-    IndexingOps,       CumulativeOps,
+    ArithmeticOps,     PiecewiseOps,   ExponentialOps,    SmoothOps,    ComparisonOps,
+    SelectionOps,      ContractionOps, ConvolutionOps,    WindowOps,    ReductionOps,
+    IndexReductionOps, BroadcastOps,   ReshapeOps,        SliceOps,     JoinOps,
+    LeafOps,           RandomOps,      ScanOps,           StructureOps, TrigonometricOps,
+    IndexingOps,       CumulativeOps,  CustomGradientOps,
 };
 
 std::vector<const OpDef*> Sorted() {

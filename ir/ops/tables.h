@@ -29,6 +29,7 @@ OpTable SliceOps();
 OpTable JoinOps();
 OpTable IndexingOps();
 OpTable CumulativeOps();
+OpTable CustomGradientOps();
 OpTable LeafOps();
 OpTable RandomOps();
 OpTable StructureOps();

@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "ir/builder.h"
+#include "ir/ops/custom_gradient.h"
+#include "ir/ops/custom_gradient.h"
 #include "ir/ops/elementwise.h"
 #include "ir/ops/structure.h"
 #include "tests/ops/cases_elementwise.h"
@@ -94,6 +96,18 @@ const std::vector<Refused> kRefusedRandom = {
 };
 
 // Calls @twice(a, b) = a + a * b of the same module.
+// x^2, whose gradient is written down: dy * 2 x.
+ir::Value BuildSquareWithGradient(ir::Module& m, ir::Function& f, const std::vector<ir::Value>& x,
+                                  const Sample&) {
+  ir::Function& backward =
+      m.AddFunction(m.UniqueName(f.name() + ".backward"), ir::FunctionKind::kBody);
+  const ir::Value at = backward.AddArgument("x", x[0].type());
+  backward.AddArgument("y", x[0].type());
+  const ir::Value dy = backward.AddArgument("dy", x[0].type());
+  backward.AddResult(dy * at * 2.0);
+  return ir::with_gradient(x[0] * x[0], {x[0]}, backward);
+}
+
 ir::Value BuildCall(ir::Module& m, ir::Function& f, const std::vector<ir::Value>& operands,
                     const Sample&) {
   ir::Function& callee = m.AddFunction(m.UniqueName("shared"));
@@ -211,6 +225,20 @@ std::vector<OpCase> LeafCases() {
                                {{F32({2})}, {}, "attribute callee is missing"}},
                    .specials = {},
                    .build = BuildCall});
+  cases.push_back({.name = "with_gradient",
+                   .samples =
+                       [=](DType d) {
+                         return std::vector<Sample>{{{{d, {5}}}, {}},
+                                                    {{{d, {b, 3}}}, {}, {0, 1, 17}}};
+                       },
+                   .domains = {{.low = -4, .high = 4, .grid = 0.125}},
+                   .reference = Each([](double x) { return x * x; }),
+                   .refused = {{{F32({2}), F32({2})},
+                                {{"backward", ir::FunctionRef{"nobody"}}},
+                                "there is no function @nobody"},
+                               {{F32({2})}, {}, "attribute backward is missing"}},
+                   .specials = {},
+                   .build = BuildSquareWithGradient});
   return cases;
 }
 

@@ -44,7 +44,9 @@ struct NamedModel {
   BuildCase build;
 };
 std::span<const NamedModel> NetworkModels();
+std::span<const NamedModel> AttentionModels();
 std::span<const NamedModel> ConvolutionModels();
+std::span<const NamedModel> NormalizationModels();
 std::span<const NamedModel> OpModels();
 std::span<const NamedModel> RecurrentModels();
 

@@ -159,7 +159,8 @@ const std::array<NamedModel, 34> kModels = {{
 std::span<const NamedModel> NetworkModels() { return kModels; }
 
 BuildCase FindModel(const RefCase& reference) {
-  for (const auto models : {NetworkModels(), ConvolutionModels(), RecurrentModels(), OpModels()}) {
+  for (const auto models : {NetworkModels(), ConvolutionModels(), RecurrentModels(),
+                            NormalizationModels(), AttentionModels(), OpModels()}) {
     for (const NamedModel& m : models) {
       if (m.name == reference.name) return m.build;
     }

@@ -1,0 +1,92 @@
+#include "ir/ops/custom_gradient.h"
+
+#include "fmt/format.h"
+#include "ir/module.h"
+#include "ir/ops/building.h"
+#include "ir/ops/lowering.h"
+#include "ir/ops/tables.h"
+#include "ir/ops/type_rules.h"
+
+namespace gradus::ir {
+namespace {
+
+// Whether @backward takes x.., y and y's gradient, and gives one gradient for each of x.
+absl::StatusOr<Types> InferWithGradient(const InferContext& c) {
+  if (c.operands.empty()) return TypeError("takes a value and what it is made of, got nothing");
+  const std::string& name = c.attr<FunctionRef>("backward").name;
+  const Function* backward = c.module ? c.module->Find(name) : nullptr;
+  if (!backward) return TypeError(fmt::format("there is no function @{}", name));
+  const Type& y = c.operands[0];
+  const size_t count = c.operands.size() - 1;
+  if (static_cast<size_t>(backward->num_args()) != count + 2 ||
+      backward->results().size() != count) {
+    return TypeError(fmt::format(
+        "@{} takes {} arguments and gives {}, expected {} (x.., y, gradient of y) and {}", name,
+        backward->num_args(), backward->results().size(), count + 2, count));
+  }
+  for (size_t i = 0; i < count + 2; ++i) {
+    const Type& want = i < count ? c.operands[i + 1] : y;
+    const Type& got = backward->arg(static_cast<int>(i)).type();
+    if (!(got == want)) {
+      return TypeError(fmt::format("argument {} of @{} is {}, expected {}", i, name, ToString(got),
+                                   ToString(want)));
+    }
+    if (i >= count) continue;
+    const Type& result = backward->results()[i].value.type();
+    if (!(result == want)) {
+      return TypeError(fmt::format("result {} of @{} is {}, expected {}", i, name, ToString(result),
+                                   ToString(want)));
+    }
+  }
+  return Types{y};
+}
+
+absl::InlinedVector<Value, 4> GradientsFrom(const Vjp& c) {
+  Function& f = c.node->function();
+  const Module* module = f.module();
+  IR_CHECK_MSG(module != nullptr, "a gradient of its own in a function without a module");
+  const Function* backward = module->Find(c.node->attr<FunctionRef>("backward").name);
+  std::vector<Value> given(c.node->operands().begin() + 1, c.node->operands().end());
+  given.push_back(c.result());  // not operand 0: its gradient is this one, too
+  given.push_back(c.grad);
+  absl::InlinedVector<Value, 4> gradients = {Value()};
+  for (const Value v : InlineInto(f, *backward, given)) gradients.push_back(v);
+  return gradients;
+}
+
+constinit const OpDef kWithGradient{
+    .name = "with_gradient",
+    .summary = "y itself, differentiated as the function backward says",
+    .operands = {"y", "x"},
+    .variadic = true,
+    .attrs = {AttrSpec{.name = "backward",
+                       .kind = AttrKind::kFunction,
+                       .summary = "(x.., y, gradient of y) -> (gradients of x..)"}},
+    .infer = InferWithGradient,
+    .vjp_all = GradientsFrom,
+    .at = [](const loop::At& at) { return at.Operand(0); },
+    .simplify = [](Node& n) { return n.operand(0); },
+};
+
+constexpr const OpDef* kTable[] = {&kWithGradient};
+
+}  // namespace
+
+OpTable CustomGradientOps() { return kTable; }
+
+Value with_gradient(Operand y, const std::vector<Operand>& x, const Function& backward) {
+  std::vector<Operand> operands = {y};
+  operands.insert(operands.end(), x.begin(), x.end());
+  if (std::optional<Value> stop = Stopped(operands)) return *stop;
+  Function& f = y.value().function();
+  std::vector<Value> values;
+  for (const Operand& o : operands) values.push_back(o.value());
+  Diagnostic error;
+  Node* node = TryEmit(f, kWithGradient, values, {{"backward", FunctionRef{backward.name()}}},
+                       y.location(), f.module(), &error);
+  if (node != nullptr) return node->result();
+  f.ReportError(std::move(error));
+  return f.poison();
+}
+
+}  // namespace gradus::ir
