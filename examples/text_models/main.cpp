@@ -127,8 +127,7 @@ int Main(int argc, char** argv) {
   app.add_option("--width", o.width, "numbers that stand for a character; default 128")
       ->check(small);
   app.add_option("--layers", o.layers, "default: the model's own")->check(CLI::Range(1, 64));
-  app.add_option("--heads", o.heads, "of a transformer, a divisor of --width; default 4")
-      ->check(small);
+  app.add_option("--heads", o.heads, "of a transformer; default 4")->check(small);
   app.add_option("--epochs", o.epochs, "default 10")->check(count);
   app.add_option("--batch_size", o.batch_size, "windows a step; default 32")->check(count);
   app.add_option("--learning_rate", o.learning_rate, "of Adam; default: the model's own")

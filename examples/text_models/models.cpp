@@ -1,13 +1,12 @@
 #include "examples/text_models/models.h"
 
 #include <array>
-#include <cmath>
-#include <string>
-#include <utility>
 
-#include "examples/text_models/attention.h"
 #include "fmt/format.h"
+#include "frontend/attention.h"
+#include "frontend/embedding.h"
 #include "frontend/layers.h"
+#include "frontend/normalization.h"
 #include "frontend/recurrent.h"
 
 namespace gradus::text_models {
@@ -29,14 +28,13 @@ void BuildLstm(Model& m, const Sizes& s) {
 void BuildTransformer(Model& m, const Sizes& s) {
   const Initializer small = RandomNormal(0, 0.02);
   const Tensor x = m.Input("x", {kBatch, s.window}, DType::kI64);
-  Tensor h = m.Add<Dense>("characters", s.width,
-                          Dense::Options{.bias = false, .kernel_initializer = small})(
-      one_hot(x, s.alphabet, m.dtype()));
-  h = h + m.Parameter("places", {s.window, s.width}, small);
+  Tensor h = m.Add<Embedding>("characters", s.alphabet, s.width, small)(x) +
+             m.Parameter("places", {s.window, s.width}, small);  // [B, window, width]
   for (int64_t i = 1; i <= s.layers; ++i) {
     const auto name = [&](std::string_view part) { return fmt::format("{}_{}", part, i); };
     const Tensor seen = m.Add<LayerNorm>(name("norm_a"))(h);
-    h = h + m.Add<CausalSelfAttention>(name("attention"), s.heads)(seen);
+    h = h + m.Add<MultiHeadAttention>(name("attention"), s.heads, s.width / s.heads,
+                                      MultiHeadAttention::Options{.causal = true})(seen);
     Tensor f = m.Add<LayerNorm>(name("norm_b"))(h);
     f = m.Add<Dense>(name("expand"), 4 * s.width, gelu_tanh)(f);
     h = h + m.Add<Dense>(name("contract"), s.width)(f);

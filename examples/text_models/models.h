@@ -14,7 +14,7 @@ struct Sizes {
   int64_t window = 0;    // characters a model sees
   int64_t width = 0;     // numbers that stand for a character
   int64_t layers = 1;
-  int64_t heads = 4;  // of a transformer; a divisor of width
+  int64_t heads = 4;  // of a transformer, width / heads numbers each
 };
 
 struct TextModel {
