@@ -16,7 +16,8 @@ import sys
 import time
 
 # Whether the last layer is one sigmoid, and the shape of a sample, channels first.
-WORKLOADS = {"tiny": (True, (16,)), "mlp": (False, (784,)), "cnn": (True, (1, 12)), "lenet": (False, (1, 28, 28))}
+WORKLOADS = {"tiny": (True, (16,)), "mlp": (False, (784,)), "cnn": (True, (1, 12)), "lenet": (False, (1, 28, 28)),
+             "rnn": (True, (12, 12)), "lstm": (True, (12, 12))}
 BATCH = 32
 
 
@@ -35,8 +36,23 @@ def dense(torch, sizes):
     return layers[:-1]
 
 
+def last_step(torch, cell):
+    class LastStep(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell = cell
+
+        def forward(self, x):
+            return self.cell(x)[0][:, -1]
+
+    return LastStep()
+
+
 def torch_layers(torch, name):
     nn, layers = torch.nn, []
+    if name in ("rnn", "lstm"):
+        cell = (nn.RNN if name == "rnn" else nn.LSTM)(12, 128, batch_first=True)
+        return [last_step(torch, cell)] + dense(torch, [128, 64, 1])
     if name == "tiny":
         return dense(torch, [16, 32, 32, 1])
     if name == "mlp":

@@ -61,6 +61,14 @@ const Workload kLenet{"lenet", {28, 28, 1}, 10, false, [](Model& m, Tensor h) {
                         return m.Add<Dense>("hidden2", 84, relu)(h);
                       }};
 
+template <typename Cell>
+Tensor Recurrence(Model& m, Tensor h) {
+  return m.Add<Dense>("hidden", 64, relu)(m.Add<Cell>("cell", 128)(h));
+}
+const Workload kRnn{"rnn", {12, 12}, 1, true, Recurrence<SimpleRNN>};
+const Workload kLstm{"lstm", {12, 12}, 1, true, Recurrence<LSTM>};
+const Workload kLongLstm{"lstm_1200", {1200, 12}, 1, true, Recurrence<LSTM>};
+
 std::unique_ptr<Model> Build(const Workload& w) {
   auto m = std::make_unique<Model>(w.name);
   Shape shape = {kBatch};
@@ -149,10 +157,15 @@ BENCHMARK_CAPTURE(TrainStep, tiny, kTiny)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(TrainStep, mlp, kMlp)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(TrainStep, cnn, kCnn)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(TrainStep, lenet, kLenet)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(TrainStep, rnn, kRnn)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(TrainStep, lstm, kLstm)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(CompileStepCold, tiny, kTiny)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(CompileStepCold, mlp, kMlp)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(CompileStepCold, cnn, kCnn)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(CompileStepCold, lenet, kLenet)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(CompileStepCold, rnn, kRnn)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(CompileStepCold, lstm, kLstm)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(CompileStepCold, lstm_1200, kLongLstm)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(CompileCold, tiny, kTiny)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(CompileCold, mlp, kMlp)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(CompileCold, cnn, kCnn)->Unit(benchmark::kMillisecond);

@@ -64,6 +64,7 @@ enum Trait : uint32_t {
   kSplat = 1u << 10,          // every element equals attribute "value" (constant)
   kTypeOnly = 1u << 11,       // depends on the types of its operands, not on their elements (count)
   kByPhase = 1u << 12,        // operand 0 while training, operand 1 otherwise
+  kSum = 1u << 14,            // operand 0 + operand 1
   kLoop = 1u << 13,           // with kCall: runs the callee once for each step of time (ops/scan.h)
   kGathers = 1u << 14,        // reads operand 0 where operand 1 says: wants it in memory
 };
@@ -99,6 +100,16 @@ using VjpRule = Value (*)(const Vjp&);
 // For variadic ops: one gradient an operand (empty value: none).
 using VjpAllRule = absl::InlinedVector<Value, 4> (*)(const Vjp&);
 
+// Many steps of a loop over time at once. `step` is a node of the body; operands are stacked along
+// a new first axis where `stacked` says so, and the others are what every step sees.
+struct OverSteps {
+  const Node* step = nullptr;
+  std::span<const Value> operands;
+  std::span<const bool> stacked;
+};
+// Results of all steps, stacked; or their sum over the steps. No value: the op cannot do it.
+using OverStepsRule = Value (*)(const OverSteps&);
+
 // Answers: what is the scalar at this index of this result?
 using AtRule = loop::Expr (*)(const loop::At&);
 // An identity that is exact in IEEE arithmetic: the value that can stand for result 0, or no value.
@@ -119,6 +130,9 @@ struct OpDef {
   VjpAllRule vjp_all = nullptr;
   AtRule at = nullptr;
   SimplifyRule simplify = nullptr;
+  // How the op leaves a loop over time (hoist_scan, sink_scan). Pointwise ops need no rule.
+  OverStepsRule over_steps = nullptr;
+  OverStepsRule sum_over_steps = nullptr;
 
   constexpr bool has(Trait t) const { return (traits & t) != 0; }
 };

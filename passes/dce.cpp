@@ -6,6 +6,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "ir/op_def.h"
+#include "passes/loops/loop_draft.h"
 
 namespace gradus::passes {
 namespace {
@@ -52,11 +53,34 @@ bool EraseBodies(ir::Module& module) {
   }
 }
 
+std::vector<ir::Value> PruneLoop(ir::Node& loop, const std::vector<bool>& used) {
+  LoopDraft draft(loop);
+  if (!RemoveUnused(draft, used)) return {};
+  const LoopDraft::Built built = draft.Build();
+  // What nobody uses needs a value all the same; any will do.
+  std::vector<ir::Value> results;
+  for (int r = 0; r < loop.num_results(); ++r) results.push_back(loop.result(r));
+  for (size_t i = 0; i < built.carries.size(); ++i) {
+    if (const int r = draft.carries[i].result; r >= 0)
+      results[static_cast<size_t>(r)] = built.carries[i];
+  }
+  for (size_t i = 0; i < built.outputs.size(); ++i) {
+    if (const int r = draft.outputs[i].result; r >= 0)
+      results[static_cast<size_t>(r)] = built.outputs[i];
+  }
+  return results;
+}
+
 }  // namespace
 
 absl::StatusOr<bool> Dce(ir::Module& module, const PassContext&) {
   bool changed = false;
-  for (const auto& f : module.functions()) changed = DceFunction(*f) || changed;
+  // A smaller loop needs fewer operands: another loop's outputs may be dead then.
+  for (bool again = true; again;) {
+    for (const auto& f : module.functions()) changed = DceFunction(*f) || changed;
+    again = RewriteLoops(module, PruneLoop);
+    changed = changed || again;
+  }
   return EraseBodies(module) || changed;
 }
 

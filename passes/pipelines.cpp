@@ -10,6 +10,7 @@
 #include "passes/cse.h"
 #include "passes/dce.h"
 #include "passes/form_kernels.h"
+#include "passes/hoist_scan.h"
 #include "passes/inline_calls.h"
 #include "passes/isolate_kernels.h"
 #include "passes/lower_to_loops.h"
@@ -17,6 +18,7 @@
 #include "passes/schedule.h"
 #include "passes/schedule_loops.h"
 #include "passes/simplify.h"
+#include "passes/sink_scan.h"
 
 namespace gradus::passes {
 namespace {
@@ -27,6 +29,7 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"cse", "equal nodes become one", Cse},
     {"dce", "removes nodes that no result depends on", Dce},
     {"form-kernels", "groups of ops that share loops become kernels", FormKernels, true},
+    {"hoist-scan", "work that depends on no state is done before a loop over time", HoistScan},
     {"inline-calls", "replaces calls of graph functions by their bodies", InlineCalls, true},
     {"isolate-kernels", "a kernel for every node", IsolateKernels, true},
     {"lower-to-loops", "loop IR for every kernel", LowerToLoops, true},
@@ -34,10 +37,13 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"schedule", "a plan for every kernel: contractions tiled, the rest in nests", Schedule, true},
     {"schedule-loops", "a plan of plain nests for every kernel", ScheduleLoops, true},
     {"simplify", "identities that are exact in IEEE arithmetic, constants folded", Simplify},
+    {"sink-scan", "sums over the steps of a loop over time are done after it", SinkScan},
 });
 
 constexpr std::string_view kGraph =
     "inline-calls,"     // first: the others look into one function at a time
+    "hoist-scan,"       //
+    "sink-scan,"        // both leave work that the next ones see as any other
     "canonical-order,"  // before cse, which compares operands in order
     "simplify,"         // leaves dead nodes behind
     "cse,"              //

@@ -151,6 +151,24 @@ Value RightGradient(const Vjp& c) {
   return matmul(c.grad, a, {o.batch, true, o.transpose_a});
 }
 
+// A left operand with one more leading axis has more rows; if the right one has it too, both share
+// it.
+Value AllSteps(const OverSteps& c) {
+  MatmulOptions o = OptionsOf(*c.step);
+  if (c.stacked[0] && c.stacked[1]) {
+    ++o.batch;
+  } else if (!c.stacked[0] || o.transpose_a || o.batch > 0) {
+    return {};
+  }
+  return matmul(c.operands[0], c.operands[1], o);
+}
+// The sum of aT b over the steps contracts one more axis.
+Value SumOfSteps(const OverSteps& c) {
+  const MatmulOptions o = OptionsOf(*c.step);
+  if (!c.stacked[0] || !c.stacked[1] || !o.transpose_a || o.transpose_b || o.batch > 0) return {};
+  return matmul(c.operands[0], c.operands[1], o);
+}
+
 constinit const OpDef kMatmul{
     .name = "matmul",
     .summary =
@@ -174,6 +192,8 @@ constinit const OpDef kMatmul{
     .infer = InferMatmul,
     .vjp = {LeftGradient, RightGradient},
     .at = MatmulAt,
+    .over_steps = AllSteps,
+    .sum_over_steps = SumOfSteps,
 };
 
 constexpr const OpDef* kTable[] = {&kMatmul};

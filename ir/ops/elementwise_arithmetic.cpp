@@ -94,7 +94,7 @@ constinit const OpDef kAdd{
     .name = "add",
     .summary = "sum of two values, element by element",
     .operands = {"a", "b"},
-    .traits = kPointwise | kCommutative,
+    .traits = kPointwise | kCommutative | kSum,
     .infer = TwoAlikeNumeric,
     .vjp = {[](const Vjp& c) { return c.grad; }, [](const Vjp& c) { return c.grad; }},
     .at = Pointwise2<&loop::operator+ >,

@@ -122,6 +122,14 @@ Value SimplifyTranspose(Node& n) {
   return transpose(x.node()->operand(0), joined);
 }
 
+Value BroadcastSteps(const OverSteps& c) {
+  Shape shape{c.operands[0].shape()[0]};
+  for (const Dim& d : c.step->attr<Shape>("shape")) shape.push_back(d);
+  Axes axes = {0};
+  for (const int64_t axis : c.step->attr<IntList>("axes")) axes.push_back(axis + 1);
+  return broadcast(c.operands[0], shape, axes);
+}
+
 constinit const OpDef kBroadcast{
     .name = "broadcast",
     .summary = "x repeated along new axes and along axes of size 1",
@@ -136,6 +144,7 @@ constinit const OpDef kBroadcast{
     .vjp = {BroadcastGradient},
     .at = BroadcastAt,
     .simplify = SimplifyBroadcast,
+    .over_steps = BroadcastSteps,
 };
 
 constinit const OpDef kTranspose{

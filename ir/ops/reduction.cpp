@@ -131,8 +131,24 @@ constexpr OpDef Reduction(std::string_view name, std::string_view summary, VjpRu
   };
 }
 
-constinit const OpDef kReduceSum = Reduction<loop::ReduceKind::kSum>(
-    "reduce_sum", "sum over axes; 0 over no elements", SumGradient);
+// The same axes of all steps, or with them that of the steps.
+Value ReduceSteps(const OverSteps& c, bool sum) {
+  if (!c.stacked[0] || (sum && c.step->attr<bool>("keep_dims"))) return {};
+  IntList axes;
+  if (sum) axes.push_back(0);
+  for (const int64_t axis : c.step->attr<IntList>("axes")) axes.push_back(axis + 1);
+  return Emit(c.step->op(), {c.operands[0]},
+              {{"axes", std::move(axes)}, {"keep_dims", c.step->attr<bool>("keep_dims")}});
+}
+
+constexpr OpDef WithSteps(OpDef sum) {
+  sum.over_steps = [](const OverSteps& c) { return ReduceSteps(c, false); };
+  sum.sum_over_steps = [](const OverSteps& c) { return ReduceSteps(c, true); };
+  return sum;
+}
+
+constinit const OpDef kReduceSum = WithSteps(Reduction<loop::ReduceKind::kSum>(
+    "reduce_sum", "sum over axes; 0 over no elements", SumGradient));
 
 constinit const OpDef kReduceMax = Reduction<loop::ReduceKind::kMax>(
     "reduce_max",
