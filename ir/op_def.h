@@ -64,9 +64,9 @@ enum Trait : uint32_t {
   kSplat = 1u << 10,          // every element equals attribute "value" (constant)
   kTypeOnly = 1u << 11,       // depends on the types of its operands, not on their elements (count)
   kByPhase = 1u << 12,        // operand 0 while training, operand 1 otherwise
-  kSum = 1u << 14,            // operand 0 + operand 1
   kLoop = 1u << 13,           // with kCall: runs the callee once for each step of time (ops/scan.h)
   kGathers = 1u << 14,        // reads operand 0 where operand 1 says: wants it in memory
+  kSum = 1u << 15,            // operand 0 + operand 1
 };
 using Traits = uint32_t;
 
