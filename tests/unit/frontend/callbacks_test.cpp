@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <limits>
 
+#include "fmt/format.h"
 #include "runtime/files.h"
 #include "tests/unit/frontend/training_fixture.h"
 
