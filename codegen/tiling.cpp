@@ -9,7 +9,6 @@ namespace gradus::codegen {
 using loop::Contraction;
 using loop::Index;
 using loop::Scalar;
-using loop::ScalarKind;
 using loop::Variable;
 
 Tiling::Tiling(ModuleEmitter& emitter, const Contraction& contraction,

@@ -139,7 +139,7 @@ Tensor Loss::Terms(const Operand& target, const Operand& prediction) const {
 }
 
 Tensor Loss::Smoothed(Tensor target, Tensor prediction) const {
-  const Shape shape = prediction.shape();
+  const Shape& shape = prediction.shape();
   const double classes =
       kind_ == TargetKind::kBinary ? 2 : static_cast<double>(shape[shape.rank() - 1].size());
   return target * (1 - smoothing_) + smoothing_ / classes;

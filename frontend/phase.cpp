@@ -1,5 +1,7 @@
 #include "frontend/phase.h"
 
+#include <ranges>
+
 #include "ir/op_def.h"
 
 namespace gradus {
@@ -15,9 +17,9 @@ std::vector<Tensor> CopyForPhase(ir::Function& to, const ir::Function& from,
   };
   std::vector<bool> needed(static_cast<size_t>(from.id_bound()), false);
   for (const Tensor v : wanted) needed[static_cast<size_t>(chosen(v).node()->id())] = true;
-  for (auto it = from.nodes().rbegin(); it != from.nodes().rend(); ++it) {
-    if (!needed[static_cast<size_t>((*it)->id())]) continue;
-    for (const Tensor v : (*it)->operands()) {
+  for (const auto& node : from.nodes() | std::views::reverse) {
+    if (!needed[static_cast<size_t>(node->id())]) continue;
+    for (const Tensor v : node->operands()) {
       needed[static_cast<size_t>(chosen(v).node()->id())] = true;
     }
   }

@@ -88,7 +88,11 @@ class Callback {
   virtual absl::Status OnEpochEnd(const EpochRecord&, TrainingControl&) { return absl::OkStatus(); }
   virtual absl::Status OnTrainEnd(TrainingControl&) { return absl::OkStatus(); }
   virtual absl::StatusOr<CallbackState> SaveState() const { return CallbackState(); }
-  virtual absl::Status RestoreState(CallbackState) { return absl::OkStatus(); }
+  // By value: a callback keeps the tensors.
+  virtual absl::Status RestoreState(
+      CallbackState /*state*/) {  // NOLINT(performance-unnecessary-value-param)
+    return absl::OkStatus();
+  }
 };
 
 using EpochFunction = std::function<absl::Status(const EpochRecord&, TrainingControl&)>;

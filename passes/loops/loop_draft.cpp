@@ -214,7 +214,8 @@ bool RewriteInFunction(Function& f, LoopRewrite rewrite) {
 
 bool RewriteLoops(ir::Module& module, LoopRewrite rewrite) {
   bool changed = false;
-  for (size_t i = 0; i < module.functions().size(); ++i) {  // bodies are added behind
+  // Bodies are added behind while this goes on.
+  for (size_t i = 0; i < module.functions().size(); ++i) {  // NOLINT(modernize-loop-convert)
     Function& f = *module.functions()[i];
     if (f.is_graph()) changed = RewriteInFunction(f, rewrite) || changed;
   }
