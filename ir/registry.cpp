@@ -38,18 +38,17 @@ const OpDef* FindOp(std::string_view name) {
 
 std::string_view ClosestOpName(std::string_view name) {
   std::string_view closest;
-  size_t best = std::max<size_t>(1, name.size() / 3) + 1;  // at most a third of the letters wrong
-  if (name.size() > 64) return closest;                    // a name of ours is never that long
+  // At most a third of the letters wrong. Of two that are as near, the one with as many letters:
+  // "tahn" is tanh rather than tan.
+  size_t best = 2 * (std::max<size_t>(1, name.size() / 3) + 1);
+  if (name.size() > 64) return closest;  // a name of ours is never that long
   for (const OpDef* op : AllOps()) {
     // "sum" for "reduce_sum": a whole name within an op's counts as one slip.
     const bool inside = name.size() >= 3 && op->name.find(name) != std::string_view::npos;
     const size_t distance = inside ? 1 : EditDistance(name, op->name);
-    // Of two that are as near, the one with as many letters: "tahn" is tanh rather than tan.
-    const bool nearer =
-        distance < best || (distance == best && !closest.empty() && closest.size() != name.size() &&
-                            op->name.size() == name.size());
-    if (!nearer) continue;
-    best = distance;
+    const size_t rank = 2 * distance + (op->name.size() == name.size() ? 0 : 1);
+    if (rank >= best) continue;
+    best = rank;
     closest = op->name;
   }
   return closest;

@@ -8,6 +8,7 @@
 #include "frontend/data/scaling.h"
 #include "frontend/data/split.h"
 #include "frontend/data/table.h"
+#include "frontend/data/windows.h"
 
 namespace gradus::electricity_theft {
 namespace {
@@ -46,28 +47,6 @@ std::vector<float> Answers(std::span<const double> labels, std::span<const int64
   for (const int64_t row : rows)
     answers.push_back(static_cast<float>(labels[static_cast<size_t>(row)]));
   return answers;
-}
-
-// Every run of kWindow consecutive rows [windows, kWindow, months], and the answers of their last.
-absl::StatusOr<data::Dataset> MakeWindows(const Customers& customers) {
-  const std::vector<float>& answers = customers.answers;
-  const auto rows = customers.months.ToTensor();
-  if (!rows.ok()) return rows.status();
-  const int64_t months = rows->shape()[1];
-  const int64_t count = static_cast<int64_t>(answers.size()) - kWindow + 1;
-  if (count < 1) {
-    return absl::InvalidArgumentError(fmt::format(
-        "windows of {} customers: a part of the split has only {}", kWindow, answers.size()));
-  }
-  const std::span<const float> cells = rows->data<float>();
-  std::vector<float> x;
-  for (int64_t w = 0; w < count; ++w) {
-    const auto window =
-        cells.subspan(static_cast<size_t>(w * months), static_cast<size_t>(kWindow * months));
-    x.insert(x.end(), window.begin(), window.end());
-  }
-  return MakeDataset(runtime::Tensor::FromVector({count, kWindow, months}, x),
-                     {answers.begin() + kWindow - 1, answers.end()});
 }
 
 absl::Status CheckLabels(std::span<const double> labels, const std::string& source) {
@@ -124,11 +103,14 @@ absl::StatusOr<MeterData> LoadMeters(const DataOptions& options) {
 }
 
 absl::StatusOr<TrainAndTest> MeterData::Show(View view) const {
-  const auto scaler = data::Scaler::FitStandard(train.months);
-  if (!scaler.ok()) return scaler.status();
   const auto show = [&](const Customers& part) -> absl::StatusOr<data::Dataset> {
-    if (view == View::kWindows) return MakeWindows(part);
-    if (view == View::kRaw) return MakeDataset(part.months.ToTensor(), part.answers);
+    if (view != View::kStandardised) {
+      auto rows = MakeDataset(part.months.ToTensor(), part.answers);
+      if (!rows.ok() || view == View::kRaw) return rows;
+      return data::CreateSequences(*rows, kWindow);
+    }
+    const auto scaler = data::Scaler::FitStandard(train.months);
+    if (!scaler.ok()) return scaler.status();
     const auto scaled = scaler->Apply(part.months);
     if (!scaled.ok()) return scaled.status();
     return MakeDataset(scaled->ToTensor(), part.answers);

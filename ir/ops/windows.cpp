@@ -253,17 +253,18 @@ constexpr AttrSpec kDilation{.name = "dilation",
                              .kind = AttrKind::kIntList,
                              .summary = "step from one element of a window to the next"};
 
+constexpr AttrSpec Sizes(std::string_view summary) {
+  return {.name = "sizes", .kind = AttrKind::kShape, .summary = summary};
+}
+constexpr AttrSpec kPositions = Sizes("how many positions along each spatial axis");
+
 constinit const OpDef kUnfold{
     .name = "unfold",
     .summary =
         "the elements of sliding windows: [leading..., positions..., window..., rest...] of x at "
         "stride * position + dilation * element",
     .operands = {"x"},
-    .attrs = {kFirst,
-              AttrSpec{.name = "sizes",
-                       .kind = AttrKind::kShape,
-                       .summary = "how many positions along each spatial axis"},
-              kWindow, kStrides, kDilation},
+    .attrs = {kFirst, kPositions, kWindow, kStrides, kDilation},
     .traits = kMovement,
     .infer = InferUnfold,
     .vjp = {UnfoldGradient},
@@ -277,11 +278,7 @@ constinit const OpDef kFold{
         "the sum at each place of what the windows [leading..., positions..., window..., rest...] "
         "have there: the gradient of unfold",
     .operands = {"x"},
-    .attrs = {kFirst,
-              AttrSpec{.name = "sizes",
-                       .kind = AttrKind::kShape,
-                       .summary = "the result's spatial sizes"},
-              kWindow, kStrides, kDilation},
+    .attrs = {kFirst, Sizes("the result's spatial sizes"), kWindow, kStrides, kDilation},
     .traits = kReduction,
     .infer = InferFold,
     .vjp = {FoldGradient},
@@ -295,11 +292,7 @@ constinit const OpDef kWindowMax{
         "the maximum of sliding windows, NaN if one element is; the gradient goes to the first "
         "maximum (the first NaN)",
     .operands = {"x"},
-    .attrs = {kFirst,
-              AttrSpec{.name = "sizes",
-                       .kind = AttrKind::kShape,
-                       .summary = "how many positions along each spatial axis"},
-              kWindow, kStrides, kDilation},
+    .attrs = {kFirst, kPositions, kWindow, kStrides, kDilation},
     .traits = kReduction,
     .infer = InferWindowMax,
     .vjp = {WindowMaxGradient},

@@ -5,8 +5,6 @@
 //   convolution_fuzz [--iterations=N] [--seed=S] [--only=I]
 
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 
 #include "codegen/compile.h"
 #include "fmt/format.h"
@@ -17,6 +15,7 @@
 #include "ir/ops/reduction.h"
 #include "passes/autodiff.h"
 #include "passes/pipelines.h"
+#include "tests/fuzz/fuzz_options.h"
 #include "tests/fuzz/guarded_call.h"
 
 namespace gradus::fuzz {
@@ -301,24 +300,7 @@ int Main(int64_t iterations, uint64_t seed, int64_t only) {
 }  // namespace gradus::fuzz
 
 int main(int argc, char** argv) {
-  int64_t iterations = 200, only = -1;
-  uint64_t seed = 1;
-  for (int i = 1; i < argc; ++i) {
-    const auto value = [&](const char* flag) -> const char* {
-      const size_t n = std::strlen(flag);
-      return std::strncmp(argv[i], flag, n) == 0 ? argv[i] + n : nullptr;
-    };
-    if (const char* v = value("--iterations=")) {
-      iterations = std::atoll(v);
-    } else if (const char* s = value("--seed=")) {
-      seed = std::strtoull(s, nullptr, 10);
-    } else if (const char* o = value("--only=")) {
-      only = std::atoll(o);
-      iterations = only + 1;
-    } else {
-      std::fprintf(stderr, "usage: convolution_fuzz [--iterations=N] [--seed=S] [--only=I]\n");
-      return 2;
-    }
-  }
-  return gradus::fuzz::Main(iterations, seed, only);
+  const auto options = gradus::fuzz::ParseFuzzOptions("convolution_fuzz", argc, argv);
+  if (!options) return 2;
+  return gradus::fuzz::Main(options->iterations, options->seed, options->only);
 }
