@@ -4,6 +4,7 @@
 
 #include "codegen/compile.h"
 #include "codegen/object.h"
+#include "codegen/perf_map.h"
 #include "fmt/format.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -34,6 +35,7 @@ absl::Status Link(std::string_view object, const ir::Target& target, LoadedCode&
   auto jit = llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(builder)).create();
   if (!jit) return Failed(code, jit.takeError());
   code.jit = std::move(*jit);
+  ListForPerf(*code.jit);
   code.jit->getExecutionSession().setErrorReporter([errors = code.errors.get()](llvm::Error e) {
     std::string text = llvm::toString(std::move(e));
     if (errors->empty()) *errors = std::move(text);
