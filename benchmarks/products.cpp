@@ -8,9 +8,7 @@
 // dy : 0) wᵀ.
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <ctime>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,6 +20,7 @@
 #include "ir/ops/contraction.h"
 #include "ir/ops/elementwise.h"
 #include "passes/pipelines.h"
+#include "tools/bench/machine.h"
 #ifdef GRADUS_HAS_OPENBLAS
 #include <cblas.h>
 extern "C" void openblas_set_num_threads(int);
@@ -30,53 +29,7 @@ extern "C" void openblas_set_num_threads(int);
 namespace {
 
 using namespace gradus;  // NOLINT: a program of this library
-
-double ThreadSeconds() {
-  timespec t{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
-
-// ---- the peak: independent fused multiply-adds in registers ----
-
-// Twelve at a time, which hides their latency; in assembly, so that no optimisation level has a say
-// in what is measured. Returns the number of operations.
-template <bool kAvx512>
-int64_t MultiplyAdds(int64_t turns) {
-  const int64_t operations = turns * 12 * (kAvx512 ? 32 : 16);
-  asm volatile(
-      ".irp r, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15\n"
-      "  vxorps %%xmm\\r, %%xmm\\r, %%xmm\\r\n"
-      ".endr\n"
-      "1:\n"
-      ".irp r, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11\n"
-      "  .if %c[avx512]\n"
-      "    vfmadd231ps %%zmm15, %%zmm15, %%zmm\\r\n"
-      "  .else\n"
-      "    vfmadd231ps %%ymm15, %%ymm15, %%ymm\\r\n"
-      "  .endif\n"
-      ".endr\n"
-      "dec %[turns]\n"
-      "jnz 1b\n"
-      "vzeroupper\n"
-      : [turns] "+r"(turns)
-      : [avx512] "i"(kAvx512)
-      : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-        "xmm10", "xmm11", "xmm15");
-  return operations;
-}
-
-double MeasurePeak() {
-  std::vector<double> speeds;
-  for (int i = 0; i < 25; ++i) {
-    const double start = ThreadSeconds();
-    const int64_t flops = __builtin_cpu_supports("avx512f") ? MultiplyAdds<true>(1000000)
-                                                            : MultiplyAdds<false>(1000000);
-    speeds.push_back(static_cast<double>(flops) / (ThreadSeconds() - start) * 1e-9);
-  }
-  std::nth_element(speeds.begin(), speeds.begin() + 12, speeds.end());
-  return speeds[12];  // the median, as everything else
-}
+using tools::ThreadSeconds;
 
 double peak = 0;
 
@@ -282,7 +235,7 @@ int main(int argc, char** argv) {
   std::vector<char*> pointers;
   for (std::string& f : flags) pointers.push_back(f.data());
   int count = static_cast<int>(pointers.size());
-  peak = MeasurePeak();
+  peak = tools::MeasurePeak();
   std::printf("peak of one core: %.1f GFLOP/s in f32\n", peak);
   for (const Case& c : kCases) {
     const std::string shape =

@@ -29,7 +29,7 @@ ALLOWED = {
     "frontend": LIBRARIES,
     "tools": LIBRARIES | {"tools"},
     "examples": LIBRARIES | {"examples"},
-    "benchmarks": LIBRARIES | {"benchmarks"},
+    "benchmarks": LIBRARIES | {"benchmarks", "tools"},
     "tests": LIBRARIES | {"tests", "tools", "examples"},
 }
 # Written by the build; each includes nothing.
