@@ -1,6 +1,7 @@
 #include "frontend/training/checkpoint.h"
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "fmt/format.h"
@@ -142,12 +143,15 @@ absl::Status WriteCheckpoint(std::string_view path, const Trainer& trainer, cons
   }
   for (size_t i = 0; i < callbacks.size(); ++i) {
     const std::string prefix = CallbackPrefix(i, *callbacks[i]);
+    const auto full_name = [&](std::string_view kind, std::string_view name) {
+      return fmt::format("{}{}/{}", prefix, kind, name);
+    };
     for (const auto& [name, value] : states[i].numbers) {
       views.push_back(
-          {prefix + "numbers/" + name, runtime::TensorView(&value, runtime::DType::kF64, {})});
+          {full_name("numbers", name), runtime::TensorView(&value, runtime::DType::kF64, {})});
     }
     for (const auto& [name, tensor] : states[i].tensors) {
-      views.push_back({prefix + "tensors/" + name, tensor});
+      views.push_back({full_name("tensors", name), tensor});
     }
   }
   runtime::SafetensorsMetadata metadata = {{"format", std::string(kFormat)},

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "fmt/format.h"
@@ -26,7 +27,7 @@ std::string Duration(double seconds) {
 // "8s", "2m05s", "3h10m".
 std::string Remaining(double seconds) {
   constexpr double kLongest = 1e9;
-  const auto whole = static_cast<int64_t>(std::min(seconds, kLongest) + 0.5);
+  const auto whole = static_cast<int64_t>(std::llround(std::min(seconds, kLongest)));
   constexpr int64_t kMinute = 60, kHour = 3600;
   if (whole < kMinute) return fmt::format("{}s", whole);
   if (whole < kHour) return fmt::format("{}m{:02}s", whole / kMinute, whole % kMinute);

@@ -61,7 +61,8 @@ Table Points(const LineChart& chart) {
   const size_t stride = (rows.size() + kMostRows - 1) / kMostRows;
   size_t at = 0;
   for (auto& [x, row] : rows) {
-    if (++at == rows.size() || (at - 1) % stride == 0) table.rows.push_back(std::move(row));
+    if (at % stride == 0 || at + 1 == rows.size()) table.rows.push_back(std::move(row));
+    ++at;
   }
   return table;
 }

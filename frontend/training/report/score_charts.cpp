@@ -100,7 +100,7 @@ std::string ToHtml(const ConfusionMatrix& matrix, const std::string& id) {
       "<text x=\"{:.1f}\" y=\"12\">answer</text>\n<text x=\"0\" y=\"{:.1f}\">truth</text>\n", kLeft,
       kTop - 6);
   Table table;
-  table.header.push_back("truth \\ answer");
+  table.header.emplace_back("truth \\ answer");
   for (int64_t truth = 0; truth < n; ++truth) {
     int64_t all = 0;
     for (int64_t answer = 0; answer < n; ++answer) all += count(truth, answer);

@@ -10,7 +10,6 @@
 namespace gradus {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 History Sample() {

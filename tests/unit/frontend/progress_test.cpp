@@ -9,7 +9,6 @@ namespace gradus {
 namespace {
 
 using testing::HasSubstr;
-using testing::MatchesRegex;
 
 // What `use` writes to a file that is no terminal.
 std::string Written(const std::function<void(std::FILE*)>& use) {

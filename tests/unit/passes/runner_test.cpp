@@ -14,7 +14,6 @@ namespace gradus::passes {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 
 constexpr std::string_view kText = R"(module @m
 
