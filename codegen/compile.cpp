@@ -89,6 +89,7 @@ std::optional<std::vector<LoadedEntry>> LoadCached(const ir::Module& module,
 absl::StatusOr<std::vector<LoadedEntry>> CompileAndLoad(const ir::Module& module,
                                                         const CodegenOptions& options,
                                                         CompileTimes* times) {
+  if (absl::Status s = CheckRunsHere(options.target); !s.ok()) return s;
   CompileTimes local;
   if (times == nullptr) times = &local;
   *times = {};

@@ -5,7 +5,9 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -18,11 +20,19 @@ namespace gradus::codegen {
 // This machine, from cpuid (never from a CPU's name). Vector width is the widest that features
 // allow.
 ir::Target HostTarget();
-// "host", or an x86-64 level: "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4".
+// "host" and the levels that code can be made for wherever it is compiled, each the same on every
+// machine: "x86-64" (SSE2), "x86-64-v2", "x86-64-v3" (AVX2 and FMA), "x86-64-v4" (AVX-512),
+// "aarch64" (NEON), and "scalar": this machine's architecture, one number at a time.
+std::span<const std::string_view> TargetNames();
 absl::StatusOr<ir::Target> NamedTarget(std::string_view name);
+// What code is made for where nobody says: $GRADUS_TARGET_CPU, if it is set, else the host. A name
+// there that is not known gives a target with which nothing compiles: the status says why.
+ir::Target DefaultTarget();
+// Whether this process can run the target's code; names what it lacks.
+absl::Status CheckRunsHere(const ir::Target& target);
 
 struct CodegenOptions {
-  ir::Target target = HostTarget();
+  ir::Target target = DefaultTarget();
   std::string prefix = "gradus";  // symbols: <prefix>_<entry>, <prefix>_<entry>_info
   std::string cache_dir;          // object cache; empty: off. See DefaultCacheDir
   // What decides the code, where the caller knows it before lowering: the graph's text and the
@@ -49,7 +59,8 @@ struct LoadedEntry {
   std::string name;
   runtime::Executable executable;
 };
-// Links object bytes into this process. The code lives as long as any of the executables.
+// Links object bytes into this process. The code lives as long as any of the executables. Refuses
+// what this machine cannot run (see CheckRunsHere).
 absl::StatusOr<std::vector<LoadedEntry>> Load(std::string_view object, const ir::Module& module,
                                               const CodegenOptions& options);
 // What the cache holds for options.cache_key: every graph function of the module, which need not be

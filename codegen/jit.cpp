@@ -58,6 +58,7 @@ absl::Status Find(LoadedCode& code, const std::string& name, T* out) {
 
 absl::StatusOr<std::vector<LoadedEntry>> Load(std::string_view object, const ir::Module& module,
                                               const CodegenOptions& options) {
+  if (absl::Status s = CheckRunsHere(options.target); !s.ok()) return s;
   // Every graph function of a lowered module is an entry.
   auto code = std::make_shared<LoadedCode>();
   std::vector<LoadedEntry> entries;

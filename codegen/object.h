@@ -13,6 +13,9 @@
 
 namespace gradus::codegen {
 
+// An error for what DefaultTarget made of an unknown name (target.cpp).
+absl::Status CheckKnown(const ir::Target& target);
+
 absl::StatusOr<std::unique_ptr<llvm::TargetMachine>> MakeTargetMachine(const ir::Target& target);
 
 // Object bytes or assembly text. The module must have the machine's data layout (SetTarget).

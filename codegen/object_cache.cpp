@@ -63,8 +63,8 @@ std::string CacheKey(const ir::Module& module, const CodegenOptions& options) {
   add(t.triple);
   add(t.cpu);
   add(t.features);
-  add(fmt::format("{} {} {} {}", t.vector_bytes, t.vector_registers, t.has_fma,
-                  t.has_masked_memory));
+  add(fmt::format("{} {} {} {} {} {} {}", t.vector_bytes, t.vector_registers, t.has_fma,
+                  t.has_masked_memory, t.l1_bytes, t.l2_bytes, t.l3_bytes));
   if (!options.cache_key.empty()) {
     add(options.cache_key);
   } else {

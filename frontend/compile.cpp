@@ -20,6 +20,7 @@ absl::StatusOr<std::vector<codegen::LoadedEntry>> CompileModule(ir::Module& modu
                                                                 const CompileOptions& options,
                                                                 CompileReport* report) {
   const auto start = std::chrono::steady_clock::now();
+  if (absl::Status s = codegen::CheckRunsHere(options.target); !s.ok()) return s;
   codegen::CodegenOptions codegen_options;
   codegen_options.target = options.target;
   codegen_options.cache_dir = options.cache_dir;

@@ -18,7 +18,7 @@ class Trainer;
 struct CompileOptions {
   std::string pipeline = "default";  // or "none": without optimisation, to compare with
   std::string cache_dir = codegen::DefaultCacheDir();  // empty: no object cache
-  ir::Target target = codegen::HostTarget();
+  ir::Target target = codegen::DefaultTarget();
   passes::PipelineOptions passes{.verify_each = false};
 };
 

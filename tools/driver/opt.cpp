@@ -11,6 +11,7 @@
 #include "runtime/files.h"
 #include "tools/driver/describe_ops.h"
 #include "tools/driver/module_file.h"
+#include "tools/driver/targets.h"
 
 namespace gradus::tools {
 namespace {
@@ -20,9 +21,10 @@ constexpr std::array<std::string_view, 4> kLevels = {"graph", "loops", "llvm", "
 
 struct Options {
   std::vector<std::string> files;
-  std::string passes, emit = "graph", output_file, target = "host";
+  std::string passes, emit = "graph", output_file, target;
   std::string function, grad, wrt, dump_dir, dump_form = "folded";
   bool passes_given = false, print_ops = false, print_passes = false, locations = false;
+  bool print_targets = false;
   bool folded = false;
   bool print_after_all = false, print_after_change = false, verify_each = true, time_passes = false;
   int64_t bisect_limit = -1;
@@ -42,7 +44,7 @@ Program Describe(Options& o) {
               {"emit", "LEVELS", "what to print: graph, loops, llvm, asm (default graph)", &o.emit},
               {"output", "FILE", "where to write it (default: standard output)", &o.output_file,
                "o"},
-              {"target", "CPU", "host, x86-64, x86-64-v2, x86-64-v3 or x86-64-v4", &o.target},
+              TargetFlag(&o.target),
               {"grad", "RESULT",
                "first make the gradient of a scalar result the function's results", &o.grad},
               {"wrt", "NAMES", "the arguments for --grad (default: all float ones)", &o.wrt},
@@ -64,6 +66,7 @@ Program Describe(Options& o) {
                &o.bisect_limit},
               {"print-ops", "", "all ops, from their records", &o.print_ops},
               {"print-passes", "", "all passes and pipelines", &o.print_passes},
+              {"print-targets", "", "all names for --target-cpu", &o.print_targets},
           },
       .files = &o.files,
       .examples =
@@ -71,7 +74,7 @@ Program Describe(Options& o) {
           "  gradus-opt model.ir --passes=graph --print-ir-after-change\n"
           "  gradus-opt model.ir --grad=loss --wrt=w,b --passes=graph\n"
           "  gradus-opt model.ir --emit=loops        (runs --passes=default)\n"
-          "  gradus-opt - --passes=default --emit=asm --target=x86-64-v3 < model.ir\n",
+          "  gradus-opt - --passes=default --emit=asm --target-cpu=x86-64-v3 < model.ir\n",
   };
 }
 
@@ -134,7 +137,8 @@ int RunOpt(std::span<const std::string> arguments, const Output& output) {
   const auto bad_flags = [&](std::string_view message) { return BadUse(program, output, message); };
   if (options.print_ops) output.out(DescribeOps());
   if (options.print_passes) output.out(DescribePasses());
-  if (options.print_ops || options.print_passes) return kGood;
+  if (options.print_targets) output.out(DescribeTargets());
+  if (options.print_ops || options.print_passes || options.print_targets) return kGood;
   if (options.files.size() != 1) {
     return bad_flags(
         fmt::format("expected one FILE (or - for standard input), got {}", options.files.size()));
@@ -160,7 +164,7 @@ int RunOpt(std::span<const std::string> arguments, const Output& output) {
   if (std::find(kForms.begin(), kForms.end(), options.dump_form) == kForms.end()) {
     return bad_flags(fmt::format("--print-ir-form={}: expected folded or full", options.dump_form));
   }
-  const absl::StatusOr<ir::Target> target = codegen::NamedTarget(options.target);
+  const absl::StatusOr<ir::Target> target = TargetOf(options.target);
   if (!target.ok()) return bad_flags(std::string(target.status().message()));
   return Finish(Execute(options, levels, *target, output), output);
 }

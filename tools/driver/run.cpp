@@ -12,6 +12,7 @@
 #include "tools/driver/compare.h"
 #include "tools/driver/inputs.h"
 #include "tools/driver/module_file.h"
+#include "tools/driver/targets.h"
 
 namespace gradus::tools {
 namespace {
@@ -20,12 +21,12 @@ using runtime::Tensor;
 
 struct Options {
   std::vector<std::string> files;
-  std::string function, grad, wrt, passes = "default", target = "host";
+  std::string function, grad, wrt, passes = "default", target;
   InputOptions inputs;
   std::vector<std::string> outputs, expected;
   Tolerance tolerance;
   int64_t threads = 1;
-  bool cache = true, time = false;
+  bool cache = true, time = false, print_targets = false;
 };
 
 Program Describe(Options& o) {
@@ -51,8 +52,9 @@ Program Describe(Options& o) {
               {"seed", "N", "for the arguments that are not given: they are random",
                &o.inputs.seed},
               {"passes", "NAMES", "none, default (the default), or names of passes", &o.passes},
-              {"target", "CPU", "host, x86-64, x86-64-v2, x86-64-v3 or x86-64-v4", &o.target},
+              TargetFlag(&o.target),
               {"threads", "N", "threads to run in (default 1)", &o.threads},
+              {"print-targets", "", "all names for --target-cpu", &o.print_targets},
               {"cache", "", "use the cache of objects (on; =false turns it off)", &o.cache},
               {"time", "", "print how long compiling and running took", &o.time},
           },
@@ -200,6 +202,10 @@ int RunRun(std::span<const std::string> arguments, const Output& output) {
   Options options;
   const Program program = Describe(options);
   if (const auto code = ParseFlags(program, arguments, output)) return *code;
+  if (options.print_targets) {
+    output.out(DescribeTargets());
+    return kGood;
+  }
   if (options.files.size() != 1) {
     return BadUse(
         program, output,
@@ -211,7 +217,7 @@ int RunRun(std::span<const std::string> arguments, const Output& output) {
   if (const auto passes = passes::ParsePipeline(options.passes); !passes.ok()) {
     return BadUse(program, output, std::string(passes.status().message()));
   }
-  const absl::StatusOr<ir::Target> target = codegen::NamedTarget(options.target);
+  const absl::StatusOr<ir::Target> target = TargetOf(options.target);
   if (!target.ok()) return BadUse(program, output, std::string(target.status().message()));
   return Finish(Run(options, *target, output).Process(), output);
 }

@@ -8,21 +8,7 @@
 namespace gradus::codegen {
 namespace {
 
-using loop::Index;
 namespace fs = std::filesystem;
-
-// o[i] = scale * x[i] for a run-time count.
-void Scale(HandMade& h, double scale) {
-  ir::Dim b{ir::Symbol("B")};
-  int x = h.Input("x", ir::DType::kF32, {b});
-  int o = h.Output("o", ir::DType::kF32, {b});
-  auto* i = h.arena->NewVariable("i", loop::Extent(b));
-  loop::Nest nest;
-  nest.loops = {i};
-  nest.vector = i;
-  nest.stores = {{o, Index(i), (h.E(h.Load(x, Index(i))) * scale).scalar(), false}};
-  h.plan->steps.push_back(nest);
-}
 
 float RunOnOne(const runtime::Executable& run) {
   float x = 1, o = -7;
@@ -46,7 +32,7 @@ class Cache : public testing::Test {
 
   bool FromCache(double scale) {
     HandMade h;
-    Scale(h, scale);
+    h.Scale(scale);
     CompileTimes times;
     auto loaded = CompileAndLoad(h.module, options_, &times);
     EXPECT_TRUE(loaded.ok()) << std::string(loaded.status().message());
@@ -124,7 +110,7 @@ TEST(CacheDir, FromTheEnvironment) {
 
 TEST(Emit, TextOfBothKinds) {
   HandMade h;
-  Scale(h, 2);
+  h.Scale(2);
   CodegenOptions options;
   options.prefix = "theft";
   auto llvm = EmitLlvm(h.module, options);
@@ -142,7 +128,7 @@ TEST(Emit, TextOfBothKinds) {
 
 TEST(Emit, InfoDescribesTheEntry) {
   HandMade h;
-  Scale(h, 2);
+  h.Scale(2);
   h.Scratch("s", ir::DType::kF64, 10);
   runtime::Executable run = h.Compile();
   const gradus_entry_info& info = run.info();

@@ -70,6 +70,19 @@ struct HandMade {
     return index;
   }
 
+  // o[i] = factor * x[i] for a run-time count.
+  void Scale(double factor) {
+    const ir::Dim b{ir::Symbol("B")};
+    const int x = Input("x", ir::DType::kF32, {b}), o = Output("o", ir::DType::kF32, {b});
+    const loop::Variable* i = arena->NewVariable("i", loop::Extent(b));
+    loop::Nest nest;
+    nest.loops = {i};
+    nest.vector = i;
+    const loop::Index at(i);
+    nest.stores = {{o, at, (E(Load(x, at)) * factor).scalar(), false}};
+    plan->steps.push_back(nest);
+  }
+
   const loop::Scalar* Load(int buffer, const loop::Index& form) {
     return arena->Load(buffer, plan->buffers[static_cast<size_t>(buffer)].type.dtype, {&form, 1});
   }

@@ -38,11 +38,17 @@ TEST_F(OptTest, BadFlagsEndWithTwo) {
   EXPECT_THAT(err_, HasSubstr("there is no pass or pipeline 'nonsense'"));
   EXPECT_EQ(Run({"a.ir", "--emit=lops"}), kBadFlags);
   EXPECT_THAT(err_, HasSubstr("did you mean loops?"));
-  EXPECT_EQ(Run({"a.ir", "--target=z80"}), kBadFlags);
+  EXPECT_EQ(Run({"a.ir", "--target-cpu=z80"}), kBadFlags);
   EXPECT_THAT(err_, HasSubstr("z80"));
   EXPECT_EQ(Run({"a.ir", "--wrt=x"}), kBadFlags);
   EXPECT_THAT(err_, HasSubstr("--grad=RESULT, which is missing"));
   EXPECT_EQ(out_, "");
+}
+
+TEST_F(OptTest, PrintsTargets) {
+  EXPECT_EQ(Run({"--print-targets"}), kGood);
+  EXPECT_THAT(out_, testing::ContainsRegex("x86-64-v3 +256 +16 +yes +(yes|no) +x86_64-"));
+  EXPECT_THAT(out_, testing::ContainsRegex("scalar +none +"));
 }
 
 TEST_F(OptTest, UserErrorsEndWithOne) {

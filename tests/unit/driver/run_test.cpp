@@ -37,7 +37,7 @@ TEST_F(RunTest, BadFlagsEndWithTwo) {
   EXPECT_EQ(Run({"a.ir", "--inptu=@x.npy"}), kBadFlags);
   EXPECT_THAT(err_, HasSubstr("did you mean --input?"));
   EXPECT_EQ(Run({"a.ir", "--passes=nonsense"}), kBadFlags);
-  EXPECT_EQ(Run({"a.ir", "--target=z80"}), kBadFlags);
+  EXPECT_EQ(Run({"a.ir", "--target-cpu=z80"}), kBadFlags);
   EXPECT_EQ(Run({"a.ir", "--wrt=x"}), kBadFlags);
   EXPECT_EQ(out_, "");
 }
