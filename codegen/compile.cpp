@@ -28,10 +28,13 @@ absl::StatusOr<std::string> Compile(const ir::Module& module, const CodegenOptio
     llvm::Module llvm_module(module.name(), context);
     auto machine = MakeTargetMachine(options.target);
     if (!machine.ok()) return machine.status();
+    if (options.profile && (*machine)->getTargetTriple().getArch() != llvm::Triple::x86_64) {
+      return absl::UnimplementedError("codegen: kernels are timed on x86-64 alone");
+    }
     llvm_module.setTargetTriple(options.target.triple);
     llvm_module.setDataLayout((*machine)->createDataLayout());
     ModuleEmitter emitter(llvm_module, options.target);
-    absl::Status emitted = EmitModule(emitter, module, options.prefix);
+    absl::Status emitted = EmitModule(emitter, module, options.prefix, options.profile);
     if (!emitted.ok()) return emitted;
     absl::Status verified = Verify(llvm_module);
     if (!verified.ok()) return verified;
@@ -72,7 +75,9 @@ absl::StatusOr<std::string> EmitObject(const ir::Module& module, const CodegenOp
 std::optional<std::vector<LoadedEntry>> LoadCached(const ir::Module& module,
                                                    const CodegenOptions& options,
                                                    CompileTimes* times) {
-  if (options.cache_dir.empty() || options.cache_key.empty()) return std::nullopt;
+  if (options.cache_dir.empty() || options.cache_key.empty() || options.profile) {
+    return std::nullopt;
+  }
   const double start = Milliseconds();
   const std::optional<std::string> object = ReadCache(options.cache_dir, CacheKey(module, options));
   if (!object) return std::nullopt;
@@ -93,7 +98,8 @@ absl::StatusOr<std::vector<LoadedEntry>> CompileAndLoad(const ir::Module& module
   CompileTimes local;
   if (times == nullptr) times = &local;
   *times = {};
-  std::string key = options.cache_dir.empty() ? "" : CacheKey(module, options);
+  const bool cached = !options.cache_dir.empty() && !options.profile;
+  std::string key = cached ? CacheKey(module, options) : "";
   std::optional<std::string> object;
   if (!key.empty()) object = ReadCache(options.cache_dir, key);
   times->from_cache = object.has_value();

@@ -38,6 +38,9 @@ struct CodegenOptions {
   // What decides the code, where the caller knows it before lowering: the graph's text and the
   // pipeline's name. Empty: the lowered module's text.
   std::string cache_key;
+  // Entries count the processor's cycles of each of their kernels (LoadedEntry::profile); no cache.
+  // x86-64 alone.
+  bool profile = false;
 };
 // $GRADUS_CACHE_DIR ("" or "off" turns it off), else $XDG_CACHE_HOME/gradus, else ~/.cache/gradus,
 // else off.
@@ -55,10 +58,20 @@ absl::StatusOr<std::string> EmitAssembly(const ir::Module& module, const Codegen
 absl::StatusOr<std::string> EmitObject(const ir::Module& module, const CodegenOptions& options,
                                        CompileTimes* times = nullptr);
 
+// What the calls of a kernel took since the code was loaded, by all entries of the module, in ticks
+// of the time stamp counter.
+struct KernelTime {
+  int64_t ticks = 0, calls = 0;
+};
 struct LoadedEntry {
   std::string name;
   runtime::Executable executable;
+  // With CodegenOptions::profile: one a kernel, as KernelsOf lists them; lives as long as the
+  // executable. Else null.
+  const KernelTime* profile = nullptr;
 };
+// The kernels that the entries of a lowered module call, in order of their first calls.
+std::vector<const ir::Function*> KernelsOf(const ir::Module& module);
 // Links object bytes into this process. The code lives as long as any of the executables. Refuses
 // what this machine cannot run (see CheckRunsHere).
 absl::StatusOr<std::vector<LoadedEntry>> Load(std::string_view object, const ir::Module& module,

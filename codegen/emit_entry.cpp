@@ -5,6 +5,8 @@
 #include <variant>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
+#include "codegen/compile.h"
 #include "codegen/emit_kernel.h"
 #include "fmt/format.h"
 #include "ir/loop/entry_plan.h"
@@ -147,13 +149,22 @@ std::vector<std::span<const loop::EntryStep>> Parts(std::span<const loop::EntryS
   return parts;
 }
 
+// The kernels of a module as functions and, if calls are timed, the table with their times.
+struct Kernels {
+  struct Kernel {
+    llvm::Function* function = nullptr;
+    uint64_t number = 0;
+  };
+  absl::flat_hash_map<const ir::Function*, Kernel> by_function;
+  llvm::GlobalVariable* times = nullptr;
+};
+
 // Writes a function of an entry's type that runs some of its steps.
 class EntryEmitter {
  public:
   using Steps = std::span<const loop::EntryStep>;
   EntryEmitter(ModuleEmitter& emitter, llvm::Function* function, const EntryPlan& plan,
-               const std::vector<ir::Symbol>& module_symbols,
-               const absl::flat_hash_map<const ir::Function*, llvm::Function*>& kernels)
+               const std::vector<ir::Symbol>& module_symbols, const Kernels& kernels)
       : e_(emitter),
         plan_(plan),
         symbols_(module_symbols),
@@ -318,7 +329,23 @@ class EntryEmitter {
       bool known = std::find(plan_.symbols.begin(), plan_.symbols.end(), s) != plan_.symbols.end();
       args.push_back(known ? frame_.symbol(s) : llvm::ConstantInt::get(e_.i64(), 0));
     }
-    frame_.builder().CreateCall(kernels_.at(call.kernel), args);
+    const Kernels::Kernel& kernel = kernels_.by_function.at(call.kernel);
+    auto& b = frame_.builder();
+    if (kernels_.times == nullptr) {
+      b.CreateCall(kernel.function, args);
+      return;
+    }
+    const auto ticks = [&] { return b.CreateIntrinsic(llvm::Intrinsic::readcyclecounter, {}, {}); };
+    llvm::Value* start = ticks();
+    b.CreateCall(kernel.function, args);
+    AddToTimes(2 * kernel.number, b.CreateSub(ticks(), start));
+    AddToTimes(2 * kernel.number + 1, llvm::ConstantInt::get(e_.i64(), 1));
+  }
+
+  void AddToTimes(uint64_t number, llvm::Value* more) {
+    auto& b = frame_.builder();
+    llvm::Value* place = Element(kernels_.times, number);
+    b.CreateStore(b.CreateAdd(b.CreateLoad(e_.i64(), place), more), place);
   }
 
   void Copy(const loop::CopyStep& step) {
@@ -332,7 +359,7 @@ class EntryEmitter {
   ModuleEmitter& e_;
   const EntryPlan& plan_;
   const std::vector<ir::Symbol>& symbols_;
-  const absl::flat_hash_map<const ir::Function*, llvm::Function*>& kernels_;
+  const Kernels& kernels_;
   Frame frame_;
   std::vector<llvm::Value*> places_;  // null before the first use
   absl::flat_hash_map<int, LoopState> loops_;
@@ -341,8 +368,21 @@ class EntryEmitter {
 
 }  // namespace
 
-absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module,
-                        const std::string& prefix) {
+std::vector<const ir::Function*> KernelsOf(const ir::Module& module) {
+  std::vector<const ir::Function*> kernels;
+  absl::flat_hash_set<const ir::Function*> known;
+  for (const auto& f : module.functions()) {
+    if (f->entry == nullptr) continue;
+    for (const auto& step : f->entry->steps) {
+      const auto* call = std::get_if<loop::KernelCall>(&step);
+      if (call != nullptr && known.insert(call->kernel).second) kernels.push_back(call->kernel);
+    }
+  }
+  return kernels;
+}
+
+absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module, const std::string& prefix,
+                        bool profile) {
   std::vector<ir::Symbol> symbols;
   for (const auto& f : module.functions()) {
     if (f->entry == nullptr) continue;
@@ -350,21 +390,25 @@ absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module,
       if (std::find(symbols.begin(), symbols.end(), s) == symbols.end()) symbols.push_back(s);
     }
   }
-  absl::flat_hash_map<const ir::Function*, llvm::Function*> kernels;
+  Kernels kernels;
+  for (const ir::Function* f : KernelsOf(module)) {
+    if (f->plan == nullptr) {
+      return absl::FailedPreconditionError(
+          fmt::format("codegen: kernel @{} has no plan; run the pass `schedule` first", f->name()));
+    }
+    const uint64_t number = kernels.by_function.size();
+    kernels.by_function[f] = {EmitKernel(emitter, *f, symbols), number};
+  }
+  if (profile) {
+    auto* table = llvm::ArrayType::get(emitter.i64(), 2 * kernels.by_function.size());
+    kernels.times =
+        new llvm::GlobalVariable(emitter.module(), table, false, llvm::GlobalValue::ExternalLinkage,
+                                 llvm::Constant::getNullValue(table), prefix + "_profile");
+  }
   bool any = false;
   for (const auto& f : module.functions()) {
     if (f->entry == nullptr) continue;
     any = true;
-    for (const auto& step : f->entry->steps) {
-      const auto* call = std::get_if<loop::KernelCall>(&step);
-      if (call == nullptr || kernels.contains(call->kernel)) continue;
-      if (call->kernel->plan == nullptr) {
-        return absl::FailedPreconditionError(
-            fmt::format("codegen: kernel @{} has no plan; run the pass `schedule` first",
-                        call->kernel->name()));
-      }
-      kernels[call->kernel] = EmitKernel(emitter, *call->kernel, symbols);
-    }
     std::string symbol = prefix + "_" + f->name();
     auto* p = emitter.pointer();
     auto* type =

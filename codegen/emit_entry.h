@@ -11,8 +11,9 @@
 
 namespace gradus::codegen {
 
-// Every graph function with an EntryPlan, and the kernels that they call.
-absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module,
-                        const std::string& prefix);
+// Every graph function with an EntryPlan, and the kernels that they call. With `profile` the symbol
+// <prefix>_profile is a table of one KernelTime (codegen/compile.h) a kernel, to which entries add.
+absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module, const std::string& prefix,
+                        bool profile = false);
 
 }  // namespace gradus::codegen

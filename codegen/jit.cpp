@@ -65,6 +65,11 @@ absl::StatusOr<std::vector<LoadedEntry>> Load(std::string_view object, const ir:
   absl::Status status = CatchFatalErrors([&]() -> absl::Status {
     absl::Status linked = Link(object, options.target, *code);
     if (!linked.ok()) return linked;
+    const KernelTime* profile = nullptr;
+    if (options.profile) {
+      absl::Status found = Find(*code, options.prefix + "_profile", &profile);
+      if (!found.ok()) return found;
+    }
     for (const auto& f : module.functions()) {
       if (f->kind() != ir::FunctionKind::kGraph) continue;
       std::string symbol = options.prefix + "_" + f->name();
@@ -75,7 +80,7 @@ absl::StatusOr<std::vector<LoadedEntry>> Load(std::string_view object, const ir:
       if (!found.ok()) return found;
       auto executable = runtime::Executable::Create(function, info, code);
       if (!executable.ok()) return executable.status();
-      entries.push_back({f->name(), *std::move(executable)});
+      entries.push_back({f->name(), *std::move(executable), profile});
     }
     return absl::OkStatus();
   });

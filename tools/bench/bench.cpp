@@ -15,6 +15,7 @@
 #include "tools/bench/measure.h"
 #include "tools/bench/networks.h"
 #include "tools/bench/operations.h"
+#include "tools/bench/profile.h"
 #include "tools/bench/report.h"
 #include "tools/bench/subject.h"
 
@@ -26,7 +27,7 @@ struct Options {
   FileOptions file;
   int64_t batch = 0, threads = 1;
   double seconds = 1;
-  bool json = false, list = false, compile_times = true;
+  bool json = false, list = false, profile = false, compile_times = true;
 };
 
 Program Describe(Options& o) {
@@ -47,12 +48,14 @@ Program Describe(Options& o) {
               {"seconds", "X", "how long to measure (default 1)", &o.seconds},
               {"compile_times", "", "measure compilation, too (on; =false turns it off)",
                &o.compile_times},
+              {"profile", "", "print the time of each kernel, too", &o.profile},
               {"json", "", "print one line of JSON", &o.json},
               {"list", "", "print the workloads", &o.list},
           },
       .examples =
           "  gradus-bench --workload=rnn --json\n"
           "  gradus-bench --workload=mlp --mode=infer --batch=1\n"
+          "  gradus-bench --workload=lenet --profile\n"
           "  gradus-bench --workload=matmul:32x512x784:tb\n"
           "  gradus-bench --model=net.ir --mode=infer --batch=8\n",
   };
@@ -191,6 +194,14 @@ absl::Status Execute(const Options& options, const Output& output) {
   // A peak that something disturbed is too low.
   m.peak_gflops = std::max(m.peak_gflops, MeasurePeak(threads));
   m.floor = FloorOf(m.operations, m.peak_gflops, m.updated_parameters, m.io_bytes, m.bandwidth);
+  if (options.profile) {
+    absl::StatusOr<Subject> again = MakeSubject(options);
+    if (!again.ok()) return again.status();
+    auto kernels = ProfileKernels(*std::move(again), options.seconds,
+                                  options.threads > 1 ? (*pool)->threads() : nullptr);
+    if (!kernels.ok()) return kernels.status();
+    m.kernels = *std::move(kernels);
+  }
   output.out(options.json ? ToJson(m) + "\n" : ToText(m));
   return absl::OkStatus();
 }

@@ -127,6 +127,19 @@ double ThreadSeconds() {
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
+double MeasureTicksPerSecond() {
+#if defined(__x86_64__)
+  constexpr double kSeconds = 0.02;
+  const uint64_t first = __builtin_ia32_rdtsc();
+  const double start = WallSeconds();
+  double now = start;
+  while (now - start < kSeconds) now = WallSeconds();
+  return static_cast<double>(__builtin_ia32_rdtsc() - first) / (now - start);
+#else
+  return 0;
+#endif
+}
+
 double MeasurePeak(int threads) {
   std::vector<double> peaks(static_cast<size_t>(std::max(threads, 1)));
   std::vector<std::thread> others;

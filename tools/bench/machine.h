@@ -13,6 +13,9 @@ namespace gradus::tools {
 double WallSeconds();
 double ThreadSeconds();
 
+// How fast the processor's time stamp counter counts; 0 where there is none.
+double MeasureTicksPerSecond();
+
 // Billions of f32 operations a second: independent fused multiply-adds in registers, in all of
 // `threads` threads at once. Medians of a tenth of a second.
 double MeasurePeak(int threads = 1);

@@ -38,6 +38,24 @@ std::string FormatBytes(int64_t bytes) {
   return fmt::format("{:.1f} MiB", b / (1024 * 1024));
 }
 
+// Where a call's time goes, the longest first.
+std::string KernelTable(const Measurement& m) {
+  if (m.kernels.empty()) return "";
+  double sum = 0;
+  for (const KernelShare& k : m.kernels) sum += k.ms;
+  std::string text =
+      fmt::format("  kernels     {:.4g} ms in all\n{:>10} {:>6} {:>7} {:>8} {:>6}  name\n", sum,
+                  "us", "%", "calls", "GFLOP/s", "% peak");
+  for (const KernelShare& k : m.kernels) {
+    const double gflops = k.ms > 0 ? k.operations / k.ms * 1e-6 : 0;
+    text += fmt::format("{:10.2f} {:6.1f} {:7.4g} ", k.ms * 1e3, 100 * k.ms / sum, k.calls);
+    text += k.operations > 0 ? fmt::format("{:8.1f} {:6.1f}", gflops, 100 * gflops / m.peak_gflops)
+                             : fmt::format("{:8} {:6}", "", "");
+    text += fmt::format("  {}\n", k.name);
+  }
+  return text;
+}
+
 }  // namespace
 
 Floor FloorOf(double operations, double peak_gflops, int64_t updated_parameters, int64_t bytes,
@@ -79,6 +97,12 @@ std::string ToJson(const Measurement& m) {
   j["bandwidth_gbs"] = Rounded(m.bandwidth);
   j["floor_ms"] = Rounded(m.floor.total_ms);
   j["over_floor"] = Rounded(OverFloor(m));
+  for (const KernelShare& k : m.kernels) {
+    j["kernels"].push_back({{"name", k.name},
+                            {"calls", Rounded(k.calls)},
+                            {"ms", Rounded(k.ms)},
+                            {"operations", k.operations}});
+  }
   return j.dump();
 }
 
@@ -105,7 +129,7 @@ std::string ToText(const Measurement& m) {
                         FormatMs(m.compile_cold_ms), FormatMs(m.compile_cached_ms));
   }
   text += fmt::format("  workspace   {}\n", FormatBytes(m.arena_bytes));
-  return text;
+  return text + KernelTable(m);
 }
 
 }  // namespace gradus::tools

@@ -3,8 +3,10 @@
 // What a measurement says, as a line of JSON and as a page.
 
 #include <string>
+#include <vector>
 
 #include "tools/bench/measure.h"
+#include "tools/bench/profile.h"
 #include "tools/bench/subject.h"
 
 namespace gradus::tools {
@@ -33,6 +35,7 @@ struct Measurement {
   int64_t arena_bytes = 0;
   bool compile_times = false;  // whether the two below were measured
   double compile_cold_ms = 0, compile_cached_ms = 0;
+  std::vector<KernelShare> kernels;  // empty: not asked for
 };
 
 std::string ToJson(const Measurement& m);  // one line, without its end

@@ -15,6 +15,15 @@ namespace {
 // One kernel an op, and its loops. Before that what a compilation would leave out is left out.
 constexpr std::string_view kPasses = "graph,isolate-kernels,lower-to-loops";
 
+double Number(const loop::Extent& extent, const Sizes& sizes) {
+  auto n = static_cast<double>(extent.scale);
+  for (const ir::Symbol s : extent.symbols) {
+    const auto found = sizes.find(s.name());
+    n *= found == sizes.end() ? 0 : static_cast<double>(found->second);
+  }
+  return n / static_cast<double>(extent.divisor);
+}
+
 class Counter {
  public:
   explicit Counter(const Sizes& sizes) : sizes_(sizes) {}
@@ -37,14 +46,7 @@ class Counter {
   }
 
  private:
-  double Number(const loop::Extent& extent) const {
-    auto n = static_cast<double>(extent.scale);
-    for (const ir::Symbol s : extent.symbols) {
-      const auto found = sizes_.find(s.name());
-      n *= found == sizes_.end() ? 0 : static_cast<double>(found->second);
-    }
-    return n / static_cast<double>(extent.divisor);
-  }
+  double Number(const loop::Extent& extent) const { return tools::Number(extent, sizes_); }
 
   double Kernel(const ir::Function& f) const {
     const bool counts = std::any_of(f.nodes().begin(), f.nodes().end(), [](const auto& node) {
@@ -128,6 +130,20 @@ absl::StatusOr<double> CountOperations(const ir::Module& module, const std::stri
   const ir::Function* f = copy->Find(function);
   if (f == nullptr) return absl::InternalError("the function is gone");
   return Counter(sizes).Function(*f);
+}
+
+double PlannedOperations(const loop::Plan& plan, const Sizes& sizes) {
+  double sum = 0;
+  for (const loop::Step& step : plan.steps) {
+    const auto* c = std::get_if<loop::Contraction>(&step);
+    if (c == nullptr) continue;
+    double operations = 2 * static_cast<double>(1 + c->siblings.size());
+    for (const auto* variables : {&c->batch, &c->m, &c->k}) {
+      for (const loop::Variable* v : *variables) operations *= Number(v->extent(), sizes);
+    }
+    sum += operations * Number(c->n->extent(), sizes);
+  }
+  return sum;
 }
 
 }  // namespace gradus::tools

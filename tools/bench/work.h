@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "ir/loop/plan.h"
 #include "ir/module.h"
 
 namespace gradus::tools {
@@ -21,5 +22,9 @@ using Sizes = std::map<std::string, int64_t, std::less<>>;
 // normalisation, the optimiser) counts nothing.
 absl::StatusOr<double> CountOperations(const ir::Module& module, const std::string& function,
                                        const Sizes& sizes);
+
+// The same of one kernel of a lowered module, from its plan: what its contractions do, the last
+// partial tiles at their real size.
+double PlannedOperations(const loop::Plan& plan, const Sizes& sizes);
 
 }  // namespace gradus::tools

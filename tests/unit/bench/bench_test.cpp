@@ -105,6 +105,21 @@ TEST_F(BenchTest, MeasuresInferenceOperationsAndThreads) {
   EXPECT_EQ(j["gflops"], 0);
 }
 
+TEST_F(BenchTest, ProfilesKernels) {
+  const nlohmann::json j = Measure({"--workload=rnn", "--mode=infer", "--batch=4", "--profile"});
+  double operations = 0, steps = 0;
+  for (const nlohmann::json& k : j["kernels"]) {
+    EXPECT_THAT(k["ms"].get<double>(), Gt(0)) << k;
+    operations += k["operations"].get<double>();
+    steps = std::max(steps, k["calls"].get<double>());
+  }
+  // The last layer has one unit, which makes its product a nest.
+  EXPECT_EQ(operations + 2 * 4 * 64, j["operations"]);
+  EXPECT_EQ(steps, 12);
+  EXPECT_EQ(Run({"--workload=exp:64", "--profile", "--seconds=0.001"}), kGood);
+  EXPECT_THAT(out_, HasSubstr("GFLOP/s % peak  name\n"));
+}
+
 TEST_F(BenchTest, MeasuresAFunctionOfAFile) {
   const std::string path = testing::TempDir() + "/bench_test.ir";
   std::ofstream(path) << "module @m\n"
