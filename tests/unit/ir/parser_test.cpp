@@ -1,7 +1,7 @@
 #include "ir/parser.h"
 
-#include <chrono>
 #include <cmath>
+#include <ctime>
 #include <limits>
 
 #include "fmt/format.h"
@@ -175,17 +175,17 @@ TEST(ParserTest, ChainOfTenThousandNodesInWellUnderASecond) {
   for (int i = 0; i < kNodes; ++i) x = i % 2 == 0 ? tanh(x) : add(x, x);
   f.AddResult(x, "y");
 
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   const std::string text = Print(module);
   const auto back = MustParse(text);
   EXPECT_TRUE(Verify(*back).ok());
   const std::string again = Print(*back);
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   EXPECT_EQ(again, text);
   EXPECT_EQ(back->Find("f")->nodes().size(), static_cast<size_t>(kNodes));
-  // Some 20 ms alone on a machine; the bound leaves room for sanitizers and a busy one.
-  EXPECT_LT(took.count(), 1.0);
-  RecordProperty("milliseconds", static_cast<int>(took.count() * 1000));
+  // Some 20 ms of the processor, whatever else it does; the bound leaves room for sanitizers.
+  EXPECT_LT(seconds, 1.0);
+  RecordProperty("milliseconds", static_cast<int>(seconds * 1000));
 }
 
 TEST(ParserTest, ManyFunctionsThatCallEachOtherInAChain) {
