@@ -32,7 +32,7 @@ class Sequential {
     return Then(model_.AddUnnamed<L>(units, std::move(activation)));
   }
   // An activation, or any function of one tensor.
-  Sequential& Add(Activation activation) {
+  Sequential& Add(const Activation& activation) {
     last_ = activation(last_);
     return *this;
   }

@@ -137,7 +137,7 @@ TEST(MainJob, WrongDataEndWithOne) {
             "FLAG of customer 2 is 7, expected 0 (honest) or 1 (thief)"},
            {"--data='" + ragged + "'", "ragged.csv:3: expected 3 cells as in line 1, got 2"},
            {"--train_rows='" + rows + "'", "--train_rows and --test_rows belong together"},
-           {"--train_rows='" + rows + "' --test_rows='" + rows + "'", "rows.npy"}}) {
+           {fmt::format("--train_rows='{0}' --test_rows='{0}'", rows), "rows.npy"}}) {
     const Ran ran = RunProgram(flags);
     EXPECT_EQ(ran.code, 1) << flags << "\n" << ran.output;
     EXPECT_THAT(ran.output, HasSubstr("error: "));

@@ -244,7 +244,7 @@ Cases CsvCases(PhiloxStream& random) {
   Cases cases;
   for (int round = 0; round < 4; ++round) {
     const auto number = [&] { return fmt::format("{:.3f}", random.Normal()); };
-    const std::string row = number() + "," + number() + "," + number() + "\n";
+    const std::string row = fmt::format("{},{},{}\n", number(), number(), number());
     const std::string good = "a,b,c\n" + row + row + row;
     EXPECT_TRUE(data::ParseCsv(good).ok()) << "the good file";
     const auto add = [&](std::string what, std::string text) {
@@ -252,9 +252,9 @@ Cases CsvCases(PhiloxStream& random) {
     };
     add("nothing", "");
     add("a cell too many", good + "1,2,3,4\n");
-    add("a cell too few", good + "1,2\n" + row);
+    add("a cell too few", fmt::format("{}1,2\n{}", good, row));
     add("a row of commas", good + std::string(static_cast<size_t>(random.Below(100'000)) + 3, ','));
-    add("an open quote", good + "1,\"2,3\n" + row);
+    add("an open quote", fmt::format("{}1,\"2,3\n{}", good, row));
     add("text after a quote", good + "1,\"2\"x,3\n");
     add("a quote at the end", good + "1,2,\"");
     add("a name twice", "a,b,a\n" + row);

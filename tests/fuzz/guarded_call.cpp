@@ -74,12 +74,12 @@ std::string CallAndCompare(const runtime::Executable& executable, ir::DType dtyp
   for (const Array& r : call.results)
     outputs.emplace_back(r.alias < 0 ? r.values.size() * element : 0, element);
   for (size_t i = 0; i < inputs.size(); ++i) {
-    arguments.push_back({inputs[i].data(), runtime_dtype, call.arguments[i].shape});
+    arguments.emplace_back(inputs[i].data(), runtime_dtype, call.arguments[i].shape);
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
     const int alias = call.results[i].alias;
     unsigned char* data = alias < 0 ? outputs[i].data() : inputs[static_cast<size_t>(alias)].data();
-    results.push_back({data, runtime_dtype, call.results[i].shape});
+    results.emplace_back(data, runtime_dtype, call.results[i].shape);
   }
   const auto dims = executable.BindSymbols(arguments);
   if (!dims.ok()) return std::string(dims.status().message());

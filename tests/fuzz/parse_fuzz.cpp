@@ -133,7 +133,7 @@ void Mutate(std::string& text, Random& random) {
       if (at < text.size()) text[at] = static_cast<char>(random.Below(256));
       break;
     case 4: text.replace(at, length, kPieces[random.Below(std::size(kPieces))]); break;
-    case 5: {
+    default: {
       const size_t digit = text.find_first_of("0123456789", at);
       if (digit != std::string::npos) text[digit] = static_cast<char>('0' + random.Below(10));
       break;

@@ -40,7 +40,8 @@ Array Quotient(const Given& g) {
     if (!integer) return a / b;
     if (b == 0) return 0.0;
     if (a == least && b == -1) return least;
-    return static_cast<double>(static_cast<int64_t>(a) / static_cast<int64_t>(b));
+    const int64_t quotient = static_cast<int64_t>(a) / static_cast<int64_t>(b);
+    return static_cast<double>(quotient);
   });
 }
 

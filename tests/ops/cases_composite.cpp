@@ -21,11 +21,14 @@ BuildFn Of(Value (*f)(ir::Operand)) {
   return [f](ir::Module&, ir::Function&, const Operands& x, const Sample&) { return f(x[0]); };
 }
 BuildFn Of(std::function<Value(Value)> f) {
-  return [f](ir::Module&, ir::Function&, const Operands& x, const Sample&) { return f(x[0]); };
+  return [f = std::move(f)](ir::Module&, ir::Function&, const Operands& x, const Sample&) {
+    return f(x[0]);
+  };
 }
 BuildFn Of(std::function<Value(Value, Value)> f) {
-  return
-      [f](ir::Module&, ir::Function&, const Operands& x, const Sample&) { return f(x[0], x[1]); };
+  return [f = std::move(f)](ir::Module&, ir::Function&, const Operands& x, const Sample&) {
+    return f(x[0], x[1]);
+  };
 }
 
 OpCase Activation(std::string_view name, BuildFn build, double (*reference)(double),

@@ -193,7 +193,7 @@ Array GroupedReference(const Given& g) {
 Array TransposedReference(const Given& g) {
   const Array &x = g.operands[0], &kernel = g.operands[1];
   const ir::ConvolutionOptions o = OptionsOf(g.attrs);
-  const auto extra = g.attr<IntList>("output_padding");
+  const auto& extra = g.attr<IntList>("output_padding");
   const size_t spatial = kernel.shape.size() - 2, leading = x.shape.size() - 1 - spatial;
   Sizes shape(x.shape.begin(), x.shape.begin() + static_cast<int64_t>(leading));
   for (size_t i = 0; i < spatial; ++i) {
@@ -248,7 +248,7 @@ std::vector<Sample> TransposedSamples(DType d) {
 
 std::vector<OpCase> ConvolutionCases() {
   const auto op = [](std::string axes, ir::Shape sizes, Window w = {}) {
-    return Slide({}, {}, std::move(axes), std::move(sizes), w).attrs;
+    return Slide({}, {}, std::move(axes), std::move(sizes), std::move(w)).attrs;
   };
   const Domain exact{.low = -2, .high = 2, .grid = 0.125};
   const Tolerance either_zero{.absolute = 1e-300};

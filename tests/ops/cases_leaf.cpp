@@ -5,7 +5,6 @@
 
 #include "ir/builder.h"
 #include "ir/ops/custom_gradient.h"
-#include "ir/ops/custom_gradient.h"
 #include "ir/ops/elementwise.h"
 #include "ir/ops/structure.h"
 #include "tests/ops/cases_elementwise.h"

@@ -51,7 +51,7 @@ std::vector<Sample> FoldSamples(DType d) {
     const ir::Shape x = s.operands[0].shape;
     const Given g{{}, s.attrs};
     const auto first = static_cast<int>(g.attr<int64_t>("first"));
-    const ir::Shape positions = g.attr<ir::Shape>("sizes");
+    const ir::Shape& positions = g.attr<ir::Shape>("sizes");
     ir::Shape unfolded, sizes;
     for (int i = 0; i < first; ++i) unfolded.push_back(x[i]);
     for (const ir::Dim& size : positions) unfolded.push_back(size);
@@ -228,8 +228,9 @@ std::vector<OpCase> PoolingCases() {
   const Domain distinct{.low = -2, .high = 2, .distinct = true};
   const Domain exact{.low = -2, .high = 2, .grid = 0.125};
   const auto attrs = [](ir::Shape sizes, IntList window, IntList strides) {
+    IntList dilations(window.size(), 1);
     return Over({}, 1, std::move(sizes), std::move(window), std::move(strides),
-                IntList(window.size(), 1))
+                std::move(dilations))
         .attrs;
   };
   const std::vector<Refused> refused = {

@@ -35,7 +35,7 @@ int Run(int argc, char** argv) {
   std::vector<std::string> skipped;
   for (const std::string& name : *names) {
     if (name.find(filter) == std::string::npos) continue;
-    auto reference = ReadCase(directory + "/" + name);
+    auto reference = ReadCase(fmt::format("{}/{}", directory, name));
     if (!reference.ok()) {
       fmt::print("FAILED {}: {}\n", name, std::string(reference.status().message()));
       ++failed;

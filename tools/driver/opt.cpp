@@ -105,16 +105,15 @@ absl::Status Execute(Options& options, const std::vector<std::string>& levels,
     if (!status.ok()) return status;
   }
   const passes::PassContext context{.target = target};
-  const absl::Status status =
-      passes::RunPipeline(**module, options.passes, context,
-                          {.verify_each = options.verify_each,
-                           .print_after_all = options.print_after_all,
-                           .print_after_change = options.print_after_change,
-                           .print_folded = options.dump_form == "folded",
-                           .dump_dir = options.dump_dir,
-                           .time_passes = options.time_passes,
-                           .bisect_limit = static_cast<int>(options.bisect_limit),
-                           .print = output.err});
+  absl::Status status = passes::RunPipeline(**module, options.passes, context,
+                                            {.verify_each = options.verify_each,
+                                             .print_after_all = options.print_after_all,
+                                             .print_after_change = options.print_after_change,
+                                             .print_folded = options.dump_form == "folded",
+                                             .dump_dir = options.dump_dir,
+                                             .time_passes = options.time_passes,
+                                             .bisect_limit = static_cast<int>(options.bisect_limit),
+                                             .print = output.err});
   if (!status.ok()) return status;
   std::string text;
   for (const std::string& level : levels) {

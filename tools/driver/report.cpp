@@ -55,7 +55,7 @@ absl::Status Execute(const Options& options, const Output& output) {
     if (!history.ok()) return history.status();
     histories.push_back(*std::move(history));
   }
-  const absl::Status written =
+  absl::Status written =
       WriteReport(histories, options.output_file, Names(histories, options.files));
   if (!written.ok()) return written;
   output.out(fmt::format("wrote {}\n", options.output_file));

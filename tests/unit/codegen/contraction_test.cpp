@@ -26,7 +26,7 @@ struct Case {
 
 // o = max(a b + bias, 0) and the sums of o's columns, M from 0 to 70.
 template <typename T>
-void Check(const Case& c, std::vector<int64_t> sizes) {
+void Check(const Case& c, const std::vector<int64_t>& sizes) {
   ir::DType dtype = sizeof(T) == 4 ? ir::DType::kF32 : ir::DType::kF64;
   const ir::Dim batch{ir::Symbol("B")};
   for (int64_t fixed : c.run_time_m ? std::vector<int64_t>{0} : sizes) {
@@ -71,7 +71,7 @@ void Check(const Case& c, std::vector<int64_t> sizes) {
     const loop::Scalar* relu = Max(y, y.Const(0)).scalar();
     p.epilogue = {{o, Index(i) * c.n + Index(j), relu, false}};
     p.column_sums = {{s, Index(j), relu, false}};
-    h.plan->steps.push_back(p);
+    h.plan->steps.emplace_back(p);
     auto run = h.Compile(options);
     std::mt19937 engine(1);
     std::uniform_real_distribution<T> uniform(-1, 1);
@@ -222,7 +222,7 @@ TEST(Contraction, RunTimeSum) {
     p.b = {b, Index(k) * n + Index(j), "direct"};
     p.k_unroll = unroll;
     p.epilogue = {{o, Index(i) * n + Index(j), h.arena->Acc(ir::DType::kF32, 0), false}};
-    h.plan->steps.push_back(p);
+    h.plan->steps.emplace_back(p);
     auto run = h.Compile();
     for (int64_t count = 0; count <= 20; ++count) {
       std::vector<float> as, bs;

@@ -33,7 +33,7 @@ struct HandMade {
     plan = kernel.plan.get();
     arena = kernel.kernel->arena.get();
     entry_plan = entry.entry.get();
-    entry_plan->steps.push_back(loop::KernelCall{&kernel, {}, {}});
+    entry_plan->steps.emplace_back(loop::KernelCall{&kernel, {}, {}});
   }
 
   int Buffer(const std::string& name, ir::DType dtype, ir::Shape shape, bool output) {
@@ -80,7 +80,7 @@ struct HandMade {
     nest.vector = i;
     const loop::Index at(i);
     nest.stores = {{o, at, (E(Load(x, at)) * factor).scalar(), false}};
-    plan->steps.push_back(nest);
+    plan->steps.emplace_back(nest);
   }
 
   const loop::Scalar* Load(int buffer, const loop::Index& form) {
@@ -88,7 +88,7 @@ struct HandMade {
   }
   loop::Expr E(const loop::Scalar* s) { return loop::Expr(*arena, s); }
 
-  runtime::Executable Compile(CodegenOptions options = {}) {
+  runtime::Executable Compile(const CodegenOptions& options = {}) {
     auto loaded = CompileAndLoad(module, options);
     if (!loaded.ok()) {
       ADD_FAILURE() << std::string(loaded.status().message()) << "\n" << loop::Print(*plan);

@@ -50,7 +50,7 @@ TEST(Nest, RowsWithRunTimeCount) {
     nest.loops = {i, j};
     nest.vector = j;
     nest.stores = {{o, flat, Max(y, y.Const(0)).scalar(), false}};
-    h.plan->steps.push_back(nest);
+    h.plan->steps.emplace_back(nest);
     auto run = h.Compile();
     for (int64_t b : {0, 1, 3, 65}) {
       auto xs = Random(static_cast<size_t>(b * n), 1), ws = Random(static_cast<size_t>(n), 2);
@@ -120,7 +120,7 @@ TEST(Nest, RowReductions) {
     nest.stores = {{o, Index(i) * n + Index(j),
                     ((h.E(h.Load(x, Index(i) * n + Index(j))) - max) / (sum + 1.0)).scalar(),
                     false}};
-    h.plan->steps.push_back(nest);
+    h.plan->steps.emplace_back(nest);
     auto run = h.Compile();
     for (int64_t b : {0, 1, 5}) {
       std::vector<double> xs;
@@ -153,7 +153,7 @@ TEST(Nest, GuardsKeepLoadsInside) {
     nest.loops = {i};
     nest.vector = i;
     nest.stores = {{o, Index(i), h.arena->Guard({&inside, 1}, h.Load(x, from)), false}};
-    h.plan->steps.push_back(nest);
+    h.plan->steps.emplace_back(nest);
     auto run = h.Compile();
     for (int64_t b = 0; b <= 70; ++b) {
       auto xs = Random(static_cast<size_t>(b), 5);
@@ -187,7 +187,7 @@ void TransposeCase(ir::DType dtype, int64_t rows, int64_t columns, bool scaled, 
   nest.cross = c;
   nest.mode = Nest::Mode::kTranspose;
   nest.stores = {{o, Index(b) * (rows * columns) + Index(c) * rows + Index(r), value, false}};
-  h.plan->steps.push_back(nest);
+  h.plan->steps.emplace_back(nest);
   auto run = h.Compile();
   for (int64_t batch : {0, 1, 2}) {
     std::vector<T> xs;
@@ -236,7 +236,7 @@ TEST(Nest, StridedAndReversed) {
     nest.vector = i;
     nest.stores = {{r, Index(i), h.Load(x, Index(n - 1) - Index(i)), false},
                    {s, Index(i) * 2, h.Load(x, Index(i) * 3), false}};
-    h.plan->steps.push_back(nest);
+    h.plan->steps.emplace_back(nest);
     auto run = h.Compile();
     auto xs = Random(static_cast<size_t>(3 * n), 7);
     Guarded<float> gx({3 * n}, xs), gr({n}, std::vector<float>(static_cast<size_t>(n), -7)),

@@ -71,7 +71,7 @@ void Pairs(const CodegenOptions& options, Op op, Want want, const char* name) {
   nest.loops = {i};
   nest.vector = i;
   nest.stores = {{o, Index(i), op(*h.arena, h.Load(x, Index(i)), h.Load(y, Index(i))), false}};
-  h.plan->steps.push_back(nest);
+  h.plan->steps.emplace_back(nest);
   auto run = h.Compile(options);
   Guarded<T> gx({n}, xs), gy({n}, ys);
   Guarded<Memory> go({n}, std::vector<Memory>(xs.size()));
@@ -136,13 +136,13 @@ void Floats() {
         [](loop::Arena& a, const Scalar* x, const Scalar*) {
           return a.Binary(ScalarKind::kMax, x, a.Float(kType<T>, 0));
         },
-        [](T x, T) { return x != x ? x : std::max(x, T(0)); }, "relu");
+        [](T x, T) { return std::isnan(x) ? x : std::max(x, T(0)); }, "relu");
     Pairs<T, T>(
         options,
         [](loop::Arena& a, const Scalar* x, const Scalar*) {
           return a.Binary(ScalarKind::kMin, a.Float(kType<T>, 1), x);
         },
-        [](T x, T) { return x != x ? x : std::min(x, T(1)); }, "min1");
+        [](T x, T) { return std::isnan(x) ? x : std::min(x, T(1)); }, "min1");
     Pairs<T, int32_t>(
         options,
         [](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Cast(DType::kI32, x); },
@@ -193,7 +193,7 @@ void Integers() {
           [&](loop::Arena& a, const Scalar* x, const Scalar* y) { return a.Binary(kind, x, y); },
           [&](T x, T y) {
             using U = std::make_unsigned_t<T>;
-            constexpr U bits = sizeof(T) * 8 - 1;
+            constexpr U kBits = sizeof(T) * 8 - 1;
             switch (kind) {  // written here, since folding takes shifts of 64-bit numbers
               case ScalarKind::kAdd: return T(U(x) + U(y));
               case ScalarKind::kSub: return T(U(x) - U(y));
@@ -204,8 +204,8 @@ void Integers() {
               case ScalarKind::kAnd: return T(x & y);
               case ScalarKind::kOr: return T(x | y);
               case ScalarKind::kXor: return T(x ^ y);
-              case ScalarKind::kShl: return T(U(x) << (U(y) & bits));
-              default: return T(U(x) >> (U(y) & bits));
+              case ScalarKind::kShl: return T(U(x) << (U(y) & kBits));
+              default: return T(U(x) >> (U(y) & kBits));
             }
           },
           name);

@@ -27,7 +27,8 @@ class InputsTest : public testing::Test {
     f_.AddArgument("on", {ir::DType::kI1, {3}});
   }
   template <typename T>
-  std::string Save(const std::string& name, std::vector<int64_t> shape, std::vector<T> values) {
+  std::string Save(const std::string& name, std::vector<int64_t> shape,
+                   const std::vector<T>& values) {
     const std::string path = testing::TempDir() + "/inputs_test_" + name + ".npy";
     const auto tensor = Tensor::FromVector(std::move(shape), values);
     EXPECT_TRUE(tensor.ok() && runtime::WriteNpy(path, *tensor).ok());
@@ -98,7 +99,7 @@ TEST_F(InputsTest, MistakesNameTheFileAndTheArgument) {
 }
 
 template <typename T>
-Tensor Make(std::vector<T> values) {
+Tensor Make(const std::vector<T>& values) {
   return *Tensor::FromVector({static_cast<int64_t>(values.size())}, values);
 }
 

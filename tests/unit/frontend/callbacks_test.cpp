@@ -54,7 +54,7 @@ TEST(Callbacks, AreCalledInOrderWithWhatHappened) {
     explicit Log(std::vector<std::string>& to) : lines(to) {}
     std::string_view name() const override { return "log"; }
     absl::Status OnTrainBegin(TrainingControl&, bool resumed) override {
-      lines.push_back(resumed ? "resumed" : "begin");
+      lines.emplace_back(resumed ? "resumed" : "begin");
       return absl::OkStatus();
     }
     absl::Status OnBatchEnd(const BatchLog& b, TrainingControl&) override {

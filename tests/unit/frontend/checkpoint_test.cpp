@@ -36,7 +36,7 @@ class CheckpointTest : public ::testing::Test {
     options.validation = &validation_;
     options.callbacks = {ReduceLROnPlateau({.factor = 0.5, .patience = 1, .min_delta = 0.02}),
                          EarlyStopping({.patience = 4, .min_delta = 0.01}),
-                         Checkpoint(Path(), checkpoint)};
+                         Checkpoint(Path(), std::move(checkpoint))};
     return options;
   }
   // What must be the same: everything but the clock.
@@ -143,6 +143,7 @@ TEST_F(CheckpointTest, AFinishedTrainingResumesToItsEnd) {
   ASSERT_TRUE(rest.ok()) << rest.status();
   EXPECT_EQ(rest->epochs.size(), whole->epochs.size());
   EXPECT_EQ(rest->stopped, whole->stopped);
+  EXPECT_EQ(StateBits(t), bits);
 }
 
 TEST_F(CheckpointTest, HoldsWeightsUnderTheirNames) {
@@ -150,7 +151,6 @@ TEST_F(CheckpointTest, HoldsWeightsUnderTheirNames) {
   options.callbacks = {Checkpoint(Path())};
   Trainer& t = FreshSumsTrainer();
   ASSERT_TRUE(t.Fit(train_, options).ok());
-  const std::string bits = StateBits(t);
   const auto kernel = t.Parameter("hidden.kernel")->Clone().value();
   const auto file = runtime::Safetensors::Read(Path());
   ASSERT_TRUE(file.ok()) << file.status();

@@ -130,13 +130,13 @@ TEST(Dataset, Take) {
 }
 
 TEST(Dataset, Errors) {
-  const auto message = [](std::vector<std::pair<std::string, std::vector<int64_t>>> inputs,
-                          std::vector<std::pair<std::string, std::vector<int64_t>>> targets) {
+  using Shapes = std::vector<std::pair<std::string, std::vector<int64_t>>>;
+  const auto message = [](const Shapes& inputs, const Shapes& targets) {
     std::vector<NamedTensor> parts[2];
-    for (auto& [name, shape] : inputs) {
+    for (const auto& [name, shape] : inputs) {
       parts[0].push_back({name, Tensor::Zeros(runtime::DType::kF32, shape).value()});
     }
-    for (auto& [name, shape] : targets) {
+    for (const auto& [name, shape] : targets) {
       parts[1].push_back({name, Tensor::Zeros(runtime::DType::kF32, shape).value()});
     }
     return std::string(

@@ -144,7 +144,8 @@ TEST(SplitByRows, ChecksTheRows) {
 TEST(SplitFromNpy, ReadsAndNamesFiles) {
   const std::string train = testing::TempDir() + "/data_split_train.npy";
   const std::string test = testing::TempDir() + "/data_split_test.npy";
-  const auto write = [](const std::string& path, auto values, std::vector<int64_t> shape) {
+  const auto write = [](const std::string& path, const auto& values,
+                        const std::vector<int64_t>& shape) {
     ASSERT_TRUE(runtime::WriteNpy(path, runtime::Tensor::FromVector(shape, values).value()).ok());
   };
   write(train, std::vector<int64_t>{3, 0}, {2});

@@ -75,7 +75,7 @@ TEST(History, UnknownFieldsAreSkipped) {
 }
 
 TEST(History, RefusesWhatIsWrongByField) {
-  const auto message = [](std::string fields) {
+  const auto message = [](const std::string& fields) {
     std::string text = R"({"schema": "gradus-history", "version": 1)";
     if (!fields.empty()) text += ", " + fields;
     return std::string(History::ParseJson(text + "}", "h.json").status().message());

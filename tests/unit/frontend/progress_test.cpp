@@ -14,7 +14,7 @@ using testing::HasSubstr;
 std::string Written(const std::function<void(std::FILE*)>& use) {
   std::FILE* file = std::tmpfile();
   use(file);
-  std::rewind(file);
+  EXPECT_EQ(std::fseek(file, 0, SEEK_SET), 0);
   std::string text(4096, '\0');
   text.resize(std::fread(text.data(), 1, text.size(), file));
   std::fclose(file);

@@ -45,7 +45,7 @@ struct Compiled {
            const std::string& pipeline = "default")
       : columns(gates * kUnits),
         bias_rows(gates == 3 && options.reset_after ? 2 : 1),
-        masked_(masked) {
+        has_lengths(masked) {
     Graph g("layer", DType::kF64);
     const Tensor x = g.Input("x", {kBatch, kTime, kFeatures});
     RecurrentInputs inputs;
@@ -70,7 +70,7 @@ struct Compiled {
                            const std::vector<int64_t>& lengths = {}) const {
     std::vector<runtime::Tensor> in;
     in.push_back(Array({batch, steps, kFeatures}, x));
-    if (masked_) {
+    if (has_lengths) {
       in.push_back(runtime::Tensor::FromVector<int64_t>({batch}, lengths).value());
     }
     in.push_back(Array({kFeatures, columns}, Waves(kFeatures * columns, 0.3)));
@@ -85,7 +85,7 @@ struct Compiled {
   }
 
   int64_t columns, bias_rows;
-  bool masked_;
+  bool has_lengths;
   std::optional<runtime::Executable> executable;
 };
 

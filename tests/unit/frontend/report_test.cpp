@@ -42,7 +42,7 @@ Range Between(double low, double high) {
 
 size_t Count(std::string_view text, std::string_view what) {
   size_t n = 0;
-  for (size_t at = text.find(what); at != text.npos; at = text.find(what, at + 1)) ++n;
+  for (size_t at = text.find(what); at != std::string_view::npos; at = text.find(what, at + 1)) ++n;
   return n;
 }
 

@@ -35,7 +35,9 @@ struct OneKernel {
     ++(kind == Kind::kInput ? kernel->num_inputs : kernel->num_outputs);
     return static_cast<int>(kernel->buffers.size()) - 1;
   }
-  const Variable* Var(const char* name, Extent extent) { return arena->NewVariable(name, extent); }
+  const Variable* Var(const char* name, Extent extent) {
+    return arena->NewVariable(name, std::move(extent));
+  }
   const Scalar* Load(int buffer, std::vector<Index> at) {
     return arena->Load(buffer, ir::DType::kF32, at);
   }
