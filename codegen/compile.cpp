@@ -38,6 +38,8 @@ absl::StatusOr<std::string> Compile(const ir::Module& module, const CodegenOptio
     if (!emitted.ok()) return emitted;
     absl::Status verified = Verify(llvm_module);
     if (!verified.ok()) return verified;
+    // Text shows the code as users run it.
+    if (output == Output::kObject && ChecksAddresses()) CheckAddresses(llvm_module);
     double generated = Milliseconds();
     if (output == Output::kLlvm) {
       llvm::raw_string_ostream out(result);

@@ -25,6 +25,11 @@ absl::StatusOr<std::string> Assemble(llvm::Module& module, llvm::TargetMachine& 
 // An internal error if the code is not valid LLVM IR. (No IR pass runs; verify.cpp says why.)
 absl::Status Verify(llvm::Module& module);
 
+// Whether this program is under AddressSanitizer, and the checks that its generated code then
+// makes.
+bool ChecksAddresses();
+void CheckAddresses(llvm::Module& module);
+
 // Runs `body`; what LLVM reports as a fatal error inside becomes its status. One thread at a time.
 absl::Status CatchFatalErrors(const std::function<absl::Status()>& body);
 

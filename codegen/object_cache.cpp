@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include <gradus_source_hash.h>
+#include "codegen/object.h"
 #include "codegen/plan_text.h"
 #include "fmt/format.h"
 #include "ir/loop/entry_plan.h"
@@ -58,6 +59,7 @@ std::string CacheKey(const ir::Module& module, const CodegenOptions& options) {
     hash.update(llvm::StringRef(text.data(), text.size()));
   };
   add(fmt::format("gradus {} llvm {}", GRADUS_SOURCE_HASH, LLVM_VERSION_STRING));
+  add(ChecksAddresses() ? "addresses are checked" : "");
   const ir::Target& t = options.target;
   add(options.prefix);
   add(t.triple);
