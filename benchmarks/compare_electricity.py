@@ -126,6 +126,8 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--models", default=",".join(TRAINING))
     arguments = parser.parse_args()
+    for limit in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # PyTorch's products at full width
+        os.environ.pop(limit, None)
     try:
         import numpy as np
         import torch
