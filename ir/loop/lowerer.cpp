@@ -128,15 +128,26 @@ const Variable* Lowerer::ReductionVariable(const ir::Node& node, int axis, const
 
 namespace {
 
-// Orders stores: after those whose buffers they load; otherwise the last comes first.
+// Orders stores: after those whose buffers they load; what need not wait until all of a buffer is
+// complete comes before what has to, so that stores that share a sum can share its loops. Otherwise
+// the last comes first.
 std::vector<Store> Ordered(const Kernel& kernel, std::vector<Store> stores) {
   const size_t n = stores.size();
   std::vector<std::vector<size_t>> after(n);  // after[a]: those that load what a stores
   std::vector<int> waiting(n, 0);
+  std::vector<int> rounds(n, 0);  // how many buffers, one after the other, are complete before
   for (size_t b = 0; b < n; ++b) {
-    const absl::flat_hash_set<int> loaded = OutputsLoaded(kernel, stores[b].value);
+    std::vector<bool> loaded(b, false);
+    ForEachReached(stores[b].value, [&](const Scalar* s) {
+      for (size_t a = 0; a < b && s->reads_buffer(); ++a) {
+        if (s->buffer != stores[a].buffer) continue;
+        loaded[a] = true;
+        const bool same_place = s->kind == ScalarKind::kLoad && s->indices == stores[a].indices;
+        rounds[b] = std::max(rounds[b], rounds[a] + (same_place ? 0 : 1));
+      }
+    });
     for (size_t a = 0; a < b; ++a) {
-      if (!loaded.contains(stores[a].buffer)) continue;
+      if (!loaded[a]) continue;
       after[a].push_back(b);
       ++waiting[b];
     }
@@ -145,8 +156,9 @@ std::vector<Store> Ordered(const Kernel& kernel, std::vector<Store> stores) {
   std::vector<bool> done(n, false);
   while (ordered.size() < n) {
     size_t next = n;
-    for (size_t i = n; i-- > 0 && next == n;) {
-      if (!done[i] && waiting[i] == 0) next = i;
+    for (size_t i = n; i-- > 0;) {
+      if (done[i] || waiting[i] != 0) continue;
+      if (next == n || rounds[i] < rounds[next]) next = i;
     }
     IR_CHECK_MSG(next < n, kernel.name);
     done[next] = true;
