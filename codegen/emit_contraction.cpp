@@ -52,9 +52,35 @@ class ContractionEmitter {
     }
   }
 
+  // Loops over the K loops outside of those in blocks. Each runs at least once, for a sum over
+  // nothing is stored, too: then blocks are empty.
+  void KBlocks(size_t level = 0) {
+    if (level == 0) {
+      first_ = last_ = b_.getTrue();
+      empty_ = b_.getFalse();
+    }
+    if (level == static_cast<size_t>(c_.k_level)) return Blocks();
+    llvm::Value* count = frame_.Extent(c_.k[level]->extent());
+    llvm::Value* none = b_.CreateICmpEQ(count, Number(0));
+    llvm::Value* end = b_.CreateSelect(none, Number(1), count);
+    frame_.Loop(Number(0), end, 1, false, {}, nullptr,
+                [&](llvm::Value* iv, const Values&) -> Values {
+                  llvm::Value *first = first_, *last = last_, *empty = empty_;
+                  frame_.Bind(c_.k[level], iv);
+                  first_ = b_.CreateAnd(first, b_.CreateICmpEQ(iv, Number(0)));
+                  last_ = b_.CreateAnd(last, b_.CreateICmpEQ(b_.CreateAdd(iv, Number(1)), end));
+                  empty_ = b_.CreateOr(empty, none);
+                  KBlocks(level + 1);
+                  first_ = first;
+                  last_ = last;
+                  empty_ = empty;
+                  return {};
+                });
+  }
+
   // K in blocks of equal length but the last; between blocks the sums are in memory.
-  void KBlocks() {
-    const loop::Extent& extent = c_.k[0]->extent();
+  void Blocks() {
+    const loop::Extent& extent = c_.k[static_cast<size_t>(c_.k_level)]->extent();
     llvm::Value* k = frame_.Extent(extent);
     llvm::Value* length;
     if (extent.is_number()) {
@@ -75,11 +101,16 @@ class ContractionEmitter {
                   k_begin_ = b_.CreateMul(block, length);
                   llvm::Value* rest = b_.CreateSub(k, k_begin_);
                   k_count_ = b_.CreateSelect(b_.CreateICmpSLT(rest, length), rest, length);
-                  first_ = b_.CreateICmpEQ(block, Number(0));
-                  last_ = b_.CreateICmpEQ(b_.CreateAdd(block, Number(1)), counter_end);
+                  k_count_ = b_.CreateSelect(empty_, Number(0), k_count_);
+                  llvm::Value *first = first_, *last = last_;
+                  first_ = b_.CreateAnd(first, b_.CreateICmpEQ(block, Number(0)));
+                  last_ = b_.CreateAnd(
+                      last, b_.CreateICmpEQ(b_.CreateAdd(block, Number(1)), counter_end));
                   block_length_ = length;
                   if (c_.b_panel_buffer >= 0) CopyPanels();
                   Tiles();
+                  first_ = first;
+                  last_ = last;
                   return {};
                 });
   }
@@ -87,28 +118,45 @@ class ContractionEmitter {
   // This block of B, a panel [k][columns] for each tile of columns; columns past the end are 0.
   void CopyPanels() {
     Columns([&](llvm::Value* n_base, llvm::Value* tile, int vectors, int tail) {
-      frame_.Loop(
-          Number(0), k_count_, 1, true, {}, nullptr, [&](llvm::Value* iv, const Values&) -> Values {
-            frame_.Bind(c_.n, n_base);
-            frame_.Bind(c_.k[0], b_.CreateAdd(k_begin_, iv));
-            llvm::Value* source =
-                frame_.Address(frame_.pointer(c_.b.buffer), t_.element, c_.b.offset);
-            llvm::Value* target =
-                b_.CreateGEP(t_.element, PanelAddress(tile), b_.CreateMul(iv, Number(t_.columns)));
-            for (int v = 0; v < vectors; ++v) {
-              llvm::Value* x =
-                  t_.LoadVector(b_, b_.CreateGEP(t_.element, source, Number(int64_t{v} * t_.lanes)),
-                                v + 1 == vectors ? tail : 0);
-              b_.CreateAlignedStore(
-                  x, b_.CreateGEP(t_.element, target, Number(int64_t{v} * t_.lanes)), t_.Align());
-            }
-            return {};
-          });
+      frame_.Loop(Number(0), k_count_, 1, true, {}, nullptr,
+                  [&](llvm::Value* iv, const Values&) -> Values {
+                    frame_.Bind(c_.n, n_base);
+                    frame_.Bind(t_.tile_k.front(), b_.CreateAdd(k_begin_, iv));
+                    llvm::Value* row = b_.CreateMul(iv, Number(t_.inner_terms));
+                    CopyRows(1, row, PanelAddress(tile), vectors, tail);
+                    return {};
+                  });
     });
   }
 
+  // The rows of a panel from K loop `level` of a tile on.
+  void CopyRows(size_t level, llvm::Value* row, llvm::Value* panel, int vectors, int tail) {
+    if (level < t_.tile_k.size()) {
+      const Variable* k = t_.tile_k[level];
+      int64_t rows = 1;
+      for (const Variable* inside : t_.tile_k.subspan(level + 1)) rows *= inside->extent().number();
+      frame_.Loop(Number(0), frame_.Extent(k->extent()), 1, true, {}, nullptr,
+                  [&](llvm::Value* iv, const Values&) -> Values {
+                    frame_.Bind(k, iv);
+                    CopyRows(level + 1, b_.CreateAdd(row, b_.CreateMul(iv, Number(rows))), panel,
+                             vectors, tail);
+                    return {};
+                  });
+      return;
+    }
+    llvm::Value* source = frame_.Address(frame_.pointer(c_.b.buffer), t_.element, c_.b.offset);
+    llvm::Value* target = b_.CreateGEP(t_.element, panel, b_.CreateMul(row, Number(t_.columns)));
+    for (int v = 0; v < vectors; ++v) {
+      llvm::Value* at = Number(int64_t{v} * t_.lanes);
+      llvm::Value* x =
+          t_.LoadVector(b_, b_.CreateGEP(t_.element, source, at), v + 1 == vectors ? tail : 0);
+      b_.CreateAlignedStore(x, b_.CreateGEP(t_.element, target, at), t_.Align());
+    }
+  }
+
   llvm::Value* PanelAddress(llvm::Value* tile) {
-    llvm::Value* offset = b_.CreateMul(tile, b_.CreateMul(block_length_, Number(t_.columns)));
+    llvm::Value* offset =
+        b_.CreateMul(tile, b_.CreateMul(block_length_, Number(t_.columns * t_.inner_terms)));
     return b_.CreateGEP(t_.element, frame_.pointer(c_.b_panel_buffer), offset);
   }
 
@@ -220,7 +268,9 @@ class ContractionEmitter {
     };
     bind(t_.row, row);
     bind(c_.n, column);
-    for (const Variable* k : c_.k) bind(k, t_.blocked ? k_begin_ : Number(0));
+    for (const Variable* k : t_.tile_k) {
+      bind(k, t_.blocked && k == t_.tile_k.front() ? k_begin_ : Number(0));
+    }
     Values args{frame_.Address(frame_.pointer(c_.a.buffer), t_.element, c_.a.offset),
                 c_.b_panel_buffer >= 0
                     ? PanelAddress(tile)
@@ -260,8 +310,10 @@ class ContractionEmitter {
   ModuleEmitter& e_;
   llvm::IRBuilder<>& b_;
   std::vector<std::pair<TileSize, llvm::Function*>> tiles_;
-  llvm::Value *k_begin_ = nullptr, *k_count_ = nullptr, *first_ = nullptr, *last_ = nullptr,
-              *block_length_ = nullptr;
+  // Of the block: where it begins, its steps and those of a full one; whether its sums begin at 0
+  // and end in the epilogue; whether a K loop around it runs over nothing.
+  llvm::Value *k_begin_ = nullptr, *k_count_ = nullptr, *block_length_ = nullptr;
+  llvm::Value *first_ = nullptr, *last_ = nullptr, *empty_ = nullptr;
 };
 
 }  // namespace

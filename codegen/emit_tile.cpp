@@ -17,10 +17,10 @@ using loop::Variable;
 namespace {
 
 // The part of a form that depends on the variables given.
-Index Part(const Index& form, const std::vector<const Variable*>& variables) {
+Index Part(const Index& form, std::span<const Variable* const> variables) {
   Index part;
   for (const Term& t : form.terms()) {
-    if (std::find(variables.begin(), variables.end(), t.variable) == variables.end()) continue;
+    if (std::ranges::find(variables, t.variable) == variables.end()) continue;
     loop::Extent coefficient(t.coefficient);
     coefficient.symbols = t.symbols;
     part = part + Index(t.variable).Times(coefficient);
@@ -90,9 +90,17 @@ struct Tile {
 
   // The sums of this tile over K, added to `sums`.
   Values KLoops(size_t level, const Values& sums) {
-    const Variable* k = c.k[level];
-    if (level + 1 < c.k.size()) {
-      return frame.LoopOver(k, sums, [&](const Values& s) { return KLoops(level + 1, s); });
+    const Variable* k = tiling.tile_k[level];
+    const bool in_block = tiling.blocked && level == 0;
+    if (level + 1 < tiling.tile_k.size()) {
+      if (!in_block) {
+        return frame.LoopOver(k, sums, [&](const Values& s) { return KLoops(level + 1, s); });
+      }
+      return frame.Loop(tiling.Number(0), k_count, 1, true, sums, nullptr,
+                        [&](llvm::Value* iv, const Values& s) {
+                          frame.Bind(k, iv);
+                          return KLoops(level + 1, s);
+                        });
     }
     int64_t unroll = std::max(c.k_unroll, 1);
     auto steps = [&](llvm::Value* iv, int64_t offset, int64_t count, Values s) {
@@ -111,7 +119,7 @@ struct Tile {
           [&](llvm::Value* iv, const Values& inner) { return steps(iv, 0, step, inner); });
     };
     const loop::Extent& extent = k->extent();
-    if (extent.is_number() && !tiling.blocked) {
+    if (extent.is_number() && !in_block) {
       int64_t n = extent.number(), main = n - n % unroll;
       Values s = sums;
       if (main > unroll) {
@@ -121,7 +129,7 @@ struct Tile {
       }
       return steps(nullptr, main, n - main, s);
     }
-    llvm::Value* n = tiling.blocked ? k_count : frame.Extent(extent);
+    llvm::Value* n = in_block ? k_count : frame.Extent(extent);
     if (unroll == 1) return loop(tiling.Number(0), n, 1, true, sums);
     llvm::Value* main = b.CreateSub(n, b.CreateURem(n, tiling.Number(unroll)));
     Values s = loop(tiling.Number(0), main, unroll, true, sums);
@@ -130,12 +138,18 @@ struct Tile {
 
   // One step of K: the row of B in vectors, the column of A in broadcasts.
   Values Step(Values sums) {
-    llvm::Value* a_address = frame.Address(a, tiling.element, Part(c.a.offset, c.k));
+    llvm::Value* a_address = frame.Address(a, tiling.element, Part(c.a.offset, tiling.tile_k));
     llvm::Value* b_address;
     if (c.b_panel_buffer >= 0) {
-      b_address = frame.Address(b_side, tiling.element, Index(c.k[0]) * tiling.columns);
+      Index row;
+      int64_t stride = tiling.columns * tiling.inner_terms;
+      for (const Variable* k : tiling.tile_k) {
+        if (k != tiling.tile_k.front()) stride /= k->extent().number();
+        row = row + Index(k) * stride;
+      }
+      b_address = frame.Address(b_side, tiling.element, row);
     } else {
-      b_address = frame.Address(b_side, tiling.element, Part(c.b.offset, c.k));
+      b_address = frame.Address(b_side, tiling.element, Part(c.b.offset, tiling.tile_k));
     }
     auto at = [&](llvm::Value* base, int64_t offset) {
       return offset == 0 ? base : b.CreateGEP(tiling.element, base, tiling.Number(offset));

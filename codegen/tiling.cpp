@@ -24,8 +24,12 @@ Tiling::Tiling(ModuleEmitter& emitter, const Contraction& contraction,
       columns(static_cast<int64_t>(c.tile_vectors) * lanes),
       row_stride(c.a.offset.coefficient(c.m.back())),
       row(c.m.back()),
-      blocked(c.k_block > 0 && c.k.size() == 1),
+      blocked(c.k_block > 0),
+      tile_k(std::span(c.k).subspan(blocked ? static_cast<size_t>(c.k_level) : 0)),
       fetches_ahead(FetchesAhead()) {
+  for (const Variable* v : tile_k.subspan(1)) {
+    if (blocked) inner_terms *= v->extent().number();
+  }
   FindUsed();
 }
 

@@ -89,6 +89,9 @@ class PlanPrinter {
                         c.order == Contraction::Order::kColumnsOuter ? "columns" : "rows");
     if (c.k_block > 0) {
       out_ += fmt::format(", k_block={}", c.k_block);
+      if (c.k.size() > 1) {
+        out_ += fmt::format(" of {}", c.k[static_cast<size_t>(c.k_level)]->name());
+      }
       if (c.partial_buffer >= 0) {
         out_ +=
             fmt::format(" in %{}[{}]", plan_.buffers[static_cast<size_t>(c.partial_buffer)].name,

@@ -78,10 +78,12 @@ struct Contraction {
   bool rows_balanced = true;  // row tiles of size b or b + 1 rather than a short last one
   enum class Order : uint8_t { kColumnsOuter, kRowsOuter };
   Order order = Order::kColumnsOuter;
-  // > 0: the (only) K loop runs in blocks of about this size (balanced); between blocks the raw
-  // sums live at partial_buffer[partial_offset(batch, m, n)] (the output itself where that is one
-  // f32 store of acc, else scratch).
+  // > 0: the K loop number k_level runs in blocks of about this many steps (balanced). K loops
+  // outside it run around the blocks, those inside, whose extents are numbers, within each. Between
+  // blocks the raw sums live at partial_buffer[partial_offset(batch, m, n)] (the output itself where
+  // that is one f32 store of acc, else scratch).
   int64_t k_block = 0;
+  int k_level = 0;
   int partial_buffer = -1;
   Index partial_offset;
   // >= 0: a scratch buffer into which each K block of B is copied as panels of tile columns before

@@ -121,6 +121,10 @@ const Variable* RowVariable(const Draft& draft) {
   return row;
 }
 
+// A result this large comes from memory for its update, and goes back: fetched before the sum
+// (17408x256 of sums over 16, Adam, on Zen 5: 3.3 ms instead of 5.4).
+constexpr int64_t kStreamedOutput = int64_t{8} << 20;
+
 std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std::string& why_not) {
   for (Variables* list : {&draft.batch, &draft.m, &draft.k}) {
     for (size_t i = list->size(); i-- > 0;) {
@@ -187,6 +191,8 @@ std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std
   c.k_unroll = tile.k_unroll;
   c.rule = tile.rule;
   c.rows_balanced = true;
+  c.prefetch_c =
+      tile.order == loop::Contraction::Order::kRowsOuter && query.output_bytes > kStreamedOutput;
   c.epilogue_in_registers = ScalarOps(c.epilogue) <= 8 || tile.rows * tile.vectors <= 16;
   return c;
 }

@@ -4,8 +4,10 @@
 
 #include "fmt/format.h"
 #include "ir/loop/walk.h"
+#include "passes/scheduling/k_blocks.h"
 #include "passes/scheduling/nests.h"
 #include "passes/scheduling/packing.h"
+#include "passes/scheduling/ranges.h"
 #include "passes/scheduling/residues.h"
 #include "passes/scheduling/role_swap.h"
 
@@ -33,6 +35,9 @@ const Variable* UnitStride(const Block& block) {
   }
   return nullptr;
 }
+
+// Ranges of an axis that are worth loops of their own: a vector of the widest target.
+constexpr int64_t kShortestRange = 16;
 
 class KernelScheduler {
  public:
@@ -182,6 +187,7 @@ class KernelScheduler {
     if (!IsDirect(draft.a, draft.dtype, draft.k)) PackA(planner_, draft);
     std::optional<loop::Contraction> contraction = Finish(planner_, std::move(draft), why_not);
     if (!contraction) return false;
+    BlockLongSum(planner_, *contraction);
     planner_.plan.steps.emplace_back(*std::move(contraction));
     return true;
   }
@@ -197,7 +203,16 @@ std::unique_ptr<loop::Plan> ScheduleKernel(const loop::Kernel& kernel, const ir:
   plan->kernel = kernel.name;
   plan->buffers = kernel.buffers;
   KernelScheduler scheduler(*kernel.arena, *plan, target);
-  for (Block& block : FormBlocks(kernel)) scheduler.Schedule(std::move(block));
+  std::vector<Block> blocks;
+  bool split = false;
+  for (Block& block : FormBlocks(kernel)) {
+    std::optional<std::vector<Block>> ranges = SplitRanges(*kernel.arena, block, kShortestRange);
+    split |= ranges.has_value();
+    if (!ranges) ranges.emplace().push_back(std::move(block));
+    for (Block& range : *ranges) blocks.push_back(std::move(range));
+  }
+  if (split) JoinEqualLoops(*kernel.arena, plan->buffers, blocks);
+  for (Block& block : blocks) scheduler.Schedule(std::move(block));
   return plan;
 }
 
