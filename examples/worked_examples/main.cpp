@@ -54,7 +54,7 @@ std::vector<Tensor> Inputs(Graph& g, const std::vector<Argument>& arguments) {
 // [units] values, one a time step, as [steps, units].
 Tensor Stack(const std::vector<Tensor>& rows) {
   std::vector<ir::Operand> parts;
-  for (const Tensor& row : rows) parts.push_back(expand_dims(row, 0));
+  for (const Tensor& row : rows) parts.emplace_back(expand_dims(row, 0));
   return concat(parts, 0);
 }
 
