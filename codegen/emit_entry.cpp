@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -31,46 +32,59 @@ class InfoEmitter {
     // gradus_factor, gradus_term, gradus_dim, gradus_tensor_info, gradus_entry_info: natural
     // alignment, as in C.
     factor_ = llvm::StructType::get(c, {i64_, i64_, i32_, llvm::ArrayType::get(i32_, 3)});
-    term_ = llvm::StructType::get(c, {i64_, i32_, llvm::ArrayType::get(factor_, 2)});
+    term_ = llvm::StructType::get(c, {i64_, i32_, llvm::ArrayType::get(factor_, 2), i32_});
     dim_ = llvm::StructType::get(c, {i64_, i32_});
     tensor_ = llvm::StructType::get(c, {p, i32_, i32_, p, i32_});
-    entry_ = llvm::StructType::get(c, {i32_, p, i32_, i32_, i32_, i32_, p, p, p, p});
+    entry_ = llvm::StructType::get(c, {i32_, p, i32_, i32_, i32_, i32_, p, p, p, p, i32_, p});
   }
 
   absl::Status Emit(const ir::Function& f) {
     const EntryPlan& plan = *f.entry;
-    std::vector<llvm::Constant*> arguments, results, names, terms;
+    std::vector<llvm::Constant*> arguments, results, names, terms, live;
     for (int i = 0; i < f.num_args(); ++i) {
       arguments.push_back(Tensor(f.arg(i).node()->name(), f.arg(i).type(), -1));
     }
     for (const ir::Result& r : f.results())
       results.push_back(Tensor(r.name, r.value.type(), r.alias));
     for (ir::Symbol s : plan.symbols) names.push_back(String(s.name()));
-    for (const loop::SizeTerm& t : plan.workspace) {
-      if (t.factors.size() > 2)
-        return absl::UnimplementedError("entry info: a size of more than two factors");
-      std::vector<llvm::Constant*> factors;
-      for (const loop::Extent& x : t.factors) {
-        if (x.symbols.size() > 3)
-          return absl::UnimplementedError("entry info: a factor of more than three symbols");
-        factors.push_back(Factor(x));
-      }
-      factors.resize(2, llvm::Constant::getNullValue(factor_));
-      terms.push_back(llvm::ConstantStruct::get(
-          term_, {I64(t.coefficient), I32(static_cast<int64_t>(t.factors.size())),
-                  llvm::ConstantArray::get(llvm::ArrayType::get(factor_, 2), factors)}));
+    for (const auto& [size, list] :
+         {std::pair(&plan.workspace, &terms), std::pair(&plan.live, &live)}) {
+      if (absl::Status s = Append(*size, *list); !s.ok()) return s;
     }
     auto size = [](const auto& v) { return static_cast<int64_t>(v.size()); };
     llvm::Constant* info = llvm::ConstantStruct::get(
-        entry_, {I32(GRADUS_ABI_VERSION), String(f.name()), I32(size(arguments)),
-                 I32(size(results)), I32(size(names)), I32(size(terms)), Array(tensor_, arguments),
-                 Array(tensor_, results), Array(e_.pointer(), names), Array(term_, terms)});
+        entry_,
+        {I32(GRADUS_ABI_VERSION), String(f.name()), I32(size(arguments)), I32(size(results)),
+         I32(size(names)), I32(size(terms)), Array(tensor_, arguments), Array(tensor_, results),
+         Array(e_.pointer(), names), Array(term_, terms), I32(size(live)), Array(term_, live)});
     new llvm::GlobalVariable(e_.module(), entry_, true, llvm::GlobalValue::ExternalLinkage, info,
                              symbol_ + "_info");
     return absl::OkStatus();
   }
 
  private:
+  // The terms of `size`, sum by sum.
+  absl::Status Append(const loop::Maximum& size, std::vector<llvm::Constant*>& terms) {
+    for (size_t sum = 0; sum < size.sums().size(); ++sum) {
+      for (const loop::SizeTerm& t : size.sums()[sum]) {
+        if (t.factors.size() > 2)
+          return absl::UnimplementedError("entry info: a size of more than two factors");
+        std::vector<llvm::Constant*> factors;
+        for (const loop::Extent& x : t.factors) {
+          if (x.symbols.size() > 3)
+            return absl::UnimplementedError("entry info: a factor of more than three symbols");
+          factors.push_back(Factor(x));
+        }
+        factors.resize(2, llvm::Constant::getNullValue(factor_));
+        terms.push_back(llvm::ConstantStruct::get(
+            term_, {I64(t.coefficient), I32(static_cast<int64_t>(t.factors.size())),
+                    llvm::ConstantArray::get(llvm::ArrayType::get(factor_, 2), factors),
+                    I32(static_cast<int64_t>(sum))}));
+      }
+    }
+    return absl::OkStatus();
+  }
+
   llvm::Constant* I32(int64_t n) { return llvm::ConstantInt::getSigned(i32_, n); }
   llvm::Constant* I64(int64_t n) { return llvm::ConstantInt::getSigned(i64_, n); }
 
@@ -265,7 +279,16 @@ class EntryEmitter {
     return sum == nullptr ? llvm::ConstantInt::get(e_.i64(), 0) : sum;
   }
 
-  llvm::Value* InWorkspace(const loop::Polynomial& offset) {
+  llvm::Value* Value(const loop::Maximum& m) {
+    llvm::Value* largest = Value(m.sums().empty() ? loop::Polynomial() : m.sums()[0]);
+    for (size_t i = 1; i < m.sums().size(); ++i) {
+      largest = frame_.builder().CreateBinaryIntrinsic(llvm::Intrinsic::smax, largest,
+                                                       Value(m.sums()[i]));
+    }
+    return largest;
+  }
+
+  llvm::Value* InWorkspace(const loop::Maximum& offset) {
     auto& b = frame_.builder();
     return b.CreateGEP(b.getInt8Ty(), frame_.function()->getArg(3), Value(offset));
   }
@@ -324,7 +347,7 @@ class EntryEmitter {
   void Call(const loop::KernelCall& call) {
     Values args;
     for (int place : call.places) args.push_back(Place(place));
-    for (const loop::Polynomial& offset : call.scratch) args.push_back(InWorkspace(offset));
+    for (const loop::Maximum& offset : call.scratch) args.push_back(InWorkspace(offset));
     for (ir::Symbol s : symbols_) {
       bool known = std::find(plan_.symbols.begin(), plan_.symbols.end(), s) != plan_.symbols.end();
       args.push_back(known ? frame_.symbol(s) : llvm::ConstantInt::get(e_.i64(), 0));

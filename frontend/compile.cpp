@@ -41,13 +41,17 @@ absl::StatusOr<std::vector<codegen::LoadedEntry>> CompileModule(ir::Module& modu
   const bool dumps =
       p.print_after_all || p.print_after_change || p.time_passes || !p.dump_dir.empty();
   if (!options.cache_dir.empty() && p.bisect_limit < 0) {
-    codegen_options.cache_key = options.pipeline + "\n" + ir::Print(module, {.locations = false});
+    std::string sizes;
+    for (const auto& [symbol, size] : options.sizes) sizes += fmt::format(" {}={}", symbol, size);
+    codegen_options.cache_key =
+        fmt::format("{} arena {}{}\n{}", options.pipeline, options.max_arena, sizes,
+                    ir::Print(module, {.locations = false}));
     if (auto cached = dumps ? std::nullopt : codegen::LoadCached(module, codegen_options, &times)) {
       return finish(*std::move(cached));
     }
   }
-  passes::PassContext context;
-  context.target = options.target;
+  const passes::PassContext context{
+      .target = options.target, .sizes = options.sizes, .max_arena = options.max_arena};
   if (absl::Status s = passes::RunPipeline(module, options.pipeline, context, options.passes);
       !s.ok()) {
     return s;

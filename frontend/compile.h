@@ -2,6 +2,7 @@
 
 // Compile: from a model or a graph to native code in this process.
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,12 @@ struct CompileOptions {
   std::string cache_dir = codegen::DefaultCacheDir();  // empty: no object cache
   ir::Target target = codegen::DefaultTarget();
   passes::PipelineOptions passes{.verify_each = false};
+  // The sizes of symbols, by name, that the workspace is to be small for (32 for those that are not
+  // named), and the most bytes that any entry's may have with them (0: no limit). Values are
+  // computed again, from what they were computed from, where that is needed; if it does not help,
+  // Compile fails and says what takes the memory.
+  std::map<std::string, int64_t, std::less<>> sizes;
+  int64_t max_arena = 0;
 };
 
 struct CompileReport {

@@ -7,6 +7,7 @@
 #include "fmt/format.h"
 #include "frontend/fused_layers.h"
 #include "frontend/trainer.h"
+#include "ir/loop/size.h"
 
 namespace gradus {
 namespace {
@@ -20,20 +21,20 @@ std::string Grouped(int64_t n) {
   return digits;
 }
 
-std::string Bytes(int64_t n) {
-  constexpr double kKiB = 1024, kMiB = kKiB * 1024, kGiB = kMiB * 1024;
-  const auto d = static_cast<double>(n);
-  if (d < kKiB) return fmt::format("{} B", n);
-  if (d < kMiB) return fmt::format("{:.1f} KiB", d / kKiB);
-  if (d < kGiB) return fmt::format("{:.1f} MiB", d / kMiB);
-  return fmt::format("{:.1f} GiB", d / kGiB);
-}
-
 // The workspace with every symbol at `size`.
 std::string WorkspaceAt(const runtime::Executable& e, int64_t size) {
   const std::vector<int64_t> dims(static_cast<size_t>(e.info().symbol_count), size);
   const auto bytes = e.WorkspaceBytes(dims);
-  return bytes.ok() ? Bytes(*bytes) : "unknown";
+  return bytes.ok() ? loop::FormatBytes(*bytes) : "unknown";
+}
+
+// "live lower bound 1.5 MiB (1.05)": what is in use of it at once, and how much larger it is.
+std::string LiveAt(const runtime::Executable& e, int64_t size) {
+  const std::vector<int64_t> dims(static_cast<size_t>(e.info().symbol_count), size);
+  const auto bytes = e.WorkspaceBytes(dims), live = e.LiveBytes(dims);
+  if (!bytes.ok() || !live.ok()) return "live lower bound unknown";
+  const double ratio = *live > 0 ? static_cast<double>(*bytes) / static_cast<double>(*live) : 1;
+  return fmt::format("live lower bound {} ({:.2f})", loop::FormatBytes(*live), ratio);
 }
 
 // "B = 32, T = 32" where there is more than the batch.
@@ -106,9 +107,10 @@ std::string Trainer::SummaryText(int64_t batch) const {
   int64_t bytes = 0;
   for (const NamedTensor& p : parameters_) bytes += p.tensor.byte_size();
   return fmt::format(
-      "Model \"{}\"\n{} total {} params ({}), arena at {}: {} forward, {} training\n", model_name_,
-      Table(rows), Grouped(num_parameters_), Bytes(bytes), SymbolsAt(forward, batch),
-      WorkspaceAt(forward_->executable(), batch), WorkspaceAt(train_step_->executable(), batch));
+      "Model \"{}\"\n{} total {} params ({}), arena at {}: {} forward, {} training, {}\n",
+      model_name_, Table(rows), Grouped(num_parameters_), loop::FormatBytes(bytes),
+      SymbolsAt(forward, batch), WorkspaceAt(forward_->executable(), batch),
+      WorkspaceAt(train_step_->executable(), batch), LiveAt(train_step_->executable(), batch));
 }
 
 void Trainer::Summary(std::FILE* out, int64_t batch) const {

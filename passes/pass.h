@@ -2,6 +2,7 @@
 
 // A pass is a function on a module that says whether it changed anything. It changes one thing.
 
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,18 @@ namespace gradus::passes {
 
 struct PassContext {
   ir::Target target;  // for schedule
+  // For plan-memory: the sizes of symbols, by name, that the workspace is to be small for. It works
+  // with all others, too.
+  std::map<std::string, int64_t, std::less<>> sizes;
+  // The most bytes that an entry's workspace may have at `sizes`: values are computed again where
+  // that is needed. 0: no limit.
+  int64_t max_arena = 0;
+
+  static constexpr int64_t kTypicalSize = 32;  // of a symbol that is not among them: a batch
+  int64_t SizeOf(std::string_view symbol) const {
+    const auto given = sizes.find(symbol);
+    return given == sizes.end() ? kTypicalSize : given->second;
+  }
 };
 
 struct Pass {

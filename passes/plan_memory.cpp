@@ -1,115 +1,15 @@
 #include "passes/plan_memory.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "fmt/format.h"
 #include "ir/loop/entry_plan.h"
-#include "ir/ops/scan.h"
-#include "passes/memory/call_order.h"
+#include "passes/memory/arena_limit.h"
 #include "passes/memory/calls.h"
-#include "passes/memory/function_planner.h"
-#include "passes/memory/plan_builder.h"
+#include "passes/memory/entry_planner.h"
 
 namespace gradus::passes {
-namespace {
-
-using ir::Function;
-using loop::Place;
-
-// Plans one entry:
-// 1. symbols, in the order of the arguments' types;
-// 2. the order of the calls, and which updates happen in place (call_order.h);
-// 3. places of arguments and results;
-// 4. the calls, loops over time within them (function_planner.h).
-class EntryPlanner {
- public:
-  EntryPlanner(const Function& function, const ir::Module& module)
-      : function_(function), module_(module) {}
-
-  absl::StatusOr<std::unique_ptr<loop::EntryPlan>> Process() {
-    for (int i = 0; i < function_.num_args(); ++i) {
-      for (const ir::Dim& d : function_.arg(i).shape()) {
-        if (d.is_symbol() && !Knows(d.symbol())) symbols().push_back(d.symbol());
-      }
-    }
-    if (absl::Status s = CheckSymbols(); !s.ok()) return s;
-    std::vector<int> memory;
-    for (const ir::Result& r : function_.results()) memory.push_back(r.alias);
-    CallOrder order = OrderCalls(function_, module_, memory);
-    std::vector<int> arguments;
-    for (int i = 0; i < function_.num_args(); ++i) {
-      arguments.push_back(builder_.AddPlace(Place::Kind::kArgument, i, function_.arg(i).type()));
-    }
-    std::vector<Destination> destinations;
-    for (size_t i = 0; i < memory.size(); ++i) {
-      Destination to{.argument = memory[i]};
-      to.place = memory[i] >= 0 ? arguments[static_cast<size_t>(memory[i])]
-                                : builder_.AddPlace(Place::Kind::kResult, static_cast<int>(i),
-                                                    function_.results()[i].value.type());
-      destinations.push_back(to);
-    }
-    FunctionPlanner(function_, module_, builder_, std::move(order), std::move(arguments),
-                    std::move(destinations))
-        .Process();
-    return builder_.Finish();
-  }
-
- private:
-  std::vector<ir::Symbol>& symbols() { return builder_.plan().symbols; }
-
-  bool Knows(ir::Symbol s) {
-    return std::find(symbols().begin(), symbols().end(), s) != symbols().end();
-  }
-
-  // Every size in the function, and in the bodies of its loops, is known from its arguments.
-  absl::Status CheckSymbols() {
-    std::vector<const Function*> pending = {&function_};
-    for (size_t at = 0; at < pending.size(); ++at) {
-      for (const auto& node : pending[at]->nodes()) {
-        for (const ir::Type& type : node->types()) {
-          if (absl::Status s = CheckShape(type.shape); !s.ok()) return s;
-        }
-        if (!node->op().has(ir::kLoop)) continue;
-        const ir::ScanView scan(*node);
-        if (absl::Status s = CheckShape({scan.length()}); !s.ok()) return s;
-        if (std::find(pending.begin(), pending.end(), &scan.body()) == pending.end()) {
-          pending.push_back(&scan.body());
-        }
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status CheckShape(const ir::Shape& shape) {
-    for (const ir::Dim& d : shape) {
-      if (!d.is_symbol() || Knows(d.symbol())) continue;
-      return absl::InvalidArgumentError(
-          fmt::format("@{}: no argument has the size {}, so a call cannot know it; take an "
-                      "argument with that axis",
-                      function_.name(), d.symbol().name()));
-    }
-    return absl::OkStatus();
-  }
-
-  const Function& function_;
-  const ir::Module& module_;
-  PlanBuilder builder_;
-};
-
-bool IsLowered(const ir::Module& module, const Function& f) {
-  for (const auto& node : f.nodes()) {
-    if (node->op().has(ir::kLoop)) continue;
-    if (!IsKernelCall(module, *node)) return false;
-    const Function& kernel = CalleeOf(module, *node);
-    if (kernel.kernel == nullptr || kernel.plan == nullptr) return false;
-  }
-  return true;
-}
-
-}  // namespace
-
-absl::StatusOr<bool> PlanMemory(ir::Module& module, const PassContext&) {
+absl::StatusOr<bool> PlanMemory(ir::Module& module, const PassContext& context) {
   for (const auto& f : module.functions()) {
     if (!f->is_graph() || IsLowered(module, *f)) continue;
     return absl::FailedPreconditionError(
@@ -121,9 +21,12 @@ absl::StatusOr<bool> PlanMemory(ir::Module& module, const PassContext&) {
   bool changed = false;
   for (const auto& f : module.functions()) {
     if (f->kind() != ir::FunctionKind::kGraph) continue;
-    auto plan = EntryPlanner(*f, module).Process();
-    if (!plan.ok()) return plan.status();
-    f->entry = *std::move(plan);
+    absl::StatusOr<PlannedEntry> planned = PlanEntry(*f, module, context);
+    if (!planned.ok()) return planned.status();
+    if (context.max_arena > 0 && planned->bytes > context.max_arena) {
+      return ArenaTooLarge(*f, *planned, context);
+    }
+    f->entry = std::move(planned->plan);
     changed = true;
   }
   return changed;

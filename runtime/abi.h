@@ -37,11 +37,14 @@ typedef struct gradus_factor {
   int32_t symbols[3];
 } gradus_factor;
 
-/* coefficient * product(factors). */
+/* coefficient * product(factors). A size is given by a list of terms: those of equal `sum` (which
+ * counts from 0 along the list) are added, and the largest sum is the size; without terms it is 0.
+ */
 typedef struct gradus_term {
   int64_t coefficient;
   int32_t factor_count;
   gradus_factor factors[2];
+  int32_t sum;
 } gradus_term;
 
 /* A dimension: a number, or (symbol >= 0) the symbol's index; then size is -1. */
@@ -58,7 +61,7 @@ typedef struct gradus_tensor_info {
   int32_t alias; /* results: index of the argument whose memory the result uses, or -1 */
 } gradus_tensor_info;
 
-#define GRADUS_ABI_VERSION 1
+#define GRADUS_ABI_VERSION 2
 #define GRADUS_WORKSPACE_ALIGNMENT 64
 
 typedef struct gradus_entry_info {
@@ -68,7 +71,10 @@ typedef struct gradus_entry_info {
   const gradus_tensor_info* arguments;
   const gradus_tensor_info* results;
   const char* const* symbols;         /* names, in the order of `dims` of a call */
-  const gradus_term* workspace_bytes; /* the workspace's size is the sum of these terms */
+  const gradus_term* workspace_bytes; /* the workspace's size */
+  /* The most bytes of it that are in use at once, padding not counted: for reports. */
+  int32_t live_term_count;
+  const gradus_term* live_bytes;
 } gradus_entry_info;
 
 /* in: one pointer an argument. out: one pointer a result; an aliased result's pointer equals its

@@ -1,5 +1,6 @@
 #include "runtime/entry_info.h"
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -52,6 +53,14 @@ std::string FaultOf(const gradus_entry_info& info, const gradus_term& term) {
   return "";
 }
 
+std::span<const gradus_term> WorkspaceTerms(const gradus_entry_info& info) {
+  return {info.workspace_bytes, static_cast<size_t>(info.workspace_term_count)};
+}
+
+std::span<const gradus_term> LiveTerms(const gradus_entry_info& info) {
+  return {info.live_bytes, static_cast<size_t>(info.live_term_count)};
+}
+
 bool SameType(const gradus_tensor_info& a, const gradus_tensor_info& b) {
   if (a.dtype != b.dtype || a.rank != b.rank) return false;
   for (int32_t axis = 0; axis < a.rank; ++axis) {
@@ -91,13 +100,14 @@ absl::Status CheckEntryInfo(const gradus_entry_info& info) {
   };
   if (name.empty()) return fault("name", "none");
   if (info.argument_count < 0 || info.result_count < 0 || info.symbol_count < 0 ||
-      info.workspace_term_count < 0) {
+      info.workspace_term_count < 0 || info.live_term_count < 0) {
     return fault("counts", "one is negative");
   }
   if ((info.argument_count > 0 && info.arguments == nullptr) ||
       (info.result_count > 0 && info.results == nullptr) ||
       (info.symbol_count > 0 && info.symbols == nullptr) ||
-      (info.workspace_term_count > 0 && info.workspace_bytes == nullptr)) {
+      (info.workspace_term_count > 0 && info.workspace_bytes == nullptr) ||
+      (info.live_term_count > 0 && info.live_bytes == nullptr)) {
     return fault("tables", "one is a null pointer");
   }
   for (int32_t s = 0; s < info.symbol_count; ++s) {
@@ -131,11 +141,20 @@ absl::Status CheckEntryInfo(const gradus_entry_info& info) {
     }
     taken[result.alias] = true;
   }
-  for (int32_t t = 0; t < info.workspace_term_count; ++t) {
-    std::string what = FaultOf(info, info.workspace_bytes[t]);
-    if (!what.empty()) return fault(fmt::format("workspace term {}", t), what);
-  }
-  return absl::OkStatus();
+  const auto check_terms = [&](std::string_view where, std::span<const gradus_term> terms) {
+    for (size_t t = 0; t < terms.size(); ++t) {
+      std::string what = FaultOf(info, terms[t]);
+      const int32_t sum = terms[t].sum, last = t == 0 ? 0 : terms[t - 1].sum;
+      if (what.empty() && sum != last && (t == 0 || sum != last + 1)) {
+        what = fmt::format("of sum {}, expected {} at most", sum, t == 0 ? 0 : last + 1);
+      }
+      if (!what.empty()) return fault(fmt::format("{} term {}", where, t), what);
+    }
+    return absl::OkStatus();
+  };
+  absl::Status status = check_terms("workspace", WorkspaceTerms(info));
+  if (status.ok()) status = check_terms("live", LiveTerms(info));
+  return status;
 }
 
 std::string FormatDeclaredType(const gradus_entry_info& info, const gradus_tensor_info& tensor) {
@@ -155,15 +174,20 @@ std::string FormatResult(const gradus_entry_info& info, int64_t index) {
   return FormatNamed("result", index, info.results[index]);
 }
 
-absl::StatusOr<int64_t> EvaluateWorkspaceBytes(const gradus_entry_info& info,
-                                               std::span<const int64_t> dims) {
-  int64_t sum = 0;
+namespace {
+
+absl::StatusOr<int64_t> EvaluateBytes(const gradus_entry_info& info,
+                                      std::span<const gradus_term> terms,
+                                      std::span<const int64_t> dims) {
+  int64_t largest = 0, sum = 0;
   bool fits = true;
-  for (int32_t t = 0; t < info.workspace_term_count && fits; ++t) {
-    std::optional<int64_t> value = Evaluate(info.workspace_bytes[t], dims);
-    fits = value && !__builtin_add_overflow(sum, *value, &sum);
+  for (size_t t = 0; t < terms.size() && fits; ++t) {
+    if (t > 0 && terms[t].sum != terms[t - 1].sum) sum = 0;
+    std::optional<int64_t> value = Evaluate(terms[t], dims);
+    fits = value && !__builtin_add_overflow(sum, *value, &sum) && sum >= 0;
+    largest = std::max(largest, sum);
   }
-  if (fits && sum >= 0) return sum;
+  if (fits) return largest;
   std::vector<std::string> sizes;
   sizes.reserve(dims.size());
   for (int32_t s = 0; s < info.symbol_count; ++s) {
@@ -172,6 +196,18 @@ absl::StatusOr<int64_t> EvaluateWorkspaceBytes(const gradus_entry_info& info,
   return absl::InvalidArgumentError(
       fmt::format("{}: the workspace for {} does not fit in 64 bits; pass smaller sizes", info.name,
                   fmt::join(sizes, ", ")));
+}
+
+}  // namespace
+
+absl::StatusOr<int64_t> EvaluateWorkspaceBytes(const gradus_entry_info& info,
+                                               std::span<const int64_t> dims) {
+  return EvaluateBytes(info, WorkspaceTerms(info), dims);
+}
+
+absl::StatusOr<int64_t> EvaluateLiveBytes(const gradus_entry_info& info,
+                                          std::span<const int64_t> dims) {
+  return EvaluateBytes(info, LiveTerms(info), dims);
 }
 
 }  // namespace gradus::runtime

@@ -26,9 +26,12 @@ std::string FormatDeclaredType(const gradus_entry_info& info, const gradus_tenso
 std::string FormatArgument(const gradus_entry_info& info, int64_t index);
 std::string FormatResult(const gradus_entry_info& info, int64_t index);
 
-// The value of the workspace polynomial at `dims`, one size of 0 or more a symbol; kInvalidArgument
-// if it overflows.
+// The size of the workspace at `dims`, one size of 0 or more a symbol; kInvalidArgument if it
+// overflows.
 absl::StatusOr<int64_t> EvaluateWorkspaceBytes(const gradus_entry_info& info,
                                                std::span<const int64_t> dims);
+// How much of it is in use at once, at most.
+absl::StatusOr<int64_t> EvaluateLiveBytes(const gradus_entry_info& info,
+                                          std::span<const int64_t> dims);
 
 }  // namespace gradus::runtime

@@ -223,6 +223,11 @@ absl::StatusOr<int64_t> Executable::WorkspaceBytes(std::span<const int64_t> dims
   return EvaluateWorkspaceBytes(*info_, dims);
 }
 
+absl::StatusOr<int64_t> Executable::LiveBytes(std::span<const int64_t> dims) const {
+  if (absl::Status status = CheckDims(dims); !status.ok()) return status;
+  return EvaluateLiveBytes(*info_, dims);
+}
+
 absl::StatusOr<std::vector<int64_t>> Executable::ResultShape(int64_t result,
                                                              std::span<const int64_t> dims) const {
   if (absl::Status status = CheckDims(dims); !status.ok()) return status;

@@ -36,6 +36,8 @@ class Executable {
 
   // The functions below take `dims` as BindSymbols returns them.
   absl::StatusOr<int64_t> WorkspaceBytes(std::span<const int64_t> dims) const;
+  // The most of them that are in use at once.
+  absl::StatusOr<int64_t> LiveBytes(std::span<const int64_t> dims) const;
   absl::StatusOr<std::vector<int64_t>> ResultShape(int64_t result,
                                                    std::span<const int64_t> dims) const;
 

@@ -5,20 +5,6 @@
 
 namespace gradus::loop {
 
-std::string ToString(const Polynomial& p) {
-  std::string text;
-  for (const SizeTerm& t : p) {
-    std::string term;
-    if (t.coefficient != 1 || t.factors.empty()) term = fmt::format("{}", t.coefficient);
-    for (const Extent& f : t.factors) {
-      if (!term.empty()) term += '*';
-      term += ToString(f);
-    }
-    text += (text.empty() ? "" : " + ") + term;
-  }
-  return text.empty() ? "0" : text;
-}
-
 namespace {
 
 std::string_view Name(When when) {
@@ -56,7 +42,7 @@ std::string CallText(const KernelCall& call) {
     std::string& list = is_input ? inputs : outputs;
     list += fmt::format("{}%{}", list.empty() ? "" : ", ", call.places[i]);
   }
-  for (const Polynomial& s : call.scratch) {
+  for (const Maximum& s : call.scratch) {
     scratch += fmt::format("{}{}", scratch.empty() ? "" : ", ", ToString(s));
   }
   std::string text = fmt::format("{} = call @{}({})", outputs, call.kernel->name(), inputs);
@@ -71,7 +57,8 @@ std::string Print(const EntryPlan& plan) {
   for (const Symbol& s : plan.symbols) {
     symbols += (symbols.empty() ? "" : ", ") + std::string(s.name());
   }
-  std::string out = fmt::format("entry ({}) workspace {} {{\n", symbols, ToString(plan.workspace));
+  std::string out = fmt::format("entry ({}) workspace {} live {} {{\n", symbols,
+                                ToString(plan.workspace), ToString(plan.live));
   for (size_t i = 0; i < plan.places.size(); ++i) {
     out += fmt::format("  %{}: {} {}\n", i, ir::ToString(plan.places[i].type),
                        ToString(plan.places[i]));

@@ -2,26 +2,16 @@
 
 // How an entry (a graph function whose nodes are all calls of kernels) runs: kernels in order, and
 // where every value lives. Made by passes/plan_memory, followed by codegen/emit_entry. Sizes and
-// offsets are polynomials in the symbols, so memory is planned once and sized per call.
+// offsets follow from the symbols (size.h), so memory is planned once and sized per call.
 
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "ir/function.h"
-#include "ir/loop/index.h"
+#include "ir/loop/size.h"
 
 namespace gradus::loop {
-
-// coefficient * product(factors); at most two factors.
-struct SizeTerm {
-  int64_t coefficient = 0;
-  absl::InlinedVector<Extent, 1> factors;
-  bool operator==(const SizeTerm&) const = default;
-};
-// A sum of terms, in bytes; empty: 0.
-using Polynomial = std::vector<SizeTerm>;
-std::string ToString(const Polynomial& p);
 
 // A condition on the loop's number of steps, n, and on how many are done, s: 0 before the loop, n
 // after it.
@@ -41,8 +31,10 @@ struct Place {
     kEither,  // the place `index` when `when` holds, else the place `other`
   };
   Kind kind = Kind::kArgument;
-  int index = 0;      // of the argument or result; of another place
-  Polynomial offset;  // kWorkspace: from its start, a multiple of 64; kSlice: bytes of one step
+  int index = 0;   // of the argument or result; of another place
+  // kWorkspace: from its start. Places overlap, in part too, where their values live at different
+  // times. kSlice: bytes of one step.
+  Maximum offset;
   ir::Type type;
   int loop = 0;              // kSlice, kEither
   int shift = 0;             // kSlice: +1: the part of the step after this one
@@ -53,7 +45,7 @@ struct Place {
 struct KernelCall {
   const ir::Function* kernel = nullptr;  // kind kKernel, with kernel and plan attached
   std::vector<int> places;               // one a buffer of the kernel: inputs, then outputs
-  std::vector<Polynomial> scratch;  // offset in the workspace of each scratch buffer of its plan
+  std::vector<Maximum> scratch;  // offset in the workspace of each scratch buffer of its plan
 };
 
 // Copies a whole place to another (a result that is an argument, or an update that could not be
@@ -79,7 +71,10 @@ struct EntryPlan {
   std::vector<Symbol> symbols;  // in order of first appearance in the arguments' types
   std::vector<Place> places;
   std::vector<EntryStep> steps;  // loops nest
-  Polynomial workspace;          // bytes
+  Maximum workspace;             // bytes
+  // The most bytes of values and scratch that live at once, each counted exactly: what a workspace
+  // for these steps in this order cannot be smaller than.
+  Maximum live;
 };
 
 std::string Print(const EntryPlan& plan);

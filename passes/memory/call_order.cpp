@@ -1,11 +1,15 @@
 #include "passes/memory/call_order.h"
 
+#include <algorithm>
 #include <functional>
 #include <queue>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "ir/check.h"
 #include "ir/loop/kernel.h"
 #include "passes/memory/calls.h"
+#include "passes/memory/workspace.h"
 
 namespace gradus::passes {
 namespace {
@@ -16,10 +20,12 @@ using ir::Value;
 
 class Orderer {
  public:
-  Orderer(const Function& function, const ir::Module& module, std::span<const int> memory)
+  Orderer(const Function& function, const ir::Module& module, std::span<const int> memory,
+          const loop::SizeOf& sizes)
       : function_(function),
         module_(module),
         memory_(memory),
+        sizes_(sizes),
         count_(static_cast<int>(function.nodes().size())) {
     position_.assign(static_cast<size_t>(function.id_bound()), -1);
     for (int i = 0; i < count_; ++i) {
@@ -36,10 +42,10 @@ class Orderer {
     }
   }
 
-  CallOrder Process() {
+  CallOrder Process(CallPriority priority) {
     CallOrder out;
     for (size_t i = 0; i < memory_.size(); ++i) out.in_place.push_back(TryInPlace(i));
-    out.order = Sorted();
+    out.order = priority == CallPriority::kGivenOrder ? Sorted() : SortedByGrowth(priority);
     return out;
   }
 
@@ -100,10 +106,7 @@ class Orderer {
   // Topological, the earliest of the original order first: deterministic, and close to what was
   // printed.
   std::vector<int> Sorted() const {
-    std::vector<int> waiting(static_cast<size_t>(count_), 0);
-    for (const auto& list : after_) {
-      for (const int i : list) ++waiting[static_cast<size_t>(i)];
-    }
+    std::vector<int> waiting = Waiting();
     std::priority_queue<int, std::vector<int>, std::greater<>> ready;
     for (int i = 0; i < count_; ++i) {
       if (waiting[static_cast<size_t>(i)] == 0) ready.push(i);
@@ -121,9 +124,93 @@ class Orderer {
     return order;
   }
 
+  // Bytes that a node's results need, less those of the values that it is the last to read.
+  class Growth {
+   public:
+    Growth(const Orderer& orderer) : o_(orderer) {
+      for (int i = 0; i < o_.count_; ++i) {
+        for (const Value v : DistinctOperands(i)) ++readers_left_[v];
+      }
+      for (const ir::Result& r : o_.function_.results()) kept_.insert(r.value);
+    }
+    int64_t Of(int i) const {
+      int64_t bytes = 0;
+      const Node& n = o_.node(i);
+      for (int r = 0; r < n.num_results(); ++r) bytes += BytesIfOwned(ValueOf(n, r));
+      for (const Value v : DistinctOperands(i)) {
+        if (readers_left_.at(v) == 1) bytes -= BytesIfOwned(v);
+      }
+      return bytes;
+    }
+    void Run(int i) {
+      for (const Value v : DistinctOperands(i)) --readers_left_[v];
+    }
+
+   private:
+    static Value ValueOf(const Node& n, int r) { return Value(const_cast<Node*>(&n), r); }
+    absl::InlinedVector<Value, 4> DistinctOperands(int i) const {
+      absl::InlinedVector<Value, 4> list;
+      for (const Value v : o_.node(i).operands()) {
+        if (std::ranges::find(list, v) == list.end()) list.push_back(v);
+      }
+      return list;
+    }
+    // Arguments and results have memory elsewhere.
+    int64_t BytesIfOwned(Value v) const {
+      if (v.node()->is_argument() || kept_.contains(v)) return 0;
+      return ValueAt(BytesOf(v.type()), o_.sizes_);
+    }
+
+    const Orderer& o_;
+    absl::flat_hash_map<Value, int> readers_left_;
+    absl::flat_hash_set<Value> kept_;
+  };
+
+  std::vector<int> SortedByGrowth(CallPriority priority) const {
+    std::vector<int> waiting = Waiting();
+    Growth growth(*this);
+    std::vector<int> ready;  // sorted
+    for (int i = 0; i < count_; ++i) {
+      if (waiting[static_cast<size_t>(i)] == 0) ready.push_back(i);
+    }
+    std::vector<int> order;
+    while (!ready.empty()) {
+      auto chosen = ready.begin();
+      int64_t least = growth.Of(*chosen);
+      for (auto at = ready.begin(); at != ready.end(); ++at) {
+        const int64_t grows = growth.Of(*at);
+        if (priority == CallPriority::kFreesFirst ? least <= 0 || grows > 0 : grows >= least)
+          continue;
+        chosen = at;
+        least = grows;
+      }
+      const int i = *chosen;
+      ready.erase(chosen);
+      order.push_back(i);
+      growth.Run(i);
+      for (const int next : after_[static_cast<size_t>(i)]) {
+        if (--waiting[static_cast<size_t>(next)] == 0) {
+          ready.insert(std::ranges::upper_bound(ready, next), next);
+        }
+      }
+    }
+    IR_CHECK(static_cast<int>(order.size()) == count_);
+    return order;
+  }
+
+  // How many nodes have to run before each.
+  std::vector<int> Waiting() const {
+    std::vector<int> waiting(static_cast<size_t>(count_), 0);
+    for (const auto& list : after_) {
+      for (const int i : list) ++waiting[static_cast<size_t>(i)];
+    }
+    return waiting;
+  }
+
   const Function& function_;
   const ir::Module& module_;
   std::span<const int> memory_;  // by result: the argument that it may overwrite, or -1
+  const loop::SizeOf& sizes_;
   int count_;
   std::vector<int> position_;              // of a node, by id; -1 for arguments
   std::vector<std::vector<int>> after_;    // what must run later, by position
@@ -133,8 +220,9 @@ class Orderer {
 }  // namespace
 
 CallOrder OrderCalls(const Function& function, const ir::Module& module,
-                     std::span<const int> memory) {
-  return Orderer(function, module, memory).Process();
+                     std::span<const int> memory, CallPriority priority,
+                     const loop::SizeOf& sizes) {
+  return Orderer(function, module, memory, sizes).Process(priority);
 }
 
 }  // namespace gradus::passes

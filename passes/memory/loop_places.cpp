@@ -47,6 +47,18 @@ void LoopPlaces::PlaceCarry(int i, int initial, int final_place, std::span<const
     arguments_[at] = final_place;
     return;
   }
+  const int stacked_new = next.node()->is_argument() ? -1 : OutputOf(next);
+  if (const int stack = OutputOf(old);
+      stack >= 0 && stacked_new >= 0 &&
+      builder_.AreOverlaid(results[static_cast<size_t>(stack)],
+                           results[static_cast<size_t>(stacked_new)])) {
+    in_place[at] = false;
+    arguments_[at] = part(stack, 0);
+    destinations_[static_cast<size_t>(stack)].place = -1;
+    before_.emplace_back(initial, part(stack, 0));
+    after_.emplace_back(part(stacked_new, -1), final_place);
+    return;
+  }
   if (const int stack = OutputOf(old); stack >= 0) {
     in_place[at] = false;
     arguments_[at] = part(stack, 0);
@@ -56,11 +68,10 @@ void LoopPlaces::PlaceCarry(int i, int initial, int final_place, std::span<const
     destinations_[at].place = builder_.AddEither(When::kLast, loop_, final_place, part(stack, 1));
     return;
   }
-  const int stack = next.node()->is_argument() ? -1 : OutputOf(next);
-  if (stack >= 0) {
+  if (stacked_new >= 0) {
     in_place[at] = false;
-    arguments_[at] = builder_.AddEither(When::kFirst, loop_, initial, part(stack, -1));
-    after_.emplace_back(builder_.AddEither(When::kEmpty, loop_, initial, part(stack, -1)),
+    arguments_[at] = builder_.AddEither(When::kFirst, loop_, initial, part(stacked_new, -1));
+    after_.emplace_back(builder_.AddEither(When::kEmpty, loop_, initial, part(stacked_new, -1)),
                         final_place);
     return;
   }
@@ -70,7 +81,7 @@ void LoopPlaces::PlaceCarry(int i, int initial, int final_place, std::span<const
     destinations_[at] = {final_place, i};
     return;
   }
-  const int second = builder_.AddWorkspacePlace(old.type());
+  const int second = builder_.AddWorkspacePlace(old.type(), nullptr);
   own_.push_back(second);
   before_.emplace_back(initial, builder_.AddEither(When::kOddLeft, loop_, second, final_place));
   arguments_[at] = builder_.AddEither(When::kOddLeft, loop_, second, final_place);

@@ -7,8 +7,10 @@
 #include "codegen/compile.h"
 #include "fmt/format.h"
 #include "ir/printer.h"
+#include "passes/memory/report.h"
 #include "passes/pipelines.h"
 #include "runtime/files.h"
+#include "tools/driver/arena.h"
 #include "tools/driver/describe_ops.h"
 #include "tools/driver/module_file.h"
 #include "tools/driver/targets.h"
@@ -17,12 +19,12 @@ namespace gradus::tools {
 namespace {
 
 constexpr std::array<std::string_view, 2> kForms = {"folded", "full"};
-constexpr std::array<std::string_view, 4> kLevels = {"graph", "loops", "llvm", "asm"};
+constexpr std::array<std::string_view, 5> kLevels = {"graph", "loops", "memory", "llvm", "asm"};
 
 struct Options {
-  std::vector<std::string> files;
+  std::vector<std::string> files, dims;
   std::string passes, emit = "graph", output_file, target;
-  std::string function, grad, wrt, dump_dir, dump_form = "folded";
+  std::string max_arena, function, grad, wrt, dump_dir, dump_form = "folded";
   bool passes_given = false, print_ops = false, print_passes = false, locations = false;
   bool print_targets = false;
   bool folded = false;
@@ -41,10 +43,14 @@ Program Describe(Options& o) {
           {
               {"passes", "NAMES", "passes and pipelines, in order (default, none, graph, cse, ...)",
                &o.passes},
-              {"emit", "LEVELS", "what to print: graph, loops, llvm, asm (default graph)", &o.emit},
+              {"emit", "LEVELS", "what to print: graph, loops, memory, llvm, asm (default graph)",
+               &o.emit},
               {"output", "FILE", "where to write it (default: standard output)", &o.output_file,
                "o"},
               TargetFlag(&o.target),
+              {"dim", "B=32", "the size of a symbol that memory is planned for (default 32)",
+               &o.dims},
+              {"max-arena", "BYTES", kMaxArenaHelp, &o.max_arena},
               {"grad", "RESULT",
                "first make the gradient of a scalar result the function's results", &o.grad},
               {"wrt", "NAMES", "the arguments for --grad (default: all float ones)", &o.wrt},
@@ -79,14 +85,18 @@ Program Describe(Options& o) {
 }
 
 absl::Status Emit(const ir::Module& module, std::string_view level, const Options& options,
-                  const ir::Target& target, std::string* text) {
+                  const passes::PassContext& context, std::string* text) {
   if (level == "graph" || level == "loops") {
     *text += ir::Print(
         module,
         {.locations = options.locations, .loops = level == "loops", .folded = options.folded});
     return absl::OkStatus();
   }
-  const codegen::CodegenOptions codegen{.target = target};
+  if (level == "memory") {
+    *text += passes::MemoryReport(module, context);
+    return absl::OkStatus();
+  }
+  const codegen::CodegenOptions codegen{.target = context.target};
   absl::StatusOr<std::string> code =
       level == "llvm" ? codegen::EmitLlvm(module, codegen) : codegen::EmitAssembly(module, codegen);
   if (!code.ok()) return code.status();
@@ -104,7 +114,8 @@ absl::Status Execute(Options& options, const std::vector<std::string>& levels,
     absl::Status status = ReplaceByGradient(**module, **function, options.grad, options.wrt);
     if (!status.ok()) return status;
   }
-  const passes::PassContext context{.target = target};
+  passes::PassContext context{.target = target};
+  if (absl::Status s = SetArena(options.max_arena, options.dims, context); !s.ok()) return s;
   absl::Status status = passes::RunPipeline(**module, options.passes, context,
                                             {.verify_each = options.verify_each,
                                              .print_after_all = options.print_after_all,
@@ -117,7 +128,7 @@ absl::Status Execute(Options& options, const std::vector<std::string>& levels,
   if (!status.ok()) return status;
   std::string text;
   for (const std::string& level : levels) {
-    if (absl::Status s = Emit(**module, level, options, target, &text); !s.ok()) return s;
+    if (absl::Status s = Emit(**module, level, options, context, &text); !s.ok()) return s;
   }
   if (!options.output_file.empty() && options.output_file != "-") {
     return runtime::WriteFileAtomically(options.output_file, text);
@@ -150,7 +161,7 @@ int RunOpt(std::span<const std::string> arguments, const Output& output) {
   for (const std::string& level : levels) {
     if (std::find(kLevels.begin(), kLevels.end(), level) == kLevels.end()) {
       const std::string_view near = Closest(level, kLevels);
-      return bad_flags(fmt::format("--emit={}: expected graph, loops, llvm or asm{}", level,
+      return bad_flags(fmt::format("--emit={}: expected graph, loops, memory, llvm or asm{}", level,
                                    near.empty() ? "" : fmt::format("; did you mean {}?", near)));
     }
     lowered = lowered || level != "graph";

@@ -9,6 +9,7 @@
 #include "passes/pipelines.h"
 #include "runtime/npy.h"
 #include "runtime/thread_pool.h"
+#include "tools/driver/arena.h"
 #include "tools/driver/compare.h"
 #include "tools/driver/inputs.h"
 #include "tools/driver/module_file.h"
@@ -21,7 +22,7 @@ using runtime::Tensor;
 
 struct Options {
   std::vector<std::string> files;
-  std::string function, grad, wrt, passes = "default", target;
+  std::string max_arena, function, grad, wrt, passes = "default", target;
   InputOptions inputs;
   std::vector<std::string> outputs, expected;
   Tolerance tolerance;
@@ -49,6 +50,7 @@ Program Describe(Options& o) {
               {"wrt", "NAMES",
                "the arguments for --grad, one result each (default: all float ones)", &o.wrt},
               {"dim", "B=32", "the size of a symbol that no input fixes", &o.inputs.dims},
+              {"max-arena", "BYTES", kMaxArenaHelp, &o.max_arena},
               {"seed", "N", "for the arguments that are not given: they are random",
                &o.inputs.seed},
               {"passes", "NAMES", "none, default (the default), or names of passes", &o.passes},
@@ -138,7 +140,10 @@ class Run {
   absl::StatusOr<runtime::Executable> Compile() {
     const auto start = std::chrono::steady_clock::now();
     const std::string name = function_->name();
-    const passes::PassContext context{.target = target_};
+    passes::PassContext context{.target = target_};
+    if (absl::Status s = SetArena(options_.max_arena, options_.inputs.dims, context); !s.ok()) {
+      return s;
+    }
     absl::Status status =
         passes::RunPipeline(*module_, options_.passes, context, {.print = output_.err});
     if (!status.ok()) return status;

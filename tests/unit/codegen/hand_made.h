@@ -65,8 +65,7 @@ struct HandMade {
         {name, {dtype, {}}, loop::Buffer::Kind::kScratch, {loop::Extent(elements)}});
     std::get<loop::KernelCall>(entry_plan->steps[0]).scratch.push_back(entry_plan->workspace);
     int64_t bytes = (elements * ir::ByteSize(dtype) + 63) / 64 * 64;
-    if (entry_plan->workspace.empty()) entry_plan->workspace.push_back({0, {}});
-    entry_plan->workspace[0].coefficient += bytes;
+    entry_plan->workspace = entry_plan->workspace + loop::SizeTerm{bytes, {}};
     return index;
   }
 

@@ -211,7 +211,8 @@ TEST_F(TrainerTest, SummarySaysLayersParametersAndArena) {
                               " out     dense  [B, 1]       9  out_matmul_sigmoid\n"
                               " total 41 params (164 B), arena at batch 32: "));
   EXPECT_THAT(text, HasSubstr(" forward, "));
-  EXPECT_THAT(text, ::testing::EndsWith(" training\n"));
+  EXPECT_THAT(text, ::testing::ContainsRegex(
+                        " training, live lower bound [0-9.]+ [KM]?i?B \\(1\\.[0-9]+\\)\n"));
 }
 
 TEST_F(TrainerTest, ParametersCanBeReadAndSet) {
@@ -269,6 +270,23 @@ TEST(Training, OneStepOfSgdIsTheFormula) {
   EXPECT_NEAR(step->loss, loss, 1e-14);
   EXPECT_NEAR(trainer->Parameter("w")->data<double>()[0], 0.5 - 0.1 * dw, 1e-14);
   EXPECT_NEAR(trainer->Parameter("b")->data<double>()[0], -1 - 0.1 * db, 1e-14);
+}
+
+TEST(Training, AnArenaThatIsTooLargeIsAnErrorThatNamesTheLayers) {
+  Model m("wide");
+  const Tensor h = m.Add<Dense>("hidden", 512, tanh)(m.Input("x", {kBatch, 3}));
+  m.Output("y", m.Add<Dense>("out", 1)(h));
+  const TrainingOptions training{.optimizer = SGD(0.1), .loss = mean_squared_error};
+  const auto limited = [&](int64_t bytes) {
+    return Compile(m, training, {.cache_dir = "", .sizes = {{"B", 64}}, .max_arena = bytes})
+        .status();
+  };
+  const absl::Status status = limited(1000);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("trainer_test.cpp:"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr(" bytes at B = 64, "));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("hidden (trainer_test.cpp:"));
+  EXPECT_EQ(limited(1 << 20), absl::OkStatus());
 }
 
 TEST(TrainerWithEveryOption, AllocatesNothingInAStep) {

@@ -33,8 +33,8 @@ constexpr gradus_tensor_info kScaleArguments[] = {{"x", GRADUS_F32, 2, kBy3, -1}
                                                   {"w", GRADUS_F32, 1, k3, -1}};
 constexpr gradus_tensor_info kScaleResults[] = {{"y", GRADUS_F32, 2, kBy3, -1}};
 constexpr gradus_term kScaleTerms[] = {{64, 1, {{1, 16, 1, {0}}, {}}}, {64, 0, {{}, {}}}};
-const gradus_entry_info kScaleInfo{1,  "scale",    2, 1, 1, 2, kScaleArguments, kScaleResults,
-                                   kB, kScaleTerms};
+const gradus_entry_info kScaleInfo{GRADUS_ABI_VERSION, "scale",       2,  1,          1, 2,
+                                   kScaleArguments,    kScaleResults, kB, kScaleTerms};
 
 int scale_calls = 0;
 int32_t Scale(const void* const* in, void* const* out, const int64_t* dims, void* workspace,
@@ -52,8 +52,8 @@ int32_t Scale(const void* const* in, void* const* out, const int64_t* dims, void
 constexpr gradus_tensor_info kUpdateArguments[] = {{"w", GRADUS_F64, 1, k3, -1},
                                                    {"g", GRADUS_F64, 1, k3, -1}};
 constexpr gradus_tensor_info kUpdateResults[] = {{"", GRADUS_F64, 1, k3, 0}};
-const gradus_entry_info kUpdateInfo{1,       "update", 2, 1, 0, 0, kUpdateArguments, kUpdateResults,
-                                    nullptr, nullptr};
+const gradus_entry_info kUpdateInfo{GRADUS_ABI_VERSION, "update",       2,       1,      0, 0,
+                                    kUpdateArguments,   kUpdateResults, nullptr, nullptr};
 
 int32_t Update(const void* const* in, void* const* out, const int64_t*, void*,
                const gradus_threads*) {
@@ -74,8 +74,8 @@ constexpr gradus_tensor_info kPairArguments[] = {{"a", GRADUS_I32, 2, kBT, -1},
 constexpr gradus_tensor_info kPairResults[] = {{"c", GRADUS_I32, 2, kBT, -1},
                                                {"d", GRADUS_I32, 1, kJustB, -1}};
 constexpr gradus_term kPairTerms[] = {{1, 2, {{4, 1, 1, {0}}, {1, 1, 1, {1}}}}};
-const gradus_entry_info kPairInfo{1,      "pair",    2, 2, 2, 1, kPairArguments, kPairResults,
-                                  kBAndT, kPairTerms};
+const gradus_entry_info kPairInfo{GRADUS_ABI_VERSION, "pair",       2,      2,         2, 1,
+                                  kPairArguments,     kPairResults, kBAndT, kPairTerms};
 
 int32_t Nothing(const void* const*, void* const*, const int64_t*, void*, const gradus_threads*) {
   return 0;
@@ -382,7 +382,8 @@ TEST(ExecutableTest, TheWorkspaceSizeIsCheckedForOverflow) {
 
 // @iota() -> (i32[B]): only the result has the symbol.
 constexpr gradus_tensor_info kIotaResults[] = {{"y", GRADUS_I32, 1, kJustB, -1}};
-const gradus_entry_info kIotaInfo{1, "iota", 0, 1, 1, 0, nullptr, kIotaResults, kB, nullptr};
+const gradus_entry_info kIotaInfo{GRADUS_ABI_VERSION, "iota", 0,      1, 1, 0, nullptr,
+                                  kIotaResults,       kB,     nullptr};
 int32_t Iota(const void* const*, void* const* out, const int64_t* dims, void*,
              const gradus_threads*) {
   for (int64_t i = 0; i < dims[0]; ++i) static_cast<int32_t*>(out[0])[i] = static_cast<int32_t>(i);
@@ -398,12 +399,28 @@ TEST(ExecutableTest, ResultsBindSymbolsThatNoArgumentHas) {
             "iota: no argument has the symbol B in its shape, so its size is not known");
 }
 
+TEST(EntryInfoTest, TheWorkspaceIsTheLargestSum) {
+  // max(64 + 4 * B, 16 * B), of which at most 12 * B are in use.
+  constexpr gradus_term kTerms[] = {
+      {64, 0, {}, 0}, {4, 1, {{1, 1, 1, {0}}, {}}, 0}, {16, 1, {{1, 1, 1, {0}}, {}}, 1}};
+  constexpr gradus_term kLive[] = {{12, 1, {{1, 1, 1, {0}}, {}}, 0}};
+  const gradus_entry_info info{
+      GRADUS_ABI_VERSION, "f", 0, 0, 1, 3, nullptr, nullptr, kB, kTerms, 1, kLive};
+  EXPECT_EQ(CheckEntryInfo(info), absl::OkStatus());
+  const auto at = [](int64_t batch) { return std::vector<int64_t>{batch}; };
+  EXPECT_EQ(*EvaluateWorkspaceBytes(info, at(0)), 64);
+  EXPECT_EQ(*EvaluateWorkspaceBytes(info, at(5)), 84);
+  EXPECT_EQ(*EvaluateWorkspaceBytes(info, at(6)), 96);
+  EXPECT_EQ(*EvaluateLiveBytes(info, at(6)), 72);
+  EXPECT_FALSE(EvaluateWorkspaceBytes(info, at(int64_t{1} << 60)).ok());
+}
+
 TEST(EntryInfoTest, MalformedInfosAreRefused) {
   const gradus_dim bad_symbol[] = {{-1, 1}};
   const gradus_dim bad_size[] = {{-1, -1}};
   const gradus_tensor_info good{"x", GRADUS_F32, 1, k3, -1};
   auto with_argument = [&](const gradus_tensor_info& argument, std::string_view expected) {
-    gradus_entry_info info{1, "f", 1, 0, 1, 0, &argument, nullptr, kB, nullptr};
+    gradus_entry_info info{GRADUS_ABI_VERSION, "f", 1, 0, 1, 0, &argument, nullptr, kB, nullptr};
     EXPECT_EQ(Message(CheckEntryInfo(info)),
               "entry info of `f` is malformed: argument 0 `x`: " + std::string(expected));
   };
@@ -415,7 +432,8 @@ TEST(EntryInfoTest, MalformedInfosAreRefused) {
 
   auto with_result = [&](std::vector<gradus_tensor_info> results, std::string_view expected) {
     gradus_entry_info info{
-        1, "f", 1, static_cast<int32_t>(results.size()), 1, 0, &good, results.data(), kB, nullptr};
+        GRADUS_ABI_VERSION, "f", 1,      static_cast<int32_t>(results.size()), 1, 0, &good,
+        results.data(),     kB,  nullptr};
     EXPECT_THAT(Message(CheckEntryInfo(info)), HasSubstr(std::string(expected)));
   };
   with_result({{"y", GRADUS_F32, 1, k3, 1}}, "result 0 `y`: uses the memory of argument 1, of 1");
@@ -426,7 +444,7 @@ TEST(EntryInfoTest, MalformedInfosAreRefused) {
               "result 1 `z`: uses the memory of argument 0 `x`, as does another result");
 
   auto with_term = [&](const gradus_term& term, std::string_view expected) {
-    gradus_entry_info info{1, "f", 0, 0, 1, 1, nullptr, nullptr, kB, &term};
+    gradus_entry_info info{GRADUS_ABI_VERSION, "f", 0, 0, 1, 1, nullptr, nullptr, kB, &term};
     EXPECT_THAT(Message(CheckEntryInfo(info)),
                 HasSubstr("workspace term 0: " + std::string(expected)));
   };
@@ -435,11 +453,12 @@ TEST(EntryInfoTest, MalformedInfosAreRefused) {
   with_term({1, 1, {{-1, 1, 0, {}}, {}}}, "scale -1");
   with_term({1, 1, {{1, 1, 4, {}}, {}}}, "4 symbols in a factor");
   with_term({1, 1, {{1, 1, 1, {1}}, {}}}, "symbol 1, of 1 symbols");
+  with_term({1, 0, {}, 1}, "of sum 1, expected 0 at most");
 
   gradus_entry_info info = kScaleInfo;
-  info.abi_version = 2;
+  info.abi_version = 1;
   EXPECT_EQ(Message(Executable::Create(Scale, &info).status()),
-            "compiled entry has ABI version 2, expected 1; compile it again");
+            "compiled entry has ABI version 1, expected 2; compile it again");
   info = kScaleInfo;
   info.arguments = nullptr;
   EXPECT_FALSE(Executable::Create(Scale, &info).ok());
