@@ -15,6 +15,7 @@
 #include "passes/isolate_kernels.h"
 #include "passes/lower_to_loops.h"
 #include "passes/plan_memory.h"
+#include "passes/recompute.h"
 #include "passes/schedule.h"
 #include "passes/schedule_loops.h"
 #include "passes/simplify.h"
@@ -34,6 +35,8 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"isolate-kernels", "a kernel for every node", IsolateKernels, true},
     {"lower-to-loops", "loop IR for every kernel", LowerToLoops, true},
     {"plan-memory", "orders an entry's kernels and places every value", PlanMemory, true},
+    {"recompute", "computes again what would be kept for long, where memory gets smaller by it",
+     Recompute},
     {"schedule", "a plan for every kernel: contractions tiled, the rest in nests", Schedule, true},
     {"schedule-loops", "a plan of plain nests for every kernel", ScheduleLoops, true},
     {"simplify", "identities that are exact in IEEE arithmetic, constants folded", Simplify},
@@ -54,6 +57,7 @@ constexpr std::string_view kDefault =
     "form-kernels,"    //
     "lower-to-loops,"  // needs kernels
     "schedule,"        // needs loops
+    "recompute,"       // needs the scratch buffers of the plans
     "plan-memory";     // last: needs the scratch buffers of the plans
 
 // The oracle: no pass that could change a value.
