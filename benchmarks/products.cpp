@@ -2,16 +2,21 @@
 // OpenBLAS where it was found. One thread, f32, GFLOP/s and the part of this core's measured peak.
 // Medians of interleaved repetitions.
 //
-//   products [--benchmark_filter=...]      then: batch sizes 1 to 65 through one compiled function
+//   products [--target-cpu=NAME] [--benchmark_filter=...]
+//
+// Then: batch sizes 1 to 65 through one compiled function. --target-cpu: code for a lesser level
+// than this machine's; the peak is then that of its vectors.
 //
 // nn: x w.  nn_bias_relu: max(x w + b, 0).  tn_sgd: w - rate * xᵀ dz, in place.  nt_mask: (h > 0 ?
 // dy : 0) wᵀ.
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "benchmark/benchmark.h"
@@ -228,10 +233,22 @@ int BatchSizes() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  constexpr std::string_view kTarget = "--target-cpu=";
+  const std::vector<std::string> given(argv + 1, argv + argc);
   std::vector<std::string> flags = {
       argv[0], "--benchmark_repetitions=9", "--benchmark_enable_random_interleaving=true",
       "--benchmark_report_aggregates_only=true", "--benchmark_min_time=0.05"};
-  flags.insert(flags.end(), argv + 1, argv + argc);
+  for (const std::string& flag : given) {
+    if (flag.starts_with(kTarget)) {
+      setenv("GRADUS_TARGET_CPU", flag.substr(kTarget.size()).c_str(), 1);
+    } else {
+      flags.push_back(flag);
+    }
+  }
+  if (absl::Status s = codegen::CheckRunsHere(codegen::DefaultTarget()); !s.ok()) {
+    std::fprintf(stderr, "error: %s\n", std::string(s.message()).c_str());
+    return 1;
+  }
   std::vector<char*> pointers;
   for (std::string& f : flags) pointers.push_back(f.data());
   int count = static_cast<int>(pointers.size());

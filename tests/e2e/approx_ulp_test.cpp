@@ -1,6 +1,7 @@
-// Transcendental ops as native code: the accuracy that ir/ops/approx.h states for targets with a
-// fused multiply-add. About a million inputs of f32 a function, spread over all bit patterns; with
-// GRADUS_ULP_ALL=1 in the environment, every one (minutes a function).
+// Transcendental ops as native code, on every level that runs here: the accuracy that
+// ir/ops/approx.h states, with fused multiply-adds and without. About a million inputs of f32 a
+// function, spread over all bit patterns; with GRADUS_ULP_ALL=1 in the environment, every one
+// (minutes a function).
 
 #include <gtest/gtest.h>
 
@@ -8,75 +9,27 @@
 #include <bit>
 #include <cmath>
 #include <cstdlib>
-#include <limits>
-#include <ostream>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <vector>
 
 #include "frontend/gradus.h"
+#include "tests/approx_functions.h"
 
 namespace gradus {
 namespace {
 
-struct Function {
-  const char* name;
-  Tensor (*op)(Operand);
-  double (*reference)(double);
-  double bound;  // units in the last place of f32
-  double domain = std::numeric_limits<double>::infinity();
-};
-
-void PrintTo(const Function& function, std::ostream* out) { *out << function.name; }
-
-double SigmoidReference(double x) {
-  return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x));
-}
-
-const Function kFunctions[] = {
-    {"exp", exp, std::exp, 1.0},      {"expm1", expm1, std::expm1, 1.44},
-    {"log", log, std::log, 0.83},     {"log1p", log1p, std::log1p, 1.4},
-    {"tanh", tanh, std::tanh, 2.42},  {"sigmoid", sigmoid, SigmoidReference, 2.5},
-    {"erf", erf, std::erf, 1.1},      {"sin", sin, std::sin, 1.8, 1e5},
-    {"cos", cos, std::cos, 1.8, 1e5}, {"tan", tan, std::tan, 3.0, 1e5},
-    {"atan", atan, std::atan, 2.0},   {"asin", asin, std::asin, 2.7},
-    {"acos", acos, std::acos, 2.4},   {"sinh", sinh, std::sinh, 3.4},
-    {"cosh", cosh, std::cosh, 2.9},
-};
-
-// A reference in double is exact enough to judge f32 by. A result that should overflow or vanish
-// must do just that, or be the number next to it.
-double UlpError(float got, double want) {
-  if (std::isnan(want)) return std::isnan(got) ? 0 : INFINITY;
-  if (std::signbit(got) != std::signbit(want)) return INFINITY;
-  if (std::isinf(want)) return std::isinf(got) ? 0 : INFINITY;
-  constexpr double kOverflow = 0x1.ffffffp127;  // from here on f32 rounds to infinity
-  if (std::isinf(got)) return std::fabs(want) >= kOverflow * (1 - 0x1p-23) ? 0 : INFINITY;
-  if (std::fabs(want) >= kOverflow * (1 + 0x1p-23)) return INFINITY;
-  int exponent = 0;
-  std::frexp(want, &exponent);
-  const int spacing = std::max(want == 0 ? -149 : exponent - 24, -149);
-  return std::fabs(got - want) / std::ldexp(1.0, spacing);
-}
+using tests::Function;
 
 class ApproxUlpTest : public ::testing::TestWithParam<std::tuple<Function, const char*>> {};
 
 TEST_P(ApproxUlpTest, NativeCodeIsAccurate) {
   const auto& [function, target] = GetParam();
   CompileOptions options;
-  if (std::string_view(target) != "host") {
-    const bool wide = std::string_view(target) == "x86-64-v3";
-    if (!options.target.triple.starts_with("x86_64") ||
-        (wide && options.target.vector_bytes < 32)) {
-      GTEST_SKIP() << "this machine does not run " << target;
-    }
-    options.target = codegen::NamedTarget(target).value();
-  }
-  // Without fused arithmetic the reduction modulo pi is exact for smaller numbers only.
-  const bool is_reduced = std::isfinite(function.domain) && !options.target.has_fma;
-  const double domain = is_reduced ? 1000 : function.domain;
-  const double bound = is_reduced ? std::max(2.1, function.bound) : function.bound;
+  options.target = codegen::NamedTarget(target).value();
+  if (absl::Status s = codegen::CheckRunsHere(options.target); !s.ok()) GTEST_SKIP() << s;
+  const auto [domain, bound] = tests::AccuracyOf(function, options.target);
   constexpr int64_t kCount = 4096 + 3;  // not a multiple of any vector
   Graph graph("approx");
   graph.Output("y", function.op(graph.Input("x", {kCount})));
@@ -100,7 +53,7 @@ TEST_P(ApproxUlpTest, NativeCodeIsAccurate) {
     const auto values = (*results)[0].data<float>();
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (std::isfinite(inputs[i]) && std::fabs(inputs[i]) > domain) continue;
-      const double error = UlpError(values[i], function.reference(inputs[i]));
+      const double error = tests::UlpError(values[i], function.reference(inputs[i]));
       if (error > worst) {
         worst = error;
         worst_input = inputs[i];
@@ -114,8 +67,9 @@ TEST_P(ApproxUlpTest, NativeCodeIsAccurate) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Functions, ApproxUlpTest,
-                         ::testing::Combine(::testing::ValuesIn(kFunctions),
-                                            ::testing::Values("host", "x86-64-v3", "x86-64")),
+                         ::testing::Combine(::testing::ValuesIn(tests::kFunctions),
+                                            ::testing::Values("host", "x86-64-v4", "x86-64-v3",
+                                                              "x86-64-v2", "x86-64", "scalar")),
                          [](const auto& test) {
                            std::string name = std::string(std::get<0>(test.param).name) + "_" +
                                               std::get<1>(test.param);

@@ -8,6 +8,7 @@
 
 #include "frontend/compile.h"
 #include "frontend/scan.h"
+#include "tests/guarded_run.h"
 
 namespace gradus {
 namespace {
@@ -97,7 +98,7 @@ std::vector<Numbers> ResultsOf(const runtime::Executable& e,
   for (size_t i = 0; i < shapes.size(); ++i) {
     in.push_back(runtime::Tensor::FromVector<double>(shapes[i], arguments[i]).value());
   }
-  auto out = e.Run(std::move(in));
+  const auto out = tests::RunGuarded(e, in, "a random loop");
   EXPECT_TRUE(out.ok()) << out.status();
   std::vector<Numbers> numbers;
   for (const runtime::Tensor& t : *out) {

@@ -1,8 +1,9 @@
 // Random convolutions and their gradients through the scheduler and compiled code, compared with a
-// naive loop in double; canaries round every buffer. Operands are multiples of 1/8, so that sums
-// are exact in any order.
+// naive loop in double; pages that cannot be touched round every buffer. Operands are multiples of
+// 1/8, so that sums are exact in any order. Each case runs for one of the levels that run here, or
+// for those named.
 //
-//   convolution_fuzz [--iterations=N] [--seed=S] [--only=I]
+//   convolution_fuzz [--iterations=N] [--seed=S] [--only=I] [--target-cpu=NAME,...|all]
 
 #include <cstdio>
 
@@ -235,8 +236,8 @@ ProductCall RandomCall(const ConvolutionCase& c, int64_t batch, std::mt19937_64&
   return call;
 }
 
-std::string RunOne(const ConvolutionCase& c, const char* pipeline, const char* target,
-                   uint64_t seed) {
+std::string RunOne(const ConvolutionCase& c, const char* pipeline, const ir::Target& target,
+                   uint64_t seed, std::string_view label) {
   ir::Module module("fuzz");
   ir::Function& f = module.AddFunction("f");
   Build(c, f);
@@ -244,9 +245,7 @@ std::string RunOne(const ConvolutionCase& c, const char* pipeline, const char* t
   if (f.results().empty()) return "has no gradient";
   passes::PassContext context;
   codegen::CodegenOptions options;
-  const auto named = codegen::NamedTarget(target);
-  if (!named.ok()) return std::string(named.status().message());
-  context.target = options.target = *named;
+  context.target = options.target = target;
   const absl::Status status = passes::RunPipeline(module, pipeline, context);
   if (!status.ok()) return std::string(status.message());
   const auto loaded = codegen::CompileAndLoad(module, options);
@@ -259,7 +258,7 @@ std::string RunOne(const ConvolutionCase& c, const char* pipeline, const char* t
     if (c.batch_symbolic && i > 0) batch = i == 1 ? 0 : static_cast<int64_t>(random() % 9);
     if (c.size_symbolic && i > 0) called.size[0] = static_cast<int64_t>(random() % 19);
     const ProductCall call = RandomCall(called, batch, random);
-    error = CallAndCompare(loaded->front().executable, c.dtype, call);
+    error = CallAndCompare(loaded->front().executable, c.dtype, call, label);
     if (!error.empty()) {
       error = fmt::format("called with batch {}, size {}: {}", batch, called.size[0], error);
     }
@@ -272,27 +271,30 @@ std::string RunOne(const ConvolutionCase& c, const char* pipeline, const char* t
   return error;
 }
 
-int Main(int64_t iterations, uint64_t seed, int64_t only) {
-  constexpr const char* kTargets[] = {"host", "host", "x86-64-v3", "x86-64-v2"};
+int Main(const FuzzOptions& options) {
   int64_t failures = 0, runs = 0;
-  for (int64_t i = 0; i < iterations; ++i) {
-    if (only >= 0 && i != only) continue;
-    std::mt19937_64 random(seed * 1000003 + static_cast<uint64_t>(i));
+  for (int64_t i = 0; i < options.iterations; ++i) {
+    if (options.only >= 0 && i != options.only) continue;
+    std::mt19937_64 random(options.seed * 1000003 + static_cast<uint64_t>(i));
     const ConvolutionCase c = RandomCase(random);
-    const char* target = kTargets[random() % std::size(kTargets)];
+    const std::vector<NamedTarget> targets = options.TargetsOfCase(random);
     const uint64_t call_seed = random();
-    for (const char* pipeline : {"default", "none"}) {
-      if (pipeline[0] == 'n' && i % 4 != 0) continue;
-      ++runs;
-      const std::string error = RunOne(c, pipeline, target, call_seed);
-      if (error.empty()) continue;
-      ++failures;
-      fmt::print(stderr, "FAILED --seed={} --only={} ({}, {}): {}\n  {}\n", seed, i, pipeline,
-                 target, ToString(c), error);
-      if (failures >= 10) return 1;
+    for (const auto& [name, target] : targets) {
+      for (const char* pipeline : {"default", "none"}) {
+        if (pipeline[0] == 'n' && i % 4 != 0) continue;
+        ++runs;
+        const std::string label = fmt::format("--seed={} --only={} --target-cpu={} ({})\n  {}",
+                                              options.seed, i, name, pipeline, ToString(c));
+        const std::string error = RunOne(c, pipeline, target, call_seed, label);
+        if (error.empty()) continue;
+        ++failures;
+        fmt::print(stderr, "FAILED {}\n  {}\n", label, error);
+        if (failures >= 10) return 1;
+      }
     }
   }
-  fmt::print("{} runs of {} convolutions, {} failed\n", runs, only >= 0 ? 1 : iterations, failures);
+  fmt::print("{} runs of {} convolutions, {} failed\n", runs,
+             options.only >= 0 ? 1 : options.iterations, failures);
   return failures == 0 ? 0 : 1;
 }
 
@@ -302,5 +304,5 @@ int Main(int64_t iterations, uint64_t seed, int64_t only) {
 int main(int argc, char** argv) {
   const auto options = gradus::fuzz::ParseFuzzOptions("convolution_fuzz", argc, argv);
   if (!options) return 2;
-  return gradus::fuzz::Main(options->iterations, options->seed, options->only);
+  return gradus::fuzz::Main(*options);
 }

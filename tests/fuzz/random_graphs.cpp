@@ -1,14 +1,18 @@
-// random_graphs [--graphs=N] [--first=N] [--seed=S] [--per_module=N] [--verbose]
+// random_graphs [--graphs=N] [--first=N] [--seed=S] [--per_module=N] [--target-cpu=NAME,...|all]
+//               [--verbose]
 //
-// Seeded random graphs of tensors, forward and gradients, compiled with all passes and with none:
-// both must give the same numbers. Graph i of a seed is the same on every machine. On a difference
-// the graph's IR is printed.
+// Seeded random graphs of tensors, forward and gradients, compiled with all passes and with none,
+// for this machine or for each of the targets named: both must give the same numbers, and touch
+// nothing but their memory; aarch64 runs under an emulator, if there is one. Sizes lie round those
+// at which plans change: vectors of 2 to 16 lanes, tiles, products of 4,096 terms, short sums.
+// Graph i of a seed is the same on every machine. On a difference the graph's IR is printed.
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <string_view>
 
 #include "fmt/format.h"
@@ -17,6 +21,10 @@
 #include "ir/parser.h"
 #include "ir/printer.h"
 #include "ir/verifier.h"
+#include "tests/cross/cross_program.h"
+#include "tests/elf_symbols.h"
+#include "tests/fuzz/targets.h"
+#include "tests/guarded_run.h"
 #include "tests/same_graph.h"
 
 namespace gradus {
@@ -26,6 +34,7 @@ using data::PhiloxStream;
 
 struct Options {
   int64_t graphs = 500, first = 0, seed = 1, per_module = 20;
+  std::vector<fuzz::NamedTarget> targets;
   bool verbose = false;
 };
 
@@ -36,9 +45,8 @@ class Grower {
       : f_(function), dtype_(dtype), random_(seed, index) {}
 
   void Grow() {
-    const std::array<int64_t, 7> sizes = {1, 2, 3, 4, 5, 8, 17};
-    n_ = sizes[random_.Below(sizes.size())];
-    m_ = sizes[random_.Below(sizes.size())];
+    n_ = Size();
+    m_ = Size();
     AddInput("x", {kBatch, n_});
     AddInput("y", {kBatch, n_});
     AddInput("w", {n_, m_});
@@ -63,6 +71,14 @@ class Grower {
   }
 
  private:
+  // Half of them small, half round vectors, tiles and panels.
+  int64_t Size() {
+    constexpr std::array<int64_t, 6> kSmall = {1, 2, 3, 4, 5, 6};
+    constexpr std::array<int64_t, 18> kThresholds = {7,  8,  9,  12, 15, 16, 17, 18,  23,
+                                                     25, 31, 32, 33, 47, 63, 65, 128, 129};
+    return Chance(0.5) ? kSmall[random_.Below(kSmall.size())]
+                       : kThresholds[random_.Below(kThresholds.size())];
+  }
   void AddInput(const char* name, const Shape& shape) {
     inputs_.push_back(f_.AddArgument(name, {dtype_, shape}));
     pool_.push_back(inputs_.back());
@@ -234,15 +250,14 @@ class Grower {
   std::vector<Tensor> inputs_, pool_;
 };
 
-std::vector<runtime::Tensor> Inputs(const runtime::Executable& e, uint64_t seed, int64_t batch) {
+std::vector<runtime::Tensor> Inputs(const ir::Function& f, uint64_t seed, int64_t batch) {
   PhiloxStream random(seed, 1U << 30U);
   std::vector<runtime::Tensor> in;
-  for (int i = 0; i < e.info().argument_count; ++i) {
-    const gradus_tensor_info& info = e.info().arguments[i];
+  for (int i = 0; i < f.num_args(); ++i) {
+    const ir::Type& type = f.arg(i).type();
     std::vector<int64_t> shape;
-    for (int k = 0; k < info.rank; ++k)
-      shape.push_back(info.dims[k].symbol >= 0 ? batch : info.dims[k].size);
-    auto t = runtime::Tensor::Create(static_cast<runtime::DType>(info.dtype), shape).value();
+    for (const Dim& d : type.shape) shape.push_back(d.is_symbol() ? batch : d.size());
+    auto t = runtime::Tensor::Create(static_cast<runtime::DType>(type.dtype), shape).value();
     if (t.dtype() == runtime::DType::kF64) {
       for (double& v : t.data<double>()) v = random.Normal();
     } else {
@@ -324,49 +339,106 @@ class Fuzzer {
     if (absl::Status s = CheckFolding(module); !s.ok()) return s;
     if (options_.verbose) fmt::print("{}\n", ir::Print(module, {.locations = false}));
     std::fflush(stdout);
-    const std::unique_ptr<ir::Module> optimised = module.Clone(), plain = module.Clone();
-    auto fast = CompileModule(*optimised, {.pipeline = "default", .cache_dir = ""});
-    if (!fast.ok()) return fast.status();
-    auto slow = CompileModule(*plain, {.pipeline = "none", .cache_dir = ""});
-    if (!slow.ok()) return slow.status();
-    for (int64_t i = first; i < last; ++i) {
-      const std::string name = fmt::format("graph{}", i);
-      const auto find = [&](const auto& entries) -> const runtime::Executable& {
-        return std::find_if(entries.begin(), entries.end(),
-                            [&](const auto& e) { return e.name == name; })
-            ->executable;
-      };
-      if (absl::Status s = Compare(i, *module.Find(name), find(*fast), find(*slow)); !s.ok())
-        return s;
+    for (const auto& [name, target] : options_.targets) {
+      if (absl::Status s = RunFor(name, target, module, first, last); !s.ok()) return s;
     }
     return absl::OkStatus();
   }
 
-  absl::Status Compare(int64_t index, const ir::Function& f, const runtime::Executable& fast,
-                       const runtime::Executable& slow) {
-    ++graphs_;
-    bool good = true;
-    const std::array<int64_t, 3> batches = {1, 3, 17};
-    for (const int64_t batch : {batches[static_cast<size_t>(index % 3)], int64_t{8}}) {
-      const auto seed = static_cast<uint64_t>(options_.seed * 1'000'003 + index);
-      auto a = fast.Run(Inputs(fast, seed, batch));
-      auto b = slow.Run(Inputs(slow, seed, batch));
-      if (!a.ok()) return a.status();
-      if (!b.ok()) return b.status();
-      for (size_t i = 0; i < a->size(); ++i) {
-        ++results_;
-        const double d = Difference((*a)[i], (*b)[i]);
-        double& worst = worst_[TypeOf(index) == DType::kF64 ? 1 : 0];
-        worst = std::max(worst, d);
-        if (d <= Tolerance(TypeOf(index))) continue;
-        good = false;
-        fmt::print(stderr, "graph {}, batch {}: {} differs by {:.3g}\n", index, batch,
-                   f.results()[i].name, d);
+  // A graph called with a batch.
+  struct Call {
+    int64_t graph = 0, batch = 0;
+    std::string label, name;  // of the graph's function
+  };
+  using Results = std::vector<std::vector<runtime::Tensor>>;  // of each call
+
+  std::vector<runtime::Tensor> InputsOf(const ir::Module& module, const Call& call) const {
+    const auto seed = static_cast<uint64_t>(options_.seed * 1'000'003 + call.graph);
+    return Inputs(*module.Find(call.name), seed, call.batch);
+  }
+
+  absl::StatusOr<Results> RunHere(const ir::Module& module, const char* pipeline,
+                                  const ir::Target& target, const std::vector<Call>& calls) const {
+    const std::unique_ptr<ir::Module> copy = module.Clone();
+    const auto entries =
+        CompileModule(*copy, {.pipeline = pipeline, .cache_dir = "", .target = target});
+    if (!entries.ok()) return entries.status();
+    Results results;
+    for (const Call& call : calls) {
+      const auto entry = std::find_if(entries->begin(), entries->end(),
+                                      [&](const auto& e) { return e.name == call.name; });
+      auto one = tests::RunGuarded(entry->executable, InputsOf(module, call),
+                                   fmt::format("{}, {}", call.label, pipeline));
+      if (!one.ok()) return one.status();
+      results.push_back(*std::move(one));
+    }
+    return results;
+  }
+
+  absl::StatusOr<Results> RunElsewhere(const ir::Module& module, const char* pipeline,
+                                       const ir::Target& target,
+                                       const std::vector<Call>& calls) const {
+    const std::unique_ptr<ir::Module> copy = module.Clone();
+    if (absl::Status s = passes::RunPipeline(*copy, pipeline, {target}); !s.ok()) return s;
+    const auto object = codegen::EmitObject(*copy, {.target = target, .prefix = "run"});
+    if (!object.ok()) return object.status();
+    if (const std::string foreign = tests::ForeignSymbols(*object); !foreign.empty()) {
+      return absl::InternalError("compiled code calls " + foreign);
+    }
+    std::vector<std::string> symbols;
+    for (const Call& call : calls) symbols.push_back("run_" + call.name);
+    tests::CrossProgram program(std::filesystem::temp_directory_path().string());
+    if (absl::Status s = program.AddObject(*object, symbols); !s.ok()) return s;
+    for (const Call& call : calls) {
+      if (absl::Status s = program.AddCall("run_" + call.name, InputsOf(module, call)); !s.ok())
+        return s;
+    }
+    return program.Run();
+  }
+
+  absl::Status RunFor(const std::string& target_name, const ir::Target& target,
+                      const ir::Module& module, int64_t first, int64_t last) {
+    constexpr std::array<int64_t, 8> kBatches = {1, 3, 5, 6, 7, 17, 25, 33};
+    std::vector<Call> calls;
+    for (int64_t i = first; i < last; ++i) {
+      for (const int64_t batch : {kBatches[static_cast<size_t>(i % 8)], int64_t{8}}) {
+        calls.push_back(
+            {i, batch,
+             fmt::format("random_graphs --seed={} --first={} --graphs=1 --target-cpu={}, batch {}",
+                         options_.seed, i, target_name, batch),
+             fmt::format("graph{}", i)});
       }
     }
-    if (!good) fmt::print(stderr, "{}\n", ir::Print(f, {.locations = false}));
-    failed_ += good ? 0 : 1;
+    const bool here = codegen::CheckRunsHere(target).ok();
+    const auto run = [&](const char* pipeline) {
+      return here ? RunHere(module, pipeline, target, calls)
+                  : RunElsewhere(module, pipeline, target, calls);
+    };
+    const auto fast = run("default"), slow = run("none");
+    if (!fast.ok()) return fast.status();
+    if (!slow.ok()) return slow.status();
+    for (size_t i = 0; i < calls.size(); ++i) {
+      Compare(calls[i], *module.Find(calls[i].name), (*fast)[i], (*slow)[i]);
+    }
+    graphs_ += last - first;
     return absl::OkStatus();
+  }
+
+  void Compare(const Call& call, const ir::Function& f, const std::vector<runtime::Tensor>& a,
+               const std::vector<runtime::Tensor>& b) {
+    bool good = true;
+    for (size_t i = 0; i < a.size(); ++i) {
+      ++results_;
+      const double d = Difference(a[i], b[i]);
+      double& worst = worst_[TypeOf(call.graph) == DType::kF64 ? 1 : 0];
+      worst = std::max(worst, d);
+      if (d <= Tolerance(TypeOf(call.graph))) continue;
+      good = false;
+      fmt::print(stderr, "{}: {} differs by {:.3g}\n", call.label, f.results()[i].name, d);
+    }
+    if (good) return;
+    fmt::print(stderr, "{}\n", ir::Print(f, {.locations = false}));
+    ++failed_;
   }
 
   Options options_;
@@ -374,20 +446,30 @@ class Fuzzer {
   std::array<double, 2> worst_{};
 };
 
-bool ReadFlag(std::string_view argument, std::string_view name, int64_t& value) {
+bool ReadFlag(std::string_view argument, std::string_view name, int64_t& value, int64_t least = 1) {
   if (!argument.starts_with(name)) return false;
   argument.remove_prefix(name.size());
   const auto [end, error] =
       std::from_chars(argument.data(), argument.data() + argument.size(), value);
-  return error == std::errc() && end == argument.data() + argument.size() && value > 0;
+  return error == std::errc() && end == argument.data() + argument.size() && value >= least;
 }
 
 int Main(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string_view a = argv[i];
-    if (ReadFlag(a, "--graphs=", options.graphs) || ReadFlag(a, "--first=", options.first) ||
+    if (ReadFlag(a, "--graphs=", options.graphs) || ReadFlag(a, "--first=", options.first, 0) ||
         ReadFlag(a, "--seed=", options.seed) || ReadFlag(a, "--per_module=", options.per_module)) {
+      continue;
+    }
+    if (constexpr std::string_view kTarget = "--target-cpu="; a.starts_with(kTarget)) {
+      const bool emulated = tests::CrossProgram::Missing().empty();
+      auto targets = fuzz::TargetsOf(a.substr(kTarget.size()), emulated ? "aarch64" : "");
+      if (!targets.ok()) {
+        fmt::print(stderr, "error: {}\n", std::string(targets.status().message()));
+        return 2;
+      }
+      options.targets = *std::move(targets);
       continue;
     }
     if (a == "--verbose") {
@@ -396,10 +478,11 @@ int Main(int argc, char** argv) {
     }
     fmt::print(stderr,
                "unknown option {}\nusage: random_graphs [--graphs=N] [--first=N] [--seed=S] "
-               "[--per_module=N] [--verbose]\n",
+               "[--per_module=N] [--target-cpu=NAME,...|all] [--verbose]\n",
                a);
     return 2;
   }
+  if (options.targets.empty()) options.targets = {{"host", codegen::DefaultTarget()}};
   return Fuzzer(options).Run();
 }
 

@@ -1,8 +1,9 @@
 // Random products through the scheduler and compiled code, compared with a naive loop in double;
-// canaries round every buffer. Each case runs as one kernel (all of it fused), through `default`,
-// and now and then through `none`; for this machine and, some of the time, for smaller vectors.
+// pages that cannot be touched round every buffer. Each case runs as one kernel (all of it fused),
+// through `default`, and now and then through `none`; for one of the levels that run here, or for
+// those named.
 //
-//   schedule_fuzz [--iterations=N] [--seed=S] [--only=I]
+//   schedule_fuzz [--iterations=N] [--seed=S] [--only=I] [--target-cpu=NAME,...|all]
 
 #include <cstdio>
 
@@ -41,7 +42,8 @@ struct Way {
   bool fused;
 };
 
-std::string RunOne(const ProductCase& c, const Way& way, const char* target, uint64_t seed) {
+std::string RunOne(const ProductCase& c, const Way& way, const ir::Target& target, uint64_t seed,
+                   std::string_view label) {
   ir::Module module("fuzz");
   if (way.fused) {
     BuildFused(c, module);
@@ -53,9 +55,7 @@ std::string RunOne(const ProductCase& c, const Way& way, const char* target, uin
   }
   passes::PassContext context;
   codegen::CodegenOptions options;
-  const auto named = codegen::NamedTarget(target);
-  if (!named.ok()) return std::string(named.status().message());
-  context.target = options.target = *named;
+  context.target = options.target = target;
   absl::Status status = passes::RunPipeline(module, way.passes, context);
   if (!status.ok()) return std::string(status.message());
   const auto loaded = codegen::CompileAndLoad(module, options);
@@ -70,7 +70,7 @@ std::string RunOne(const ProductCase& c, const Way& way, const char* target, uin
     const int64_t k = c.k_symbolic ? kCallSizes[random() % std::size(kCallSizes)] : c.k;
     const int64_t t = c.t_symbolic ? static_cast<int64_t>(random() % 5) : c.t;
     const ProductCall call = ProductCall::Random(c, m, k, t, random);
-    error = CallAndCompare(loaded->front().executable, c.dtype, call);
+    error = CallAndCompare(loaded->front().executable, c.dtype, call, label);
     if (!error.empty()) error = fmt::format("called with m {}, k {}, t {}: {}", m, k, t, error);
   }
   if (!error.empty()) {
@@ -81,30 +81,33 @@ std::string RunOne(const ProductCase& c, const Way& way, const char* target, uin
   return error;
 }
 
-int Main(int64_t iterations, uint64_t seed, int64_t only) {
+int Main(const FuzzOptions& options) {
   constexpr Way kFused{"lower-to-loops,schedule,plan-memory", true};
   constexpr Way kDefault{"default", false}, kNone{"none", false};
-  constexpr const char* kTargets[] = {"host", "host", "x86-64-v3", "x86-64-v2"};
   int64_t failures = 0, runs = 0;
-  for (int64_t i = 0; i < iterations; ++i) {
-    if (only >= 0 && i != only) continue;
-    std::mt19937_64 random(seed * 1000003 + static_cast<uint64_t>(i));
+  for (int64_t i = 0; i < options.iterations; ++i) {
+    if (options.only >= 0 && i != options.only) continue;
+    std::mt19937_64 random(options.seed * 1000003 + static_cast<uint64_t>(i));
     const ProductCase c = ProductCase::Random(random);
-    const char* target = kTargets[random() % std::size(kTargets)];
+    const std::vector<NamedTarget> targets = options.TargetsOfCase(random);
     const uint64_t call_seed = random();
     std::vector<Way> ways = {kFused, kDefault};
     if (i % 4 == 0) ways.push_back(kNone);
-    for (const Way& way : ways) {
-      ++runs;
-      const std::string error = RunOne(c, way, target, call_seed);
-      if (error.empty()) continue;
-      ++failures;
-      fmt::print(stderr, "FAILED --seed={} --only={} ({}, {}): {}\n  {}\n", seed, i, way.passes,
-                 target, c.ToString(), error);
-      if (failures >= 10) return 1;
+    for (const auto& [name, target] : targets) {
+      for (const Way& way : ways) {
+        ++runs;
+        const std::string label = fmt::format("--seed={} --only={} --target-cpu={} ({})\n  {}",
+                                              options.seed, i, name, way.passes, c.ToString());
+        const std::string error = RunOne(c, way, target, call_seed, label);
+        if (error.empty()) continue;
+        ++failures;
+        fmt::print(stderr, "FAILED {}\n  {}\n", label, error);
+        if (failures >= 10) return 1;
+      }
     }
   }
-  fmt::print("{} runs of {} products, {} failed\n", runs, only >= 0 ? 1 : iterations, failures);
+  fmt::print("{} runs of {} products, {} failed\n", runs,
+             options.only >= 0 ? 1 : options.iterations, failures);
   return failures == 0 ? 0 : 1;
 }
 
@@ -114,5 +117,5 @@ int Main(int64_t iterations, uint64_t seed, int64_t only) {
 int main(int argc, char** argv) {
   const auto options = gradus::fuzz::ParseFuzzOptions("schedule_fuzz", argc, argv);
   if (!options) return 2;
-  return gradus::fuzz::Main(options->iterations, options->seed, options->only);
+  return gradus::fuzz::Main(*options);
 }

@@ -3,6 +3,8 @@
 #include "codegen/compile.h"
 #include "fmt/format.h"
 #include "passes/pipelines.h"
+#include "tests/elf_symbols.h"
+#include "tests/guarded_run.h"
 #include "tests/ops/interpreter.h"
 
 namespace gradus::test {
@@ -16,7 +18,12 @@ absl::StatusOr<Executor> Executor::Create(const ir::Module& module, std::string_
   }
   codegen::CodegenOptions options;  // no object cache: what is tested is the code of now
   if (absl::Status s = passes::RunPipeline(*copy, way, {options.target}); !s.ok()) return s;
-  auto entries = codegen::CompileAndLoad(*copy, options);
+  const auto object = codegen::EmitObject(*copy, options);
+  if (!object.ok()) return object.status();
+  if (const std::string foreign = tests::ForeignSymbols(*object); !foreign.empty()) {
+    return absl::InternalError("compiled code calls " + foreign);
+  }
+  auto entries = codegen::Load(*object, *copy, options);
   if (!entries.ok()) return entries.status();
   for (codegen::LoadedEntry& e : *entries)
     executor.compiled_.emplace(e.name, std::move(e.executable));
@@ -30,7 +37,8 @@ absl::StatusOr<std::vector<Array>> Executor::Run(std::string_view function,
   if (found == compiled_.end()) return absl::NotFoundError(fmt::format("no entry {}", function));
   std::vector<runtime::Tensor> tensors;
   for (const Array& a : operands) tensors.push_back(ToTensor(a));
-  absl::StatusOr<std::vector<runtime::Tensor>> results = found->second.Run(std::move(tensors));
+  const absl::StatusOr<std::vector<runtime::Tensor>> results =
+      tests::RunGuarded(found->second, tensors, function);
   if (!results.ok()) return results.status();
   std::vector<Array> arrays;
   for (const runtime::Tensor& t : *results) arrays.push_back(FromTensor(t));

@@ -99,6 +99,31 @@ Given GivenOf(const Sample& s, const std::vector<Array>& operands, int64_t batch
           BoundAttrs(s.attrs, batch)};
 }
 
+absl::StatusOr<std::optional<SpecialCall>> SpecialsOf(const OpCase& c, DType d) {
+  SpecialCall call{.module = std::make_unique<ir::Module>("special"), .operands = {}, .want = {}};
+  for (const Special& special : c.specials) {
+    if (special.dtype ? *special.dtype != d : !ir::IsFloat(d)) continue;
+    call.operands.resize(special.operands.size());
+    for (size_t k = 0; k < call.operands.size(); ++k)
+      call.operands[k].values.push_back(special.operands[k]);
+    call.want.values.push_back(special.want);
+  }
+  const auto n = static_cast<int64_t>(call.want.values.size());
+  if (n == 0) return std::nullopt;
+  Sample s;
+  for (Array& a : call.operands) {
+    a.dtype = d;
+    a.shape = {n};
+    s.operands.push_back({d, {n}});
+  }
+  absl::StatusOr<Built> b = Build(c, s, *call.module, "special");
+  if (!b.ok()) return b.status();
+  b->function->AddResult(b->result);
+  call.want.dtype = b->result.dtype();
+  call.want.shape = {n};
+  return call;
+}
+
 Sizes BatchesOf(const Sample& s) { return s.batch.empty() ? Sizes{0} : s.batch; }
 
 std::vector<DType> DTypesOf(const OpCase& c) {

@@ -3,6 +3,8 @@
 // What the generic tests do with a row: build its samples, fill their operands, name them in
 // messages.
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +33,17 @@ Given GivenOf(const Sample& s, const std::vector<Array>& operands, int64_t batch
 Sizes BatchesOf(const Sample& s);  // one entry, unused, where there is no symbol
 std::vector<DType> DTypesOf(const OpCase& c);
 std::string Label(const OpCase& c, const Sample& s, int64_t batch);
+
+// A module of one function, "special", that has all special values of a dtype in one call.
+struct SpecialCall {
+  std::unique_ptr<ir::Module> module;
+  std::vector<Array> operands;
+  Array want;
+};
+inline constexpr DType kAllDTypes[] = {DType::kI1, DType::kI32, DType::kI64, DType::kF32,
+                                       DType::kF64};
+// Nothing if the row has none of that dtype.
+absl::StatusOr<std::optional<SpecialCall>> SpecialsOf(const OpCase& c, DType d);
 
 // The ways to run that are compared (see executors.h).
 inline constexpr std::string_view kWays[] = {"interpreted", "none", "default"};

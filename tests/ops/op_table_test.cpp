@@ -1,8 +1,10 @@
 // From each row of the op table: that the type rule accepts and refuses, the text round trip,
-// values at every sample in f32 and f64 by every way to run them, and special values.
+// values at every sample in f32 and f64 by every way to run them, and special values; for this
+// machine, or the level that GRADUS_TARGET_CPU names.
 
 #include <gtest/gtest.h>
 
+#include "codegen/compile.h"
 #include "fmt/format.h"
 #include "ir/builder.h"
 #include "ir/parser.h"
@@ -19,9 +21,6 @@ using ir::Function;
 using ir::Module;
 using ir::Type;
 using ir::Value;
-
-// --- the tests
-// -------------------------------------------------------------------------------------------------------
 
 TEST(OpTable, EveryRegisteredOpHasARow) {
   for (const ir::OpDef* op : ir::AllOps()) {
@@ -128,39 +127,30 @@ TEST_P(OpRow, ValuesAgreeWithTheReference) {
 }
 
 TEST_P(OpRow, SpecialValues) {
-  for (const DType d : {DType::kI1, DType::kI32, DType::kI64, DType::kF32, DType::kF64}) {
-    Sample s;
-    std::vector<Array> operands;
-    Array want;
-    for (const Special& special : row().specials) {
-      if (special.dtype ? *special.dtype != d : !ir::IsFloat(d)) continue;
-      operands.resize(special.operands.size());
-      for (size_t k = 0; k < operands.size(); ++k)
-        operands[k].values.push_back(special.operands[k]);
-      want.values.push_back(special.want);
-    }
-    const auto n = static_cast<int64_t>(want.values.size());
-    if (n == 0) continue;
-    for (Array& a : operands) {
-      a.dtype = d;
-      a.shape = {n};
-      s.operands.push_back({d, {n}});
-    }
-    Module m("special");
-    absl::StatusOr<Built> b = Build(row(), s, m, "special");
-    ASSERT_TRUE(b.ok()) << b.status();
-    b->function->AddResult(b->result);
-    want.dtype = b->result.dtype();
-    want.shape = {n};
+  for (const DType d : kAllDTypes) {
+    const absl::StatusOr<std::optional<SpecialCall>> special = SpecialsOf(row(), d);
+    ASSERT_TRUE(special.ok()) << special.status();
+    if (!*special) continue;
     for (const std::string_view way : kWays) {
-      absl::StatusOr<Executor> executor = Executor::Create(m, way);
+      absl::StatusOr<Executor> executor = Executor::Create(*(*special)->module, way);
       ASSERT_TRUE(executor.ok()) << row().name << " " << way << ": " << executor.status();
-      absl::StatusOr<std::vector<Array>> got = executor->Run("special", operands);
+      absl::StatusOr<std::vector<Array>> got = executor->Run("special", (*special)->operands);
       ASSERT_TRUE(got.ok()) << got.status();
-      EXPECT_EQ(Difference((*got)[0], want, {}), "") << way << " " << row().name;
+      EXPECT_EQ(Difference((*got)[0], (*special)->want, {}), "") << way << " " << row().name;
     }
   }
 }
+
+// All of it for the target that the environment chooses, if this machine can run its code.
+class RunsHere : public testing::Environment {
+ public:
+  void SetUp() override {
+    const absl::Status runs = codegen::CheckRunsHere(codegen::DefaultTarget());
+    if (runs.code() == absl::StatusCode::kFailedPrecondition) GTEST_SKIP() << runs;
+    ASSERT_TRUE(runs.ok()) << runs;
+  }
+};
+const testing::Environment* const kRunsHere = testing::AddGlobalTestEnvironment(new RunsHere);
 
 INSTANTIATE_TEST_SUITE_P(All, OpRow, testing::Range(size_t{0}, OpCases().size()),
                          [](const testing::TestParamInfo<size_t>& row) {
