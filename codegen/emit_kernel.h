@@ -19,6 +19,7 @@ llvm::Function* EmitKernel(ModuleEmitter& emitter, const ir::Function& kernel,
                            const std::vector<ir::Symbol>& symbols);
 
 void EmitNest(Frame& frame, const loop::Nest& nest);
+void EmitRunningSum(Frame& frame, const loop::Nest& nest);  // of a nest with `running`
 void EmitContraction(Frame& frame, const loop::Contraction& contraction,
                      const std::vector<ir::Symbol>& symbols);
 

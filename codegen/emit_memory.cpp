@@ -227,10 +227,17 @@ Values Frame::LoadVectors(llvm::Value* buffer, DType dtype, const loop::Index& f
 
 void Frame::Store(const loop::FlatStore& store, const Guard* guard) {
   Packet packet = Evaluate(store.value, guard);
-  if (guard != nullptr && guard->uniform != nullptr) {
-    Guard masks_only = *guard;
+  llvm::Value* holds = guard == nullptr ? nullptr : guard->uniform;
+  if (store.where != nullptr) {
+    Packet where = Evaluate(store.where, guard);
+    IR_CHECK_MSG(!where.vector, "lanes that may go to one place");
+    holds = holds == nullptr ? where.values[0] : builder_.CreateAnd(holds, where.values[0]);
+  }
+  if (holds != nullptr) {
+    Guard masks_only;
+    if (guard != nullptr) masks_only = *guard;
     masks_only.uniform = nullptr;
-    If(guard->uniform,
+    If(holds,
        [&] { StorePacket(store, packet, masks_only.masks.empty() ? nullptr : &masks_only); });
   } else {
     StorePacket(store, packet, guard);
@@ -255,9 +262,20 @@ void Frame::StorePacket(const loop::FlatStore& store, const Packet& packet, cons
   auto add = [&](llvm::Value* a, llvm::Value* b) {
     return is_float ? builder_.CreateFAdd(a, b) : builder_.CreateAdd(a, b);
   };
+  llvm::Value* jump = nullptr;
+  if (store.jump != nullptr) {
+    Packet p = Evaluate(store.jump, guard);
+    IR_CHECK_MSG(!p.vector, "lanes that may go to one place");
+    jump = p.values[0];
+  }
+  // The address of the form alone is known in outer scopes.
+  auto address_of = [&](int64_t lane) {
+    llvm::Value* address = Address(buffer, element, store.offset, lane);
+    return jump == nullptr ? address : builder_.CreateGEP(element, address, jump);
+  };
   if (!DependsOnVector(store.offset)) {
     IR_CHECK_MSG(!packet.vector, "a store of many lanes to one place");
-    llvm::Value* address = Address(buffer, element, store.offset);
+    llvm::Value* address = address_of(0);
     llvm::Value* value = ToMemory(dtype, packet.values[0]);
     if (store.accumulate) value = add(builder_.CreateLoad(element, address), value);
     builder_.CreateStore(value, address);
@@ -273,8 +291,13 @@ void Frame::StorePacket(const loop::FlatStore& store, const Packet& packet, cons
     llvm::Value* mask = MaskOf(guard, copy);
     int64_t first = static_cast<int64_t>(copy) * context.lanes;
     llvm::Value* value = ToMemory(dtype, values[static_cast<size_t>(copy)]);
-    if (stride == 1) {
-      llvm::Value* address = Address(buffer, element, store.offset, first);
+    if (stride == 1 || (stride == -1 && !store.accumulate)) {
+      const bool reversed = stride == -1;
+      llvm::Value* address = address_of(reversed ? first + context.lanes - 1 : first);
+      if (reversed) {
+        value = builder_.CreateVectorReverse(value);
+        if (mask != nullptr) mask = builder_.CreateVectorReverse(mask);
+      }
       if (store.accumulate) {
         llvm::Value* old =
             mask == nullptr
@@ -294,7 +317,7 @@ void Frame::StorePacket(const loop::FlatStore& store, const Packet& packet, cons
     for (unsigned l = 0; l < lanes; ++l) {
       if (constant_mask != nullptr && constant_mask->getAggregateElement(l)->isZeroValue())
         continue;
-      llvm::Value* address = Address(buffer, element, store.offset, first + l);
+      llvm::Value* address = address_of(first + l);
       llvm::Value* one = builder_.CreateExtractElement(value, l);
       auto put = [&] {
         llvm::Value* v = one;

@@ -379,7 +379,10 @@ void EmitNest(Frame& frame, const Nest& nest) {
   for (const auto& s : nest.stores) frame.written |= uint64_t{1} << std::min(s.buffer, 63);
   frame.vector_reductions.clear();
   frame.vector_reductions.insert(nest.vector_reductions.begin(), nest.vector_reductions.end());
-  if (nest.mode == Nest::Mode::kTranspose && nest.vector != nullptr && nest.cross != nullptr) {
+  if (nest.running != nullptr) {
+    EmitRunningSum(frame, nest);
+  } else if (nest.mode == Nest::Mode::kTranspose && nest.vector != nullptr &&
+             nest.cross != nullptr) {
     TransposingNest(frame, nest).Emit();
   } else {
     EmitPlain(frame, nest);

@@ -96,15 +96,17 @@ class Writer {
     for (const loop::FlatStore& s : stores) {
       std::string offset = Form(s.offset);
       int value = Number(s.value);
-      Put("store {} {} s{} {};", s.buffer, offset, value, s.accumulate);
+      int jump = s.jump == nullptr ? -1 : Number(s.jump);
+      int where = s.where == nullptr ? -1 : Number(s.where);
+      Put("store {} {} s{} {} s{} s{};", s.buffer, offset, value, s.accumulate, jump, where);
     }
   }
 
   void Step(const loop::Nest& n) {
     std::string text =
-        fmt::format("nest {} v{} v{} {} {} {};", List(n.loops), Number(n.vector), Number(n.cross),
-                    List(n.vector_reductions), static_cast<int>(n.mode),
-                    Conditions({n.domain.data(), n.domain.size()}));
+        fmt::format("nest {} v{} v{} {} v{} {} {};", List(n.loops), Number(n.vector),
+                    Number(n.cross), List(n.vector_reductions), Number(n.running),
+                    static_cast<int>(n.mode), Conditions({n.domain.data(), n.domain.size()}));
     Put("{}", text);
     Stores(n.stores);
   }

@@ -26,7 +26,8 @@
 
 namespace gradus::loop {
 class Expr;
-class At;  // ir/loop/lowerer.h
+class At;        // ir/loop/lowerer.h
+class Emission;  // ir/loop/emission.h
 }  // namespace gradus::loop
 
 namespace gradus::ir {
@@ -112,6 +113,9 @@ using OverStepsRule = Value (*)(const OverSteps&);
 
 // Answers: what is the scalar at this index of this result?
 using AtRule = loop::Expr (*)(const loop::At&);
+// For ops whose elements are cheap only together (a running sum, updates that say where they go):
+// writes the stores that compute the one result, which whoever uses it loads.
+using EmitRule = void (*)(const loop::Emission&);
 // An identity that is exact in IEEE arithmetic: the value that can stand for result 0, or no value.
 // May emit nodes.
 using SimplifyRule = Value (*)(Node&);
@@ -129,6 +133,7 @@ struct OpDef {
   FixedList<VjpRule, 4> vjp;
   VjpAllRule vjp_all = nullptr;
   AtRule at = nullptr;
+  EmitRule emit = nullptr;  // instead of `at`
   SimplifyRule simplify = nullptr;
   // How the op leaves a loop over time (hoist_scan, sink_scan). Pointwise ops need no rule.
   OverStepsRule over_steps = nullptr;

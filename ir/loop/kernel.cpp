@@ -38,11 +38,18 @@ bool InPlaceSafe(const Kernel& kernel, int input, int output) {
   const auto store = std::find_if(kernel.stores.begin(), kernel.stores.end(),
                                   [&](const Store& s) { return s.buffer == written; });
   if (store == kernel.stores.end()) return false;
+  for (const Store& s : kernel.stores) {
+    if (s.buffer == written && s.kind == Store::Kind::kAdd) return false;
+  }
   const auto& in = kernel.buffers[static_cast<size_t>(input)].type;
   if (!(in == kernel.buffers[static_cast<size_t>(written)].type)) return false;
   bool after = false;
   for (const Store& s : kernel.stores) {
-    const std::vector<LoadSite> loads = LoadsOf(s.value, input);
+    std::vector<LoadSite> loads = LoadsOf(s.value, input);
+    if (s.position != nullptr) {
+      const std::vector<LoadSite> more = LoadsOf(s.position, input);
+      loads.insert(loads.end(), more.begin(), more.end());
+    }
     if (after && !loads.empty()) return false;
     for (const LoadSite& site : loads) {
       // Stores of equal shape may run as one nest, so that an earlier store's loads matter as the

@@ -4,6 +4,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "fmt/format.h"
+#include "ir/loop/emission.h"
 #include "ir/loop/walk.h"
 
 namespace gradus::loop {
@@ -25,12 +26,15 @@ bool IsCheap(const Scalar* root) {
   return !reduces && scalars <= kMostScalars && operations <= kCheapToRepeat;
 }
 
-// The outputs that a value loads.
-absl::flat_hash_set<int> OutputsLoaded(const Kernel& kernel, const Scalar* root) {
+// The outputs that a store loads.
+absl::flat_hash_set<int> OutputsLoaded(const Kernel& kernel, const Store& store) {
   absl::flat_hash_set<int> loaded;
-  ForEachReached(root, [&](const Scalar* s) {
-    if (s->reads_buffer() && s->buffer >= kernel.num_inputs) loaded.insert(s->buffer);
-  });
+  for (const Scalar* root : {store.value, store.position}) {
+    if (root == nullptr) continue;
+    ForEachReached(root, [&](const Scalar* s) {
+      if (s->reads_buffer() && s->buffer >= kernel.num_inputs) loaded.insert(s->buffer);
+    });
+  }
   return loaded;
 }
 
@@ -93,7 +97,7 @@ const Scalar* Lowerer::ScalarAt(ir::Value v, std::span<const Index> index) {
   }
   if (const auto at = stored_.find(v); at != stored_.end()) {
     const Stored& stored = at->second;
-    if (!std::equal(index.begin(), index.end(), stored.home.begin(), stored.home.end())) {
+    if (!stored.home || !std::ranges::equal(index, *stored.home)) {
       return kernel_.arena->Load(stored.buffer, v.dtype(), index);
     }
   }
@@ -114,7 +118,18 @@ int Lowerer::BufferOf(ir::Value v) const {
 }
 
 void Lowerer::SetStored(ir::Value v, int buffer, std::span<const Index> home) {
-  stored_[v] = {buffer, {home.begin(), home.end()}};
+  stored_[v] = {buffer, std::vector<Index>(home.begin(), home.end())};
+}
+
+void Lowerer::SetStored(ir::Value v, int buffer) { stored_[v] = {buffer, std::nullopt}; }
+
+std::vector<const Variable*> Lowerer::NewLoops(const ir::Shape& shape) {
+  std::vector<const Variable*> loops;
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    loops.push_back(
+        kernel_.arena->NewVariable(VariableName(static_cast<size_t>(axis)), Extent(shape[axis])));
+  }
+  return loops;
 }
 
 const Variable* Lowerer::ReductionVariable(const ir::Node& node, int axis, const Extent& extent) {
@@ -128,28 +143,32 @@ const Variable* Lowerer::ReductionVariable(const ir::Node& node, int axis, const
 
 namespace {
 
-// Orders stores: after those whose buffers they load; what need not wait until all of a buffer is
-// complete comes before what has to, so that stores that share a sum can share its loops. Otherwise
-// the last comes first.
+// True if `reader` needs of what `writer` writes the very element alone.
+bool ReadsAtItsPlace(const Store& reader, const Store& writer) {
+  if (reader.kind != Store::Kind::kWrite || writer.kind != Store::Kind::kWrite) return false;
+  bool at_its_place = true;
+  ForEachReached(reader.value, [&](const Scalar* s) {
+    if (!s->reads_buffer() || s->buffer != writer.buffer) return;
+    at_its_place &= s->kind == ScalarKind::kLoad && s->indices == writer.indices;
+  });
+  return at_its_place;
+}
+
+// Orders stores: after those whose buffers they load or add to; what need not wait until all of a
+// buffer is complete comes before what has to, so that stores that share a sum can share its loops.
+// Otherwise the last comes first.
 std::vector<Store> Ordered(const Kernel& kernel, std::vector<Store> stores) {
   const size_t n = stores.size();
   std::vector<std::vector<size_t>> after(n);  // after[a]: those that load what a stores
   std::vector<int> waiting(n, 0);
   std::vector<int> rounds(n, 0);  // how many buffers, one after the other, are complete before
   for (size_t b = 0; b < n; ++b) {
-    std::vector<bool> loaded(b, false);
-    ForEachReached(stores[b].value, [&](const Scalar* s) {
-      for (size_t a = 0; a < b && s->reads_buffer(); ++a) {
-        if (s->buffer != stores[a].buffer) continue;
-        loaded[a] = true;
-        const bool same_place = s->kind == ScalarKind::kLoad && s->indices == stores[a].indices;
-        rounds[b] = std::max(rounds[b], rounds[a] + (same_place ? 0 : 1));
-      }
-    });
+    const absl::flat_hash_set<int> loaded = OutputsLoaded(kernel, stores[b]);
     for (size_t a = 0; a < b; ++a) {
-      if (!loaded[a]) continue;
+      if (!loaded.contains(stores[a].buffer) && stores[a].buffer != stores[b].buffer) continue;
       after[a].push_back(b);
       ++waiting[b];
+      rounds[b] = std::max(rounds[b], rounds[a] + (ReadsAtItsPlace(stores[b], stores[a]) ? 0 : 1));
     }
   }
   std::vector<Store> ordered;
@@ -189,53 +208,84 @@ void AddBuffers(const ir::Function& f, Kernel* kernel) {
   kernel->num_outputs = static_cast<int>(f.results().size());
 }
 
+// What a kernel has to store, and where.
+struct Stored {
+  ir::Value value;
+  int buffer = 0;
+};
+
+// Results, and what is written before anything reads it, in the order in which they are computed:
+// what a later one reads of them is stored by then. Adds scratch for what is no result.
+std::vector<Stored> ToStore(const ir::Function& f, Kernel* kernel) {
+  std::vector<int> position(static_cast<size_t>(f.id_bound()), -1);
+  std::vector<bool> is_result(position.size(), false);
+  std::vector<Stored> list;
+  for (size_t r = 0; r < f.results().size(); ++r) {
+    const ir::Value v = f.results()[r].value;
+    is_result[static_cast<size_t>(v.node()->id())] = true;
+    list.push_back({v, f.num_args() + static_cast<int>(r)});
+  }
+  for (size_t i = 0; i < f.nodes().size(); ++i) {
+    ir::Node& node = *f.nodes()[i];
+    const auto id = static_cast<size_t>(node.id());
+    position[id] = static_cast<int>(i);
+    if (node.op().emit == nullptr || is_result[id]) continue;
+    Buffer scratch{.name = fmt::format("scratch{}", kernel->buffers.size()),
+                   .type = node.type(),
+                   .kind = Buffer::Kind::kScratch,
+                   .elements = {}};
+    for (const ir::Dim& d : node.type().shape) scratch.elements.push_back(Extent(d));
+    list.push_back({node.result(), static_cast<int>(kernel->buffers.size())});
+    kernel->buffers.push_back(std::move(scratch));
+  }
+  std::ranges::stable_sort(list, {}, [&](const Stored& s) {
+    return position[static_cast<size_t>(s.value.node()->id())];
+  });
+  return list;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
-  std::vector<int> position(static_cast<size_t>(f.id_bound()), -1);
-  for (size_t i = 0; i < f.nodes().size(); ++i) {
-    const ir::Node& node = *f.nodes()[i];
-    position[static_cast<size_t>(node.id())] = static_cast<int>(i);
-    if (node.op().at != nullptr) continue;
-    const std::string where = node.location().known() ? node.location().ToString() + ": " : "";
+  for (const auto& node : f.nodes()) {
+    if (node->op().at != nullptr || node->op().emit != nullptr) continue;
+    const std::string where = node->location().known() ? node->location().ToString() + ": " : "";
     return absl::InvalidArgumentError(fmt::format(
         "{}lower-to-loops: {} in @{} has no lowering rule; inline calls and form kernels first",
-        where, node.op().name, f.name()));
+        where, node->op().name, f.name()));
   }
   auto kernel = std::make_unique<Kernel>();
   kernel->name = f.name();
   AddBuffers(f, kernel.get());
-  // Results in the order in which they are computed: what a later one reads of them is stored by
-  // then.
-  std::vector<int> results(f.results().size());
-  for (size_t i = 0; i < results.size(); ++i) results[i] = static_cast<int>(i);
-  std::stable_sort(results.begin(), results.end(), [&](int a, int b) {
-    auto at = [&](int r) {
-      return position[static_cast<size_t>(f.results()[static_cast<size_t>(r)].value.node()->id())];
-    };
-    return at(a) < at(b);
-  });
+  const std::vector<Stored> to_store = ToStore(f, kernel.get());
   Lowerer lowerer(*kernel);
   std::vector<Store> stores;
   // What is expensive and stored, by shape: its scalar and a load of it.
   using Loads = absl::flat_hash_map<const Scalar*, const Scalar*>;
   std::vector<std::pair<ir::Shape, Loads>> loads;
   std::vector<std::pair<ir::Shape, std::vector<const Variable*>>> loops;
-  for (int r : results) {
-    const ir::Value v = f.results()[static_cast<size_t>(r)].value;
+  for (const auto& [v, buffer] : to_store) {
+    if (v.node()->op().emit != nullptr && lowerer.BufferOf(v) < 0) {
+      const size_t first = stores.size();
+      v.node()->op().emit(Emission(lowerer, *v.node(), buffer, stores));
+      lowerer.SetStored(v, buffer);
+      for (Store& store : std::span(stores).subspan(first)) {
+        for (const auto& [shape, of_shape] : loads) {
+          store.value = kernel->arena->Substitute(store.value, {}, of_shape);
+          if (store.position == nullptr) continue;
+          store.position = kernel->arena->Substitute(store.position, {}, of_shape);
+        }
+      }
+      continue;
+    }
     auto found = std::find_if(loops.begin(), loops.end(),
                               [&](const auto& l) { return l.first == v.shape(); });
     if (found == loops.end()) {
-      std::vector<const Variable*> variables;
-      for (int axis = 0; axis < v.rank(); ++axis) {
-        variables.push_back(kernel->arena->NewVariable(VariableName(static_cast<size_t>(axis)),
-                                                       Extent(v.shape()[axis])));
-      }
-      loops.emplace_back(v.shape(), std::move(variables));
+      loops.emplace_back(v.shape(), lowerer.NewLoops(v.shape()));
       found = loops.end() - 1;
     }
     Store store;
-    store.buffer = f.num_args() + r;
+    store.buffer = buffer;
     store.variables = found->second;
     for (const Variable* variable : store.variables) store.indices.push_back(Index(variable));
     const std::span<const Index> home(store.indices.data(), store.indices.size());
@@ -252,7 +302,7 @@ absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
     // to replace.
     const auto own_shape = std::find_if(loads.begin(), loads.end(),
                                         [&](const auto& l) { return l.first == v.shape(); });
-    if (own_shape != loads.end() && !OutputsLoaded(*kernel, store.value).empty()) {
+    if (own_shape != loads.end() && !OutputsLoaded(*kernel, store).empty()) {
       store.value = kernel->arena->Substitute(store.value, {}, own_shape->second);
     }
     if (keep) {

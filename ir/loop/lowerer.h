@@ -3,6 +3,7 @@
 // From a kernel function (SSA of ops) to loop IR, by asking each op: what is the scalar at this
 // index? Fusing a producer is asking it that question instead of loading its result.
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -69,14 +70,18 @@ class Lowerer {
   // wrote it, where it stays the scalar that it is, so that statements over the same loops share
   // their sums.
   void SetStored(ir::Value v, int buffer, std::span<const Index> home);
+  // From now on `v` is in `buffer`, from where it is loaded.
+  void SetStored(ir::Value v, int buffer);
   const Variable* ReductionVariable(const ir::Node& node, int axis, const Extent& extent);
+  // A new loop for each axis of a shape, outermost first.
+  std::vector<const Variable*> NewLoops(const ir::Shape& shape);
   Kernel& kernel() { return kernel_; }
 
  private:
   Kernel& kernel_;
   struct Stored {
     int buffer = 0;
-    std::vector<Index> home;
+    std::optional<std::vector<Index>> home;
   };
   absl::flat_hash_map<ir::Value, Stored> stored_;
   absl::flat_hash_map<std::pair<const ir::Node*, int>, const Variable*> reduction_variables_;
@@ -86,8 +91,9 @@ class Lowerer {
 // Lowers a kernel function: one store a result; stores of equal shape share loop variables. A
 // result that another one reads elsewhere than at its own index (the sum of a stored column) is
 // loaded, after its store. Otherwise the later value is stored first: an update may then overwrite
-// an argument that only it reads, while the others still follow. Errors: an op without a lowering
-// rule.
+// an argument that only it reads, while the others still follow. What an op with an `emit` rule
+// writes is loaded by all who use it, from scratch if it is no result. Errors: an op without a
+// lowering rule.
 absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& kernel_function);
 
 }  // namespace gradus::loop

@@ -37,17 +37,28 @@ class PlanPrinter {
   static std::vector<const Scalar*> Roots(std::span<const FlatStore> a,
                                           std::span<const FlatStore> b = {}) {
     std::vector<const Scalar*> roots;
-    for (const FlatStore& s : a) roots.push_back(s.value);
-    for (const FlatStore& s : b) roots.push_back(s.value);
+    for (const std::span<const FlatStore> stores : {a, b}) {
+      for (const FlatStore& s : stores) {
+        for (const Scalar* root : {s.value, s.jump, s.where}) {
+          if (root != nullptr) roots.push_back(root);
+        }
+      }
+    }
     return roots;
   }
 
   void PrintStores(std::span<const FlatStore> stores, std::string_view prefix,
                    ScalarPrinter& printer) {
     for (const FlatStore& s : stores) {
+      std::string place = printer.Access(s.buffer, {&s.offset, 1});
+      if (s.jump != nullptr) {
+        place = printer.Access(s.buffer, {&s.offset, 1}, 0, printer.Print(s.jump, "    ", &out_));
+      }
+      std::string where;
+      if (s.where != nullptr) where = ", where " + printer.Print(s.where, "    ", &out_);
       const std::string value = printer.Print(s.value, "    ", &out_);
-      out_ += fmt::format("    {}{} {} {}\n", prefix, printer.Access(s.buffer, {&s.offset, 1}),
-                          s.accumulate ? "+=" : "=", value);
+      out_ +=
+          fmt::format("    {}{} {} {}{}\n", prefix, place, s.accumulate ? "+=" : "=", value, where);
     }
   }
 
@@ -55,6 +66,7 @@ class PlanPrinter {
     out_ += fmt::format("  {}", n.purpose.empty() ? "nest" : n.purpose);
     if (!n.loops.empty()) out_ += " " + LoopsToString(n.loops);
     if (n.vector != nullptr) out_ += ", vector=" + n.vector->name();
+    if (n.running != nullptr) out_ += ", running=" + n.running->name();
     if (n.mode == Nest::Mode::kTranspose) {
       out_ += ", transpose";
       if (n.cross != nullptr) out_ += "=" + n.cross->name();

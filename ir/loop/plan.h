@@ -24,7 +24,11 @@ struct FlatStore {
   int buffer = 0;
   Index offset;
   const Scalar* value = nullptr;
-  bool accumulate = false;  // add to what is there (riding sums, blocked K)
+  bool accumulate = false;  // add to what is there (riding sums, blocked K, scattered updates)
+  // Where only data tell the place: it is `jump` elements further on (i64), and nothing is stored
+  // unless `where` (i1) holds. Neither depends on the variable that is vectorised.
+  const Scalar* jump = nullptr;
+  const Scalar* where = nullptr;
 };
 
 // Stores over loops. A scalar (reductions too) is evaluated in the loop of the innermost variable
@@ -44,6 +48,9 @@ struct Nest {
   // Reduction variables to vectorise when they are the innermost of a reduction that does not
   // depend on `vector`.
   std::vector<const Variable*> vector_reductions;
+  // Not null: the innermost loop, `vector` too. What its only store writes is the sum of the
+  // store's value over the steps so far.
+  const Variable* running = nullptr;
   Mode mode = Mode::kPlain;
   std::vector<Condition> domain;  // stores happen only where all hold (role swap's `m < M`)
   std::vector<FlatStore> stores;

@@ -107,6 +107,18 @@ std::string ScalarPrinter::Access(int buffer, std::span<const Index> indices) co
   return text + "]";
 }
 
+std::string ScalarPrinter::Access(int buffer, std::span<const Index> indices, size_t axis,
+                                  std::string_view position) const {
+  std::string text = fmt::format("%{}[", buffers_[static_cast<size_t>(buffer)].name);
+  for (size_t i = 0; i < indices.size(); ++i) {
+    const bool here = i == axis;
+    text += i > 0 ? ", " : "";
+    if (!here || !indices[i].terms().empty()) text += ToString(indices[i]) + (here ? " + " : "");
+    if (here) text += position;
+  }
+  return text + "]";
+}
+
 std::string ScalarPrinter::NewName(const Scalar& s) {
   const std::string stem = s.kind == ScalarKind::kReduce ? std::string(ReduceName(s.reduce)) : "t";
   for (;;) {
@@ -134,19 +146,11 @@ ScalarPrinter::Text ScalarPrinter::Format(const Scalar& s) const {
     case ScalarKind::kLoad: return {Access(s.buffer, {s.indices.data(), s.indices.size()}), kAtom};
     case ScalarKind::kGather: {
       // %x[i, (position), j]; in a plan %x[16*i + j + 4*(position)].
-      const auto axis = static_cast<size_t>(s.integer);
-      std::string text = fmt::format("%{}[", buffers_[static_cast<size_t>(s.buffer)].name);
-      for (size_t i = 0; i < s.indices.size(); ++i) {
-        const bool here = i == axis;
-        const bool zero = s.indices[i].terms().empty();
-        text += i > 0 ? ", " : "";
-        if (!here || !zero) text += ToString(s.indices[i]) + (here ? " + " : "");
-        if (!here) continue;
-        const bool flat = !(s.extent == Extent(1)) && s.indices.size() == 1;
-        text += flat ? fmt::format("{}*({})", ToString(s.extent), Operand(s, 0, kComparison))
-                     : fmt::format("({})", Operand(s, 0, kComparison));
-      }
-      return {text + "]", kAtom};
+      const bool flat = !(s.extent == Extent(1)) && s.indices.size() == 1;
+      const std::string position = fmt::format("({})", Operand(s, 0, kComparison));
+      return {Access(s.buffer, {s.indices.data(), s.indices.size()}, static_cast<size_t>(s.integer),
+                     flat ? ToString(s.extent) + "*" + position : position),
+              kAtom};
     }
     case ScalarKind::kAcc:
       return {s.integer == 0 ? "acc" : fmt::format("acc({})", s.integer), kAtom};
@@ -205,17 +209,32 @@ std::string Print(const Kernel& kernel) {
   std::string out = fmt::format("loops @{}(", kernel.name);
   for (size_t i = 0; i < kernel.buffers.size(); ++i) {
     const Buffer& b = kernel.buffers[i];
+    if (b.kind == Buffer::Kind::kScratch) break;
     out += fmt::format("{}{}%{}", i > 0 ? ", " : "", b.kind == Buffer::Kind::kOutput ? "out " : "",
                        b.name);
   }
   out += ") {\n";
+  for (const Buffer& b : kernel.buffers) {
+    if (b.kind != Buffer::Kind::kScratch) continue;
+    out += fmt::format("  scratch %{}: {}\n", b.name, ir::ToString(b.type));
+  }
   std::vector<const Scalar*> roots;
-  for (const Store& s : kernel.stores) roots.push_back(s.value);
+  for (const Store& s : kernel.stores) {
+    if (s.position != nullptr) roots.push_back(s.position);
+    roots.push_back(s.value);
+  }
   ScalarPrinter printer({kernel.buffers.data(), kernel.buffers.size()}, roots);
   for (const Store& s : kernel.stores) {
+    const std::span<const Index> indices(s.indices.data(), s.indices.size());
+    std::string place = printer.Access(s.buffer, indices);
+    if (s.position != nullptr) {
+      place = printer.Access(s.buffer, indices, static_cast<size_t>(s.axis),
+                             "(" + printer.Print(s.position, "  ", &out) + ")");
+    }
     const std::string value = printer.Print(s.value, "  ", &out);
-    out += fmt::format("  store {} = {}",
-                       printer.Access(s.buffer, {s.indices.data(), s.indices.size()}), value);
+    out += fmt::format("  store {} {} {}{}", place, s.kind == Store::Kind::kAdd ? "+=" : "=",
+                       s.running == nullptr ? "" : "running sum over " + s.running->name() + " of ",
+                       value);
     if (!s.variables.empty()) out += "  for " + LoopsToString(s.variables);
     out += '\n';
   }

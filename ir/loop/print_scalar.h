@@ -25,6 +25,9 @@ class ScalarPrinter {
   // `indent`.
   std::string Print(const Scalar* root, std::string_view indent, std::string* out);
   std::string Access(int buffer, std::span<const Index> indices) const;  // "%x[i, k]"
+  // The same with what is further on along an axis: "%x[i + (%ids[j]), k]".
+  std::string Access(int buffer, std::span<const Index> indices, size_t axis,
+                     std::string_view position) const;
 
  private:
   struct Text {

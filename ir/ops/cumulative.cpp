@@ -1,5 +1,6 @@
 // cumsum.
 
+#include "ir/loop/emission.h"
 #include "ir/ops/building.h"
 #include "ir/ops/indexing.h"
 #include "ir/ops/lowering.h"
@@ -16,20 +17,27 @@ absl::StatusOr<Types> InferCumsum(const InferContext& c) {
   return Types{x};
 }
 
-// The sum over r of x[r] as far as this element's place i: low <= r < high.
-loop::Expr CumsumAt(const loop::At& at) {
-  const auto axis = static_cast<int>(at.attr<int64_t>("axis"));
-  const bool reverse = at.attr<bool>("reverse"), exclusive = at.attr<bool>("exclusive");
-  const loop::Extent extent(at.type().shape[axis]);
-  const loop::Variable* r = at.ReductionVariable(axis, extent);
-  Indices index(at.index().begin(), at.index().end());
-  const loop::Index i = index[static_cast<size_t>(axis)];
-  index[static_cast<size_t>(axis)] = loop::Index(r);
+// One element after the other, from the end if reversed. Without the element itself, the sum is
+// that of the elements before it, of which the first has none.
+void EmitCumsum(const loop::Emission& e) {
+  const auto axis = static_cast<size_t>(e.attr<int64_t>("axis"));
+  const bool reverse = e.attr<bool>("reverse"), exclusive = e.attr<bool>("exclusive");
+  const std::vector<const loop::Variable*> loops = e.Loops(e.type().shape);
+  const loop::Index step = loops[axis];
+  const loop::Extent& extent = loops[axis]->extent();
   const loop::Index end =
       extent.is_number() ? loop::Index(extent.number()) : loop::Index::Of(extent);
-  const loop::Condition counted{reverse ? i + loop::Index(exclusive ? 1 : 0) : loop::Index(0),
-                                loop::Index(r), reverse ? end : i + loop::Index(exclusive ? 0 : 1)};
-  return at.Reduce(loop::ReduceKind::kSum, {&r, 1}, at.Guard({&counted, 1}, at.Operand(0, index)));
+  Indices to(loops.begin(), loops.end());
+  if (reverse) to[axis] = end - loop::Index(1) - step;
+  Indices from = to;
+  if (exclusive) from[axis] = from[axis] + loop::Index(reverse ? 1 : -1);
+  const loop::At at = e.at(from);
+  loop::Expr x = at.Operand(0);
+  if (exclusive) {
+    const loop::Condition any_before{loop::Index(1), step, end};
+    x = at.Guard({&any_before, 1}, x);
+  }
+  e.RunningSum(loops, loops[axis], to, x);
 }
 
 constinit const OpDef kCumsum{
@@ -51,7 +59,7 @@ constinit const OpDef kCumsum{
       return cumsum(c.grad, c.node->attr<int64_t>("axis"), !c.node->attr<bool>("reverse"),
                     c.node->attr<bool>("exclusive"));
     }},
-    .at = CumsumAt,
+    .emit = EmitCumsum,
 };
 
 constexpr const OpDef* kTable[] = {&kCumsum};

@@ -3,6 +3,7 @@
 #include "ir/ops/indexing.h"
 
 #include "fmt/format.h"
+#include "ir/loop/emission.h"
 #include "ir/ops/building.h"
 #include "ir/ops/elementwise.h"
 #include "ir/ops/lowering.h"
@@ -121,37 +122,30 @@ loop::Expr TakeAlongAxisAt(const loop::At& at) {
   return ReadAt(at, index, static_cast<int>(axis), place);
 }
 
-// The sum of updates[.., r.., ..] over all r where indices[r..] is this element's place.
-loop::Expr ScatterAddAt(const loop::At& at) {
-  const auto axis = static_cast<size_t>(at.attr<int64_t>("axis"));
-  const Shape& chosen = at.operand_type(0).shape;
-  Indices r, index;
-  absl::InlinedVector<const loop::Variable*, 4> variables;
-  for (int i = 0; i < chosen.rank(); ++i) {
-    variables.push_back(at.ReductionVariable(i, loop::Extent(chosen[i])));
-    r.push_back(loop::Index(variables.back()));
-  }
-  for (size_t i = 0; i < axis; ++i) index.push_back(at.index()[i]);
-  index.insert(index.end(), r.begin(), r.end());
-  for (size_t i = axis + 1; i < at.index().size(); ++i) index.push_back(at.index()[i]);
-  const loop::Expr place = Cast(DType::kI64, at.Operand(0, r));
-  const loop::Expr here = Eq(place, at.IndexValue(at.index()[axis]));
-  const loop::Expr update = at.Operand(1, index);
-  const loop::Expr own = Select(here, update, ZeroLike(update));
-  if (variables.empty()) return own;
-  return at.Reduce(loop::ReduceKind::kSum, {variables.data(), variables.size()}, own);
+// One update after the other, each to where its index says.
+void EmitScatterAdd(const loop::Emission& e) {
+  const auto axis = static_cast<size_t>(e.attr<int64_t>("axis"));
+  const auto chosen = static_cast<size_t>(e.operand_type(0).rank());
+  e.Clear();
+  const std::vector<const loop::Variable*> loops = e.Loops(e.operand_type(1).shape);
+  const Indices from(loops.begin(), loops.end());
+  const loop::At at = e.at(from);
+  const loop::Expr place = Cast(DType::kI64, at.Operand(0, at.index().subspan(axis, chosen)));
+  const loop::Expr update = at.Operand(1);
+  Indices to(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(axis));
+  to.push_back(loop::Index(0));
+  to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(axis + chosen), from.end());
+  e.Add(loops, to, static_cast<int>(axis), place, update);
 }
 
-loop::Expr ScatterAddAlongAxisAt(const loop::At& at) {
-  const auto axis = static_cast<int>(at.attr<int64_t>("axis"));
-  const loop::Variable* r =
-      at.ReductionVariable(axis, loop::Extent(at.operand_type(0).shape[axis]));
-  Indices index(at.index().begin(), at.index().end());
-  index[static_cast<size_t>(axis)] = loop::Index(r);
-  const loop::Expr place = Cast(DType::kI64, at.Operand(0, index));
-  const loop::Expr here = Eq(place, at.IndexValue(at.index()[static_cast<size_t>(axis)]));
-  const loop::Expr update = at.Operand(1, index);
-  return at.Reduce(loop::ReduceKind::kSum, {&r, 1}, Select(here, update, ZeroLike(update)));
+void EmitScatterAddAlongAxis(const loop::Emission& e) {
+  e.Clear();
+  const std::vector<const loop::Variable*> loops = e.Loops(e.operand_type(1).shape);
+  const Indices index(loops.begin(), loops.end());
+  const loop::At at = e.at(index);
+  const loop::Expr place = Cast(DType::kI64, at.Operand(0));
+  const loop::Expr update = at.Operand(1);
+  e.Add(loops, index, static_cast<int>(e.attr<int64_t>("axis")), place, update);
 }
 
 constexpr AttrSpec kAxis{.name = "axis", .kind = AttrKind::kInt, .summary = "the axis indexed"};
@@ -197,7 +191,7 @@ constinit const OpDef kScatterAdd{
             [](const Vjp& c) {
               return gather(c.grad, c.operand(0), c.node->attr<int64_t>("axis"));
             }},
-    .at = ScatterAddAt,
+    .emit = EmitScatterAdd,
 };
 
 constinit const OpDef kScatterAddAlongAxis{
@@ -212,7 +206,7 @@ constinit const OpDef kScatterAddAlongAxis{
             [](const Vjp& c) {
               return take_along_axis(c.grad, c.operand(0), c.node->attr<int64_t>("axis"));
             }},
-    .at = ScatterAddAlongAxisAt,
+    .emit = EmitScatterAddAlongAxis,
 };
 
 constexpr const OpDef* kTable[] = {&kGather, &kTakeAlongAxis, &kScatterAdd, &kScatterAddAlongAxis};

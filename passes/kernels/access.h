@@ -17,7 +17,8 @@ struct AxisUse {
   bool plain = true;         // is one of these variables itself, wherever the op reads it; or fixed
 };
 
-// One entry an axis of operand `operand`; entries are empty where the op does not read it.
+// One entry an axis of operand `operand`; entries are empty where the op does not read it. Not for
+// ops that write their own stores.
 std::vector<AxisUse> AxisUses(const ir::Node& node, int operand);
 
 }  // namespace gradus::passes

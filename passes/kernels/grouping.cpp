@@ -194,8 +194,14 @@ class Grouper {
     }
     state->repeats += operand.repeats;
     if (operand.reductions.empty()) return;
-    const std::vector<AxisUse> uses = AxisUses(n, k);
+    // What writes its own stores reads in an order of its own.
+    const bool own_order = n.op().emit != nullptr;
+    const std::vector<AxisUse> uses = own_order ? std::vector<AxisUse>() : AxisUses(n, k);
     for (const uint32_t axes : operand.reductions) {
+      if (axes == kRepeated || own_order) {
+        AddAxes(kRepeated, state);
+        continue;
+      }
       AxisUse all;
       for (size_t a = 0; a < uses.size(); ++a) {
         if ((axes >> a & 1U) == 0) continue;
@@ -248,8 +254,11 @@ class Grouper {
     }
     state.repeats = at_index + elsewhere;
     if (n.op().has(ir::kContraction)) state.contraction = true;
-    if (n.op().has(ir::kReduction) || n.op().has(ir::kContraction))
+    if (n.op().emit != nullptr) {
+      state.reductions = {kRepeated};  // stored before anything reads it
+    } else if (n.op().has(ir::kReduction) || n.op().has(ir::kContraction)) {
       AddAxes(AllAxes(n.type().rank()), &state);
+    }
     return state;
   }
 

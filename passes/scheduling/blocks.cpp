@@ -28,8 +28,9 @@ const Scalar* FlattenLoads(const loop::Kernel& kernel, const Scalar* value) {
   return flat.empty() ? value : kernel.arena->Substitute(value, {}, flat);
 }
 
-std::vector<const Scalar*> LoadsOf(const Scalar* value) {
-  const Scalar* const roots[] = {value};
+std::vector<const Scalar*> LoadsOf(const loop::FlatStore& store) {
+  std::vector<const Scalar*> roots = {store.value};
+  if (store.jump != nullptr) roots.insert(roots.end(), {store.jump, store.where});
   std::vector<const Scalar*> loads;
   for (const Scalar* s : PostOrder(roots)) {
     if (s->reads_buffer()) loads.push_back(s);
@@ -41,6 +42,7 @@ std::vector<const Scalar*> LoadsOf(const Scalar* value) {
 // become values. nullopt: it reads what the block writes at another place.
 std::optional<absl::flat_hash_map<const Scalar*, const Scalar*>> JoinBlock(
     const Block& block, std::span<const Scalar* const> loads) {
+  if (block.ordered()) return std::nullopt;
   absl::flat_hash_map<const Scalar*, const Scalar*> values;
   for (const Scalar* load : loads) {
     for (const loop::FlatStore& store : block.stores) {
@@ -64,8 +66,7 @@ bool MayPass(const loop::Kernel& kernel, const Block& block, int buffer,
     for (const Scalar* load : loads) {
       if (load->buffer == store.buffer) return false;
     }
-    for (const Scalar* load :
-         LoadsOf(store.value)) {  // of an argument whose memory `buffer` may use
+    for (const Scalar* load : LoadsOf(store)) {  // of an argument whose memory `buffer` may use
       const loop::Buffer& read = kernel.buffers[static_cast<size_t>(load->buffer)];
       if (read.kind == loop::Buffer::Kind::kInput && read.type == type) return false;
     }
@@ -77,30 +78,59 @@ bool MayPass(const loop::Kernel& kernel, const Block& block, int buffer,
 
 std::vector<const Scalar*> Block::values() const {
   std::vector<const Scalar*> list;
-  for (const loop::FlatStore& s : stores) list.push_back(s.value);
+  for (const loop::FlatStore& s : stores) {
+    for (const Scalar* scalar : {s.value, s.jump, s.where}) {
+      if (scalar != nullptr) list.push_back(scalar);
+    }
+  }
   return list;
 }
+
+namespace {
+
+// The store with flat accesses.
+loop::FlatStore Flatten(const loop::Kernel& kernel, const loop::Store& store) {
+  const ir::Shape& shape = kernel.buffers[static_cast<size_t>(store.buffer)].type.shape;
+  loop::FlatStore flat;
+  flat.buffer = store.buffer;
+  flat.offset = loop::Flatten(store.indices, shape);
+  flat.value = FlattenLoads(kernel, store.value);
+  flat.accumulate = store.kind == loop::Store::Kind::kAdd;
+  if (!flat.accumulate) return flat;
+  Arena& arena = *kernel.arena;
+  const loop::Expr position(arena, FlattenLoads(kernel, store.position));
+  const auto extent_value = [&](const Extent& extent) {
+    return loop::Expr(arena, arena.ExtentValue(extent));
+  };
+  const loop::Expr zero = position.IntConst(ir::DType::kI64, 0);
+  const loop::Expr size = extent_value(Extent(shape[store.axis]));
+  flat.where = And(Le(zero, position), Lt(position, size)).scalar();
+  flat.jump =
+      (position * extent_value(loop::Strides(shape)[static_cast<size_t>(store.axis)])).scalar();
+  return flat;
+}
+
+}  // namespace
 
 std::vector<Block> FormBlocks(const loop::Kernel& kernel) {
   std::vector<Block> blocks;
   for (const loop::Store& store : kernel.stores) {
-    const Scalar* value = FlattenLoads(kernel, store.value);
-    const auto& shape = kernel.buffers[static_cast<size_t>(store.buffer)].type.shape;
-    const Index offset = loop::Flatten(store.indices, shape);
-    const std::vector<const Scalar*> loads = LoadsOf(value);
+    loop::FlatStore flat = Flatten(kernel, store);
+    const std::vector<const Scalar*> loads = LoadsOf(flat);
     bool joined = false;
-    for (size_t b = blocks.size(); b-- > 0 && !joined;) {
+    const bool may_join = store.kind == loop::Store::Kind::kWrite;
+    for (size_t b = blocks.size(); b-- > 0 && may_join && !joined;) {
       if (blocks[b].loops == store.variables) {
         if (const auto values = JoinBlock(blocks[b], loads)) {
-          if (!values->empty()) value = kernel.arena->Substitute(value, {}, *values);
-          blocks[b].stores.push_back({store.buffer, offset, value});
+          if (!values->empty()) flat.value = kernel.arena->Substitute(flat.value, {}, *values);
+          blocks[b].stores.push_back(flat);
           joined = true;
           break;
         }
       }
       if (!MayPass(kernel, blocks[b], store.buffer, loads)) break;
     }
-    if (!joined) blocks.push_back({store.variables, {{store.buffer, offset, value}}, {}});
+    if (!joined) blocks.push_back({store.variables, {flat}, {}, store.running});
   }
   return blocks;
 }
@@ -108,7 +138,7 @@ std::vector<Block> FormBlocks(const loop::Kernel& kernel) {
 void SubstituteVariables(Arena& arena, Block& block, std::span<const loop::Substitution> list) {
   for (loop::FlatStore& store : block.stores) {
     store.offset = loop::Substitute(arena, store.offset, list);
-    store.value = arena.Substitute(store.value, list);
+    ReplaceScalars(store, [&](const Scalar* s) { return arena.Substitute(s, list); });
   }
   for (loop::Condition& c : block.domain) {
     for (Index* form : {&c.low, &c.form, &c.high}) *form = loop::Substitute(arena, *form, list);
@@ -124,42 +154,43 @@ void ReplaceVariable(Arena& arena, Block& block, const Variable* v, const Variab
     SubstituteVariables(arena, block, std::span(&substitution, 1));
     return;
   }
+  const ReduceRewrite replace = [&](const Scalar& reduce, const Scalar* body) -> const Scalar* {
+    if (!Contains(reduce.variables, v)) {
+      return body == reduce.operands[0] ? &reduce
+                                        : arena.Reduce(reduce.reduce, reduce.variables, body);
+    }
+    Variables variables;
+    for (const Variable* old : reduce.variables) {
+      if (old == v) {
+        variables.insert(variables.end(), by.begin(), by.end());
+      } else {
+        variables.push_back(old);
+      }
+    }
+    body = arena.Substitute(body, std::span(&substitution, 1));
+    return variables.empty() ? body : arena.Reduce(reduce.reduce, variables, body);
+  };
   for (loop::FlatStore& store : block.stores) {
-    store.value = RewriteReductions(
-        arena, store.value, [&](const Scalar& reduce, const Scalar* body) -> const Scalar* {
-          if (!Contains(reduce.variables, v)) {
-            return body == reduce.operands[0] ? &reduce
-                                              : arena.Reduce(reduce.reduce, reduce.variables, body);
-          }
-          Variables variables;
-          for (const Variable* old : reduce.variables) {
-            if (old == v) {
-              variables.insert(variables.end(), by.begin(), by.end());
-            } else {
-              variables.push_back(old);
-            }
-          }
-          body = arena.Substitute(body, std::span(&substitution, 1));
-          return variables.empty() ? body : arena.Reduce(reduce.reduce, variables, body);
-        });
+    ReplaceScalars(store, [&](const Scalar* s) { return RewriteReductions(arena, s, replace); });
   }
 }
 
 namespace {
 
 // An atom `v / d` or `v % d` (v may have a factor of 1 and no constant) whose loop can be split, if
-// there is one.
-const Variable* FindSplit(const Index& form) {
+// there is one. The loop `whole` cannot.
+const Variable* FindSplit(const Index& form, const Variable* whole) {
   for (const loop::Term& term : form.terms()) {
     const Variable* atom = term.variable;
     if (atom == nullptr || atom->kind() == Variable::Kind::kLoop) continue;
     const auto terms = atom->numerator().terms();
     if (terms.size() == 1 && terms[0].variable != nullptr && terms[0].coefficient == 1 &&
-        terms[0].symbols.empty() && terms[0].variable->kind() == Variable::Kind::kLoop) {
+        terms[0].symbols.empty() && terms[0].variable->kind() == Variable::Kind::kLoop &&
+        terms[0].variable != whole) {
       const Extent& extent = terms[0].variable->extent();
       if (extent.divisor == 1 && extent.scale % atom->divisor() == 0) return atom;
     }
-    if (const Variable* inner = FindSplit(atom->numerator())) return inner;
+    if (const Variable* inner = FindSplit(atom->numerator(), whole)) return inner;
   }
   return nullptr;
 }
@@ -170,7 +201,7 @@ void SplitAtoms(Arena& arena, Block& block) {
   while (true) {
     const Variable* atom = nullptr;
     const auto look = [&](const Index& form) {
-      if (atom == nullptr) atom = FindSplit(form);
+      if (atom == nullptr) atom = FindSplit(form, block.running);
     };
     for (const loop::FlatStore& store : block.stores) look(store.offset);
     for (const Scalar* s : PostOrder(block.values())) ForEachForm(*s, look);
@@ -191,7 +222,7 @@ void DropUnitLoops(Arena& arena, Block& block) {
   };
   Variables units;
   for (const Variable* v : block.loops) {
-    if (is_unit(v)) units.push_back(v);
+    if (is_unit(v) && v != block.running) units.push_back(v);
   }
   for (const Scalar* s : PostOrder(block.values())) {
     if (s->kind != ScalarKind::kReduce) continue;
@@ -203,28 +234,27 @@ void DropUnitLoops(Arena& arena, Block& block) {
 }
 
 void SortReductions(Arena& arena, Block& block) {
+  const ReduceRewrite sort = [&](const Scalar& reduce, const Scalar* body) -> const Scalar* {
+    const Scalar* const roots[] = {body};
+    absl::flat_hash_map<const Variable*, int64_t> largest;
+    for (const Scalar* s : PostOrder(roots)) {
+      if (s->kind != ScalarKind::kLoad) continue;
+      for (const Variable* v : reduce.variables) {
+        const int64_t stride =
+            Stride(s->indices[0], v).value_or(std::numeric_limits<int64_t>::max());
+        largest[v] = std::max(largest[v], std::abs(stride));
+      }
+    }
+    Variables variables(reduce.variables.begin(), reduce.variables.end());
+    std::ranges::stable_sort(
+        variables, [&](const Variable* a, const Variable* b) { return largest[a] > largest[b]; });
+    if (body == reduce.operands[0] && std::ranges::equal(variables, reduce.variables)) {
+      return &reduce;
+    }
+    return arena.Reduce(reduce.reduce, variables, body);
+  };
   for (loop::FlatStore& store : block.stores) {
-    store.value = RewriteReductions(
-        arena, store.value, [&](const Scalar& reduce, const Scalar* body) -> const Scalar* {
-          const Scalar* const roots[] = {body};
-          absl::flat_hash_map<const Variable*, int64_t> largest;
-          for (const Scalar* s : PostOrder(roots)) {
-            if (s->kind != ScalarKind::kLoad) continue;
-            for (const Variable* v : reduce.variables) {
-              const int64_t stride =
-                  Stride(s->indices[0], v).value_or(std::numeric_limits<int64_t>::max());
-              largest[v] = std::max(largest[v], std::abs(stride));
-            }
-          }
-          Variables variables(reduce.variables.begin(), reduce.variables.end());
-          std::ranges::stable_sort(variables, [&](const Variable* a, const Variable* b) {
-            return largest[a] > largest[b];
-          });
-          if (body == reduce.operands[0] && std::ranges::equal(variables, reduce.variables)) {
-            return &reduce;
-          }
-          return arena.Reduce(reduce.reduce, variables, body);
-        });
+    ReplaceScalars(store, [&](const Scalar* s) { return RewriteReductions(arena, s, sort); });
   }
 }
 

@@ -12,21 +12,34 @@ struct Block {
   Variables loops;  // outermost first
   std::vector<loop::FlatStore> stores;
   std::vector<loop::Condition> domain;  // stores happen only where all hold
+  const Variable* running = nullptr;    // of a running sum, as in loop::Store: one of `loops`
 
+  // True if the order of the loops matters: the block's one store adds up.
+  bool ordered() const { return running != nullptr || stores.front().accumulate; }
+  // All scalars of the stores: values, and places that data tell.
   std::vector<const Scalar*> values() const;
 };
 
+// Replaces each scalar of a store by what `with` makes of it.
+template <typename With>
+void ReplaceScalars(loop::FlatStore& store, With&& with) {
+  for (const Scalar** s : {&store.value, &store.jump, &store.where}) {
+    if (*s != nullptr) *s = with(*s);
+  }
+}
+
 // Flattens every access and groups the stores. A store joins an earlier block of the same loops
 // unless it would pass a store that it depends on, or that may share memory with it. What an
-// earlier store of the block wrote at the very same place is that store's value, not a load.
+// earlier store of the block wrote at the very same place is that store's value, not a load. What
+// adds up is a block of its own.
 std::vector<Block> FormBlocks(const loop::Kernel& kernel);
 
 // Makes index forms affine where loops can be split: where `v / d` or `v % d` occurs and d divides
 // v's extent, v becomes d * vh + vl, to a fixed point. So reshapes of any rank leave no division
-// behind.
+// behind. The loop of a running sum stays whole.
 void SplitAtoms(Arena& arena, Block& block);
 
-// Loops and reduction variables of extent 1 become 0.
+// Loops and reduction variables of extent 1 become 0, that of a running sum excepted.
 void DropUnitLoops(Arena& arena, Block& block);
 
 // Orders the variables of each reduction by the strides of its loads, smallest innermost.

@@ -45,6 +45,7 @@ class KernelScheduler {
       : arena_(arena), planner_{arena, plan, target} {}
 
   void Schedule(Block block) {
+    if (block.ordered()) return ScheduleOrdered(std::move(block));
     if (std::optional<std::vector<Block>> parts = SplitResidues(arena_, block)) {
       for (Block& part : *parts) Schedule(std::move(part));
       return;
@@ -86,6 +87,16 @@ class KernelScheduler {
   }
 
  private:
+  // A nest, whose contractions are computed before it.
+  void ScheduleOrdered(Block block) {
+    for (const Scalar* s : PostOrder(block.values())) {
+      if (s->kind == ScalarKind::kReduce && IsContractionOfItsOwn(*s)) {
+        return ScheduleOrdered(Materialize(std::move(block), *s));
+      }
+    }
+    planner_.plan.steps.emplace_back(MakeNest(arena_, std::move(block), planner_.target, "nest"));
+  }
+
   static bool Contains(std::span<const Scalar* const> list, const Scalar* s) {
     return std::ranges::find(list, s) != list.end();
   }
@@ -129,7 +140,8 @@ class KernelScheduler {
     first.stores.push_back({laid.buffer, laid.offset, &reduction});
     const Scalar* load = arena_.Load(laid.buffer, reduction.dtype, std::span(&laid.offset, 1));
     for (loop::FlatStore& store : block.stores) {
-      store.value = arena_.Substitute(store.value, {}, {{&reduction, load}});
+      ReplaceScalars(
+          store, [&](const Scalar* s) { return arena_.Substitute(s, {}, {{&reduction, load}}); });
     }
     Schedule(std::move(first));
     return block;

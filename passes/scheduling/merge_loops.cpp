@@ -34,6 +34,7 @@ std::vector<Merge> MergeAdjacent(Arena& arena, Variables& list, std::vector<Inde
 
 std::vector<Index> FormsOf(const Block& block) {
   std::vector<Index> forms;
+  if (block.running != nullptr) forms.emplace_back(block.running);  // with which no other merges
   for (const loop::FlatStore& store : block.stores) forms.push_back(store.offset);
   for (const loop::Condition& c : block.domain) forms.insert(forms.end(), {c.low, c.form, c.high});
   for (const Scalar* s : PostOrder(block.values())) {
@@ -63,16 +64,17 @@ bool MergeOneReductionPair(Arena& arena, Block& block) {
       if (!adjacent || !CanMerge(forms, p, q)) continue;
       const Variable* merged = arena.NewVariable(p->name() + q->name(), p->extent() * q->extent());
       const loop::Substitution both[] = {{p, Index(int64_t{0})}, {q, Index(merged)}};
+      const ReduceRewrite merge = [&](const Scalar& reduce, const Scalar* body) -> const Scalar* {
+        Variables variables;
+        for (const Variable* v : reduce.variables) {
+          if (v != q) variables.push_back(v == p ? merged : v);
+        }
+        if (body == reduce.operands[0] && !Contains(reduce.variables, p)) return &reduce;
+        return arena.Reduce(reduce.reduce, variables, arena.Substitute(body, both));
+      };
       for (loop::FlatStore& store : block.stores) {
-        store.value = RewriteReductions(
-            arena, store.value, [&](const Scalar& reduce, const Scalar* body) -> const Scalar* {
-              Variables variables;
-              for (const Variable* v : reduce.variables) {
-                if (v != q) variables.push_back(v == p ? merged : v);
-              }
-              if (body == reduce.operands[0] && !Contains(reduce.variables, p)) return &reduce;
-              return arena.Reduce(reduce.reduce, variables, arena.Substitute(body, both));
-            });
+        ReplaceScalars(store,
+                       [&](const Scalar* root) { return RewriteReductions(arena, root, merge); });
       }
       return true;
     }

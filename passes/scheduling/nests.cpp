@@ -22,11 +22,14 @@ int Gathers(std::span<const Scalar* const> roots, const Variable* v) {
 
 bool RunsOnce(const Variable* v) { return v->extent().is_number() && v->extent().number() <= 1; }
 
-// The variable along which every store of the block has stride 1, if there is one.
+// The variable along which every store of the block has stride 1, if there is one. Steps of a
+// running sum, and updates that may go to one place, have to follow each other.
 const Variable* UnitStride(const Block& block) {
   for (auto v = block.loops.rbegin(); v != block.loops.rend(); ++v) {
-    if (!RunsOnce(*v) && std::ranges::all_of(block.stores, [&](const loop::FlatStore& s) {
-          return !InAtom(s.offset, *v) && Stride(s.offset, *v) == 1;
+    if (!RunsOnce(*v) && *v != block.running &&
+        std::ranges::all_of(block.stores, [&](const loop::FlatStore& s) {
+          return !InAtom(s.offset, *v) && Stride(s.offset, *v) == 1 &&
+                 (s.jump == nullptr || !(s.jump->depends_on(*v) || s.where->depends_on(*v)));
         })) {
       return *v;
     }
@@ -82,20 +85,46 @@ const Variable* CrossVariable(const Block& block, std::span<const Scalar* const>
   return nullptr;
 }
 
+// Along the unit stride a running sum is carried from step to step, and from vector to vector.
+bool IsCarried(const Block& block) {
+  const Index& offset = block.stores.front().offset;
+  return block.running != nullptr && block.loops.back() == block.running &&
+         std::abs(Stride(offset, block.running).value_or(0)) == 1;
+}
+
+// Along any other stride it is what the step before stored, plus the step's value.
+void AddToStored(Arena& arena, Block& block) {
+  loop::FlatStore& store = block.stores.front();
+  const Extent& extent = block.running->extent();
+  const loop::Substitution before{block.running, Index(block.running) - Index(1)};
+  const Index offset = loop::Substitute(arena, store.offset, std::span(&before, 1));
+  const loop::Condition is_second_or_later{
+      Index(1), block.running, extent.is_number() ? Index(extent.number()) : Index::Of(extent)};
+  const Scalar* sum =
+      arena.Guard(std::span(&is_second_or_later, 1),
+                  arena.Load(store.buffer, store.value->dtype, std::span(&offset, 1)));
+  store.value = arena.Binary(ScalarKind::kAdd, sum, store.value);
+}
+
 }  // namespace
 
 loop::Nest MakeNest(Arena& arena, Block block, const ir::Target& target, std::string purpose) {
   SplitAtoms(arena, block);
   DropUnitLoops(arena, block);
   SortReductions(arena, block);
+  const bool carried = IsCarried(block);
+  if (block.running != nullptr && !carried) AddToStored(arena, block);
   MergeLoops(arena, block);
 
   loop::Nest nest;
   nest.loops = block.loops;
-  nest.vector = UnitStride(block);
+  if (carried) nest.running = block.running;
+  nest.vector = carried ? block.running : UnitStride(block);
   nest.purpose = std::move(purpose);
   const std::vector<const Scalar*> scalars = PostOrder(block.values());
-  if (nest.vector != nullptr && ReductionsWin(scalars, nest.vector)) nest.vector = nullptr;
+  if (nest.vector != nullptr && !carried && ReductionsWin(scalars, nest.vector)) {
+    nest.vector = nullptr;
+  }
 
   for (const Scalar* s : scalars) {
     if (s->kind != ScalarKind::kReduce) continue;
@@ -104,7 +133,7 @@ loop::Nest MakeNest(Arena& arena, Block block, const ir::Target& target, std::st
     if (RunsOnce(v) || HasReductionOver(*s, v) || Contains(nest.vector_reductions, v)) continue;
     nest.vector_reductions.push_back(v);
   }
-  if (nest.vector != nullptr) {
+  if (nest.vector != nullptr && !block.ordered()) {
     const ir::DType dtype = block.stores.front().value->dtype;
     if (ir::IsFloat(dtype) && target.lanes(static_cast<int>(ir::ByteSize(dtype))) > 1) {
       nest.cross = CrossVariable(block, scalars, nest.vector, dtype);

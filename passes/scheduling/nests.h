@@ -15,6 +15,8 @@ namespace gradus::passes::scheduling {
 // 3. Reductions that do not depend on the vector variable are vectorised along their innermost
 // variable.
 // 4. No reduction, and the loads have stride 1 along another loop: a transposing nest.
+// A running sum is carried where it runs along the unit stride, and elsewhere added to what its
+// step before has stored.
 loop::Nest MakeNest(Arena& arena, Block block, const ir::Target& target, std::string purpose);
 
 }  // namespace gradus::passes::scheduling

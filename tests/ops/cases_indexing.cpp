@@ -117,6 +117,15 @@ std::vector<Sample> ScatterAddSamples(DType d) {
   return {
       Into(I64({}), {d, {}}, 0, {5}),
       Into(I32({37}), {d, {37}}, 0, {5}),
+      Into(I64({3}), {d, {3}}, 0, {0}),
+      Into(I64({9}), {DType::kI32, {9, 5}}, 0, {5, 5}),
+      // Rows of one element; of a vector and each side of it; of four and each side of them.
+      Into(I64({9}), {d, {9, 1}}, 0, {5, 1}),
+      Into(I64({9}), {d, {9, 15}}, 0, {5, 15}),
+      Into(I64({9}), {d, {9, 16}}, 0, {5, 16}),
+      Into(I64({9}), {d, {9, 63}}, 0, {5, 63}),
+      Into(I64({9}), {d, {9, 64}}, 0, {5, 64}),
+      Into(I64({9}), {d, {9, 150}}, 0, {5, 150}),
       Into(I64({3, 4}), {d, {3, 4, 17}}, 0, {5, 17}),
       Into(I32({7}), {d, {3, 7, 4}}, 1, {3, 5, 4}),
       Into(I64({19}), {d, {9, 19}}, 1, {9, 5}),
@@ -166,7 +175,16 @@ std::vector<Sample> CumsumSamples(DType d) {
       Cumulative({d, {3, 9, 4}}, 1, true, false),
       Cumulative({d, {3, 9, 4}}, 1, false, true),
       Cumulative({DType::kI32, {4, 3}}, 1, false, false),
+      Cumulative({DType::kI64, {3, 40}}, 1, true, true),
   };
+  // Each side of a vector, of several, and of none; along the unit stride and across it.
+  for (const int64_t n : {2, 7, 8, 9, 15, 16, 17, 64, 100}) {
+    samples.push_back(Cumulative({d, {n}}, 0, n % 2 == 0, false));
+    samples.push_back(Cumulative({d, {3, n}}, 1, n % 2 != 0, n % 2 == 0));
+    samples.push_back(Cumulative({d, {n, 3}}, 0, false, n % 2 != 0));
+    samples.push_back(Cumulative({d, {3, n}}, 0, true, false));
+    samples.push_back(Cumulative({d, {2, n, 1}}, 1, false, false));
+  }
   for (const bool reverse : {false, true}) {
     for (const bool exclusive : {false, true}) {
       samples.push_back(Cumulative({d, {b, 5}}, 0, reverse, exclusive, {0, 1, 2, 9, 17}));

@@ -49,7 +49,11 @@ class Interpreter {
       : kernel_(kernel), buffers_(buffers), symbols_(std::move(symbols)) {}
 
   void Process() {
-    for (const loop::Store& store : kernel_.stores) {
+    for (loop::Store store : kernel_.stores) {
+      if (store.running != nullptr) {  // the innermost, so that each sum is whole before the next
+        std::erase(store.variables, store.running);
+        store.variables.push_back(store.running);
+      }
       Loop(store, 0);
     }
   }
@@ -65,6 +69,7 @@ class Interpreter {
     if (depth < store.variables.size()) {
       const Variable* v = store.variables[depth];
       const int64_t n = ValueOf(v->extent());
+      if (v == store.running) running_ = {};
       for (int64_t i = 0; i < n; ++i) {
         environment_[v] = i;
         Loop(store, depth + 1);
@@ -72,8 +77,27 @@ class Interpreter {
       return;
     }
     Array& buffer = buffers_[static_cast<size_t>(store.buffer)];
-    const Number x = Evaluate(store.value);
-    Element(buffer, store.indices) = ir::IsFloat(buffer.dtype) ? x.f : static_cast<double>(x.i);
+    const bool is_float = ir::IsFloat(buffer.dtype);
+    Number x = Evaluate(store.value);
+    std::vector<Index> at(store.indices.begin(), store.indices.end());
+    if (store.kind == loop::Store::Kind::kAdd) {
+      const auto axis = static_cast<size_t>(store.axis);
+      const int64_t position = Evaluate(store.position).i;
+      if (position < 0 || position >= buffer.shape[axis]) return;
+      at[axis] = at[axis] + Index(position);
+      const double there = Element(buffer, at);
+      x = Sum(buffer.dtype, is_float ? Number{there, 0} : Number{0, static_cast<int64_t>(there)},
+              x);
+    }
+    if (store.kind == loop::Store::Kind::kRunningSum) {
+      x = running_ = Sum(buffer.dtype, running_, x);
+    }
+    Element(buffer, at) = is_float ? x.f : static_cast<double>(x.i);
+  }
+
+  static Number Sum(DType dtype, Number a, Number b) {
+    if (ir::IsFloat(dtype)) return OfFloat(dtype, a.f + b.f);
+    return OfInteger(dtype, static_cast<uint64_t>(a.i) + static_cast<uint64_t>(b.i));
   }
 
   template <typename Indices>
@@ -136,10 +160,7 @@ class Interpreter {
     const Number x = Evaluate(s.operands[0]);
     const bool is_float = ir::IsFloat(s.dtype);
     switch (s.reduce) {
-      case loop::ReduceKind::kSum:
-        return is_float
-                   ? OfFloat(s.dtype, sum.f + x.f)
-                   : OfInteger(s.dtype, static_cast<uint64_t>(sum.i) + static_cast<uint64_t>(x.i));
+      case loop::ReduceKind::kSum: return Sum(s.dtype, sum, x);
       case loop::ReduceKind::kProd:
         return is_float
                    ? OfFloat(s.dtype, sum.f * x.f)
@@ -268,6 +289,7 @@ class Interpreter {
   std::vector<Array>& buffers_;
   std::map<ir::Symbol, int64_t> symbols_;
   std::unordered_map<const Variable*, int64_t> environment_;
+  Number running_;  // the running sum so far
   std::unordered_map<const Scalar*, std::pair<std::vector<int64_t>, Number>> memo_;
 };
 

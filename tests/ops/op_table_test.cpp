@@ -42,7 +42,8 @@ TEST(OpTable, EveryRecordIsComplete) {
   for (const ir::OpDef* op : ir::AllOps()) {
     EXPECT_FALSE(op->summary.empty()) << op->name;
     EXPECT_NE(op->infer, nullptr) << op->name;
-    EXPECT_TRUE(op->at != nullptr || op->has(ir::kCall)) << op->name;
+    const int rules = (op->at != nullptr) + (op->emit != nullptr) + op->has(ir::kCall);
+    EXPECT_EQ(rules, 1) << op->name << ": `at`, `emit` or a call";
     for (const ir::AttrSpec& a : op->attrs)
       EXPECT_FALSE(a.summary.empty()) << op->name << "." << a.name;
   }

@@ -5,6 +5,7 @@
 #include "ir/ops/composite.h"
 #include "ir/ops/contraction.h"
 #include "ir/ops/elementwise.h"
+#include "ir/ops/indexing.h"
 #include "ir/ops/leaf.h"
 #include "ir/ops/movement.h"
 #include "ir/ops/reduction.h"
@@ -124,6 +125,49 @@ TEST_F(LowererTest, ArgumentsScalarsAndConstantsAsResults) {
   %sum = sum r in 0..4 of %x[r]
   store %total[] = %sum
   store %o[i] = %x[i]  for i in 0..4
+}
+)");
+}
+
+TEST_F(LowererTest, WhatIsAddedUpIsStoredBeforeAnythingReadsIt) {
+  const Value x = Arg("x", {6});
+  const Value sums = cumsum(ir::exp(x), 0, /*reverse=*/true);
+  f_.AddResult(sums * sums, "squares");
+  f_.AddResult(sums, "sums");
+  const std::string text = Lowered();
+  EXPECT_THAT(text, testing::HasSubstr("store %sums[-i + 5] = running sum over i of"));
+  EXPECT_THAT(text, testing::EndsWith("store %squares[i_1] = %sums[i_1] * %sums[i_1]  for i_1 in "
+                                      "0..6\n}\n"));
+}
+
+TEST_F(LowererTest, UpdatesThatComeInWhereTheyGoAreNotAddedInPlace) {
+  const Value ids = f_.AddArgument("ids", {DType::kI64, {4}});
+  const Value x = Arg("x", {4});
+  f_.AddResult(scatter_add(ids, x, 0, {4}), "y");
+  EXPECT_EQ(Lowered(), R"(loops @k(%ids, %x, out %y) {
+  store %y[i] = 0  for i in 0..4
+  store %y[(%ids[i_1])] += %x[i_1]  for i_1 in 0..4
+}
+)");
+  EXPECT_FALSE(InPlaceSafe(*kernel_, 1, 0));
+}
+
+TEST_F(LowererTest, ARunningSumMayReplaceWhatItSums) {
+  const Value x = Arg("x", {4}), y = Arg("y", {4});
+  f_.AddResult(cumsum(x, 0), "with_itself");
+  f_.AddResult(cumsum(y, 0, false, /*exclusive=*/true), "without");
+  Lowered();
+  EXPECT_TRUE(InPlaceSafe(*kernel_, 0, 0));
+  EXPECT_FALSE(InPlaceSafe(*kernel_, 1, 1));
+}
+
+TEST_F(LowererTest, WhatIsAddedUpAndNoResultIsScratch) {
+  const Value sums = cumsum(Arg("x", {kB, 4}), 1);
+  f_.AddResult(sums * sums, "y");
+  EXPECT_EQ(Lowered(), R"(loops @k(%x, out %y) {
+  scratch %scratch2: f32[B, 4]
+  store %scratch2[i, j] = running sum over j of %x[i, j]  for i in 0..B, j in 0..4
+  store %y[i_1, j_1] = %scratch2[i_1, j_1] * %scratch2[i_1, j_1]  for i_1 in 0..B, j_1 in 0..4
 }
 )");
 }

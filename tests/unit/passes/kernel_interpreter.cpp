@@ -22,14 +22,37 @@ class Interpreter {
 
   void Run() {
     for (const loop::Store& s : kernel_.stores) {
-      Over({s.variables.data(), s.variables.size()}, [&] {
+      std::vector<const Variable*> loops = s.variables;
+      if (s.running != nullptr) {  // the innermost, so that each sum is whole before the next
+        std::erase(loops, s.running);
+        loops.push_back(s.running);
+      }
+      double sum = 0;
+      Over({loops.data(), loops.size()}, [&] {
         known_.clear();
-        *At(s.buffer, {s.indices.data(), s.indices.size()}) = Evaluate(s.value);
+        if (s.running != nullptr && variables_.at(s.running) == 0) sum = 0;
+        Write(s, Evaluate(s.value), sum);
       });
     }
   }
 
  private:
+  void Write(const loop::Store& s, double value, double& sum) {
+    std::vector<Index> at(s.indices.begin(), s.indices.end());
+    if (s.kind == loop::Store::Kind::kAdd) {
+      const auto axis = static_cast<size_t>(s.axis);
+      const auto position = static_cast<int64_t>(Evaluate(s.position));
+      const ir::Shape& shape = kernel_.buffers[static_cast<size_t>(s.buffer)].type.shape;
+      if (position < 0 || position >= SizeOf(Extent(shape[s.axis]))) return;
+      at[axis] = at[axis] + Index(position);
+      value = Binary(ScalarKind::kAdd, s.value->dtype, *At(s.buffer, at), value);
+    }
+    if (s.kind == loop::Store::Kind::kRunningSum) {
+      value = sum = Binary(ScalarKind::kAdd, s.value->dtype, sum, value);
+    }
+    *At(s.buffer, at) = value;
+  }
+
   int64_t SizeOf(const Extent& e) const {
     int64_t n = e.scale;
     for (const ir::Symbol& s : e.symbols) n *= sizes_.at(std::string(s.name()));
@@ -188,7 +211,14 @@ int64_t Elements(const ir::Shape& shape, const Sizes& sizes) {
 }
 
 void RunKernel(const loop::Kernel& kernel, const std::vector<Array*>& buffers, const Sizes& sizes) {
-  Interpreter(kernel, buffers, sizes).Run();
+  std::vector<Array*> all = buffers;
+  std::vector<Array> scratch(kernel.buffers.size() - buffers.size());
+  for (Array& a : scratch) {
+    a.type = kernel.buffers[all.size()].type;
+    a.elements.assign(static_cast<size_t>(Elements(a.type.shape, sizes)), std::nan(""));
+    all.push_back(&a);
+  }
+  Interpreter(kernel, all, sizes).Run();
 }
 
 std::vector<Array> RunFunction(const ir::Module& module, const ir::Function& f,
