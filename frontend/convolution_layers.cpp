@@ -68,6 +68,11 @@ Tensor ConvolutionLayer::Call(Operand x) {
   });
 }
 
+Tensor ConvolutionLayer::CallOnSteps(Operand x) {
+  const std::string why = WhyNotOnSteps(x.value().type(), axes_);
+  return why.empty() ? Call(x) : Fail(x, why);
+}
+
 TransposedConvolutionLayer::TransposedConvolutionLayer(Model& model, std::string name,
                                                        std::string type, int axes, int64_t filters,
                                                        PerAxis window, Options options)
@@ -119,6 +124,11 @@ Tensor TransposedConvolutionLayer::Call(Operand x) {
   });
 }
 
+Tensor TransposedConvolutionLayer::CallOnSteps(Operand x) {
+  const std::string why = WhyNotOnSteps(x.value().type(), axes_);
+  return why.empty() ? Call(x) : Fail(x, why);
+}
+
 DepthwiseConvolutionLayer::DepthwiseConvolutionLayer(Model& model, std::string name,
                                                      std::string type, int axes, PerAxis window,
                                                      int64_t multiplier, Options options)
@@ -155,6 +165,11 @@ Tensor DepthwiseConvolutionLayer::Call(Operand x) {
   return Finish(y, x, options_, [&](const Shape& bias) {
     return Parameter("bias", bias, options_.bias_initializer);
   });
+}
+
+Tensor DepthwiseConvolutionLayer::CallOnSteps(Operand x) {
+  const std::string why = WhyNotOnSteps(x.value().type(), axes_);
+  return why.empty() ? Call(x) : Fail(x, why);
 }
 
 }  // namespace gradus

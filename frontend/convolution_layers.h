@@ -69,6 +69,7 @@ class ConvolutionLayer : public Layer {
   ConvolutionLayer(Model& model, std::string name, std::string type, int axes, int64_t filters,
                    PerAxis window, Options options);
   Tensor Call(Operand x) override;
+  Tensor CallOnSteps(Operand x) override;
 
  private:
   int axes_;
@@ -119,6 +120,7 @@ class TransposedConvolutionLayer : public Layer {
   TransposedConvolutionLayer(Model& model, std::string name, std::string type, int axes,
                              int64_t filters, PerAxis window, Options options);
   Tensor Call(Operand x) override;
+  Tensor CallOnSteps(Operand x) override;
 
  private:
   int axes_;
@@ -152,6 +154,7 @@ class DepthwiseConvolutionLayer : public Layer {
   DepthwiseConvolutionLayer(Model& model, std::string name, std::string type, int axes,
                             PerAxis window, int64_t multiplier, Options options);
   Tensor Call(Operand x) override;
+  Tensor CallOnSteps(Operand x) override;
 
  private:
   int axes_;

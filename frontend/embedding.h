@@ -15,6 +15,7 @@ class Embedding : public Layer {
 
  protected:
   Tensor Call(Operand x) override;
+  Tensor CallOnSteps(Operand x) override { return Call(x); }
 
  private:
   int64_t rows_, width_;

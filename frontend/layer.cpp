@@ -9,17 +9,28 @@ Tensor Layer::operator()(Operand x) {
   return Run({x}, [&] { return Call(x); });
 }
 
+Tensor Layer::CallOnSteps(Operand x) {
+  return Fail(x, fmt::format("a {} layer cannot be applied to every step of a sequence", type_),
+              "layers of your own say how by overriding CallOnSteps; a function of tensors can be "
+              "called on [batch, time, ...] itself");
+}
+
 Tensor Layer::Run(std::initializer_list<Operand> inputs, absl::FunctionRef<Tensor()> body) {
   for (const Operand& x : inputs) {
     if (!x.value() || x.value().is_poison()) return x.value();
     ir::Function& f = x.value().function();
     if (&f == model_.forward_) continue;
-    const std::string message = fmt::format(
-        "layer {} belongs to model {}, its input to another model", name_, model_.name());
+    std::string message = fmt::format("layer {} belongs to model {}, its input to another model",
+                                      name_, model_.name());
+    std::string help = "add the layer to the model that it is called in";
+    if (f.kind() == ir::FunctionKind::kBody) {
+      message = fmt::format("layer {} is called in the step of a loop", name_);
+      help =
+          "a step may use only what it is given: call functions of tensors in it, as matmul with "
+          "weights given as invariants, or dropout with a key of ScanOptions::keys";
+    }
     for (ir::Function* function : {&f, model_.forward_}) {
-      function->ReportError({.location = x.location(),
-                             .message = message,
-                             .help = "add the layer to the model that it is called in"});
+      function->ReportError({.location = x.location(), .message = message, .help = help});
     }
     return f.poison();
   }

@@ -37,34 +37,36 @@ Tensor ActivationLayer::Call(Operand x) { return activation_(x); }
 PReLU::PReLU(Model& model, std::string name, Initializer initializer)
     : Layer(model, std::move(name), "prelu"), initializer_(std::move(initializer)) {}
 
-Tensor PReLU::Call(Operand x) {
+Tensor PReLU::Apply(Operand x, int leading) {
   Shape shape;
   const Shape input = x.value().shape();
-  for (int i = 1; i < input.rank(); ++i) shape.push_back(input[i]);
+  for (int i = leading; i < input.rank(); ++i) shape.push_back(input[i]);
   return prelu(x, Parameter("alpha", shape, initializer_));
 }
 
 Flatten::Flatten(Model& model, std::string name) : Layer(model, std::move(name), "flatten") {}
 
-Tensor Flatten::Call(Operand x) {
+Tensor Flatten::Apply(Operand x, int leading) {
   const Shape input = x.value().shape();
-  if (input.rank() < 1) return Fail(x, "takes [batch, ...], got a scalar");
+  if (input.rank() < leading) return Fail(x, "takes [batch, ...], got a scalar");
   int64_t features = 1;
-  for (int i = 1; i < input.rank(); ++i) {
+  for (int i = leading; i < input.rank(); ++i) {
     if (input[i].is_symbol()) {
       return Fail(x, fmt::format("takes fixed sizes after the batch, got {}", ir::ToString(input)));
     }
     features *= input[i].size();
   }
-  return reshape(x, {input[0], features});
+  Shape shape(input.dims().first(static_cast<size_t>(leading)));
+  shape.push_back(features);
+  return reshape(x, shape);
 }
 
 Reshape::Reshape(Model& model, std::string name, std::vector<int64_t> sizes)
     : Layer(model, std::move(name), "reshape"), sizes_(std::move(sizes)) {}
 
-Tensor Reshape::Call(Operand x) {
-  if (x.value().rank() < 1) return Fail(x, "takes [batch, ...], got a scalar");
-  Shape shape = {x.value().shape()[0]};
+Tensor Reshape::Apply(Operand x, int leading) {
+  if (x.value().rank() < leading) return Fail(x, "takes [batch, ...], got a scalar");
+  Shape shape(x.value().shape().dims().first(static_cast<size_t>(leading)));
   for (const int64_t size : sizes_) shape.push_back(size);
   return reshape(x, shape);
 }
@@ -72,9 +74,10 @@ Tensor Reshape::Call(Operand x) {
 Permute::Permute(Model& model, std::string name, std::vector<int64_t> axes)
     : Layer(model, std::move(name), "permute"), axes_(std::move(axes)) {}
 
-Tensor Permute::Call(Operand x) {
-  Axes permutation = {0};
-  permutation.insert(permutation.end(), axes_.begin(), axes_.end());
+Tensor Permute::Apply(Operand x, int leading) {
+  Axes permutation;
+  for (int axis = 0; axis < leading; ++axis) permutation.push_back(axis);
+  for (const int64_t axis : axes_) permutation.push_back(axis + leading - 1);
   return transpose(x, permutation);
 }
 

@@ -25,6 +25,7 @@ class Dense : public Layer {
 
  protected:
   Tensor Call(Operand x) override;
+  Tensor CallOnSteps(Operand x) override { return Call(x); }
 
  private:
   int64_t units_;
@@ -38,6 +39,7 @@ class ActivationLayer : public Layer {
 
  protected:
   Tensor Call(Operand x) override;
+  Tensor CallOnSteps(Operand x) override { return Call(x); }
 
  private:
   Activation activation_;
@@ -70,9 +72,13 @@ class PReLU : public Layer {
   PReLU(Model& model, std::string name, Initializer initializer = Constant(0.25));
 
  protected:
-  Tensor Call(Operand x) override;
+  Tensor Call(Operand x) override { return Apply(x, 1); }
+  Tensor CallOnSteps(Operand x) override { return Apply(x, 2); }
 
  private:
+  // `leading`: how many axes come before those of a sample, or of a step.
+  Tensor Apply(Operand x, int leading);
+
   Initializer initializer_;
 };
 
@@ -82,7 +88,12 @@ class Flatten : public Layer {
   Flatten(Model& model, std::string name);
 
  protected:
-  Tensor Call(Operand x) override;
+  Tensor Call(Operand x) override { return Apply(x, 1); }
+  Tensor CallOnSteps(Operand x) override { return Apply(x, 2); }
+
+ private:
+  // `leading`: how many axes come before those of a sample, or of a step.
+  Tensor Apply(Operand x, int leading);
 };
 
 // [B, ...] -> [B, sizes...]: the same elements of each sample in another shape. One size may be -1.
@@ -91,9 +102,13 @@ class Reshape : public Layer {
   Reshape(Model& model, std::string name, std::vector<int64_t> sizes);
 
  protected:
-  Tensor Call(Operand x) override;
+  Tensor Call(Operand x) override { return Apply(x, 1); }
+  Tensor CallOnSteps(Operand x) override { return Apply(x, 2); }
 
  private:
+  // `leading`: how many axes come before those of a sample, or of a step.
+  Tensor Apply(Operand x, int leading);
+
   std::vector<int64_t> sizes_;
 };
 
@@ -103,9 +118,13 @@ class Permute : public Layer {
   Permute(Model& model, std::string name, std::vector<int64_t> axes);
 
  protected:
-  Tensor Call(Operand x) override;
+  Tensor Call(Operand x) override { return Apply(x, 1); }
+  Tensor CallOnSteps(Operand x) override { return Apply(x, 2); }
 
  private:
+  // `leading`: how many axes come before those of a sample, or of a step.
+  Tensor Apply(Operand x, int leading);
+
   std::vector<int64_t> axes_;
 };
 

@@ -20,19 +20,13 @@
 #include "absl/status/status.h"
 #include "frontend/activations.h"
 #include "frontend/initializers.h"
+#include "frontend/random_key.h"
 #include "frontend/tensor.h"
 #include "ir/module.h"
 
 namespace gradus {
 
 class Model;
-
-// What a draw of random numbers takes: random_uniform(key.seed, key.stream, type). The stream
-// follows from the training step and the place of the draw, so every step and every place draws
-// other numbers, and a run with the same seed draws the same.
-struct RandomKey {
-  Tensor seed, stream;
-};
 
 // Names of the arguments of @forward that keys are made of; a training step binds them to its seed
 // and step.
@@ -56,6 +50,9 @@ class Layer {
 
  protected:
   virtual Tensor Call(Operand x) = 0;
+  // For TimeDistributed: x is [batch, time, ...]; what Call gives for the [batch, ...] of each
+  // step, as [batch, time, ...]. Layers that do not say how are refused there.
+  virtual Tensor CallOnSteps(Operand x);
   // The parameter "<layer>.<name>", made at the first use.
   Tensor Parameter(const std::string& name, const Shape& shape, const Initializer& initializer);
   // Like a parameter, but not trained: what UpdateState writes (running statistics).
@@ -73,6 +70,7 @@ class Layer {
 
  private:
   friend class Model;
+  friend class TimeDistributed;
   Tensor Make(const std::string& name, const Shape& shape, const Initializer& initializer,
               bool trainable);
   Model& model_;
@@ -139,7 +137,9 @@ class Model {
   // step, as by a shared layer, starts from LatestState: the value set so far, or `state` itself.
   void UpdateState(Tensor state, Tensor value);
   Tensor LatestState(Tensor state) const;
-  // A key for one draw, another one at every call. Outside of training, seed and step are 0.
+  // A key for one draw, another one at every call: its stream follows from the training step and
+  // the place of the draw, so every step and every place draws other numbers, and a run with the
+  // same seed draws the same. Outside of training, seed and step are 0.
   RandomKey NextRandomKey();
 
   const std::string& name() const { return module_->name(); }

@@ -7,6 +7,9 @@
 namespace gradus {
 namespace {
 
+// The axis of [batch, time, ...] that is `axis` of [batch, ...].
+int64_t OfSteps(int64_t axis) { return axis > 0 ? axis + 1 : axis; }
+
 int64_t NormalAxis(int64_t axis, int rank) { return axis < 0 ? axis + rank : axis; }
 
 Axes AllBut(int64_t axis, int rank) {
@@ -79,13 +82,15 @@ Tensor normalize_channels(Operand x, int64_t axis, Tensor mean, Tensor variance,
 BatchNorm::BatchNorm(Model& model, std::string name, Options options)
     : Layer(model, std::move(name), "batch_norm"), options_(options) {}
 
-Tensor BatchNorm::Call(Operand x) {
+Tensor BatchNorm::CallOnSteps(Operand x) { return Apply(x, OfSteps(options_.axis)); }
+
+Tensor BatchNorm::Apply(Operand x, int64_t given) {
   const Shape& shape = x.value().shape();
-  const int64_t axis = NormalAxis(options_.axis, shape.rank());
+  const int64_t axis = NormalAxis(given, shape.rank());
   if (shape.rank() < 2 || !HasFixed(shape, axis)) {
     return Fail(x,
-                fmt::format("normalises axis {} of [batch, ...], of fixed size, got {}",
-                            options_.axis, ir::ToString(x.value().type())),
+                fmt::format("normalises axis {} of [batch, ...], of fixed size, got {}", given,
+                            ir::ToString(x.value().type())),
                 "the channels have parameters of their own, so their number must be known");
   }
   const Shape channels = {shape[static_cast<int>(axis)]};
@@ -114,12 +119,18 @@ Tensor BatchNorm::Call(Operand x) {
 LayerNorm::LayerNorm(Model& model, std::string name, Options options)
     : Layer(model, std::move(name), "layer_norm"), options_(std::move(options)) {}
 
-Tensor LayerNorm::Call(Operand x) {
+Tensor LayerNorm::CallOnSteps(Operand x) {
+  std::vector<int64_t> axes;
+  for (const int64_t axis : options_.axes) axes.push_back(OfSteps(axis));
+  return Apply(x, axes);
+}
+
+Tensor LayerNorm::Apply(Operand x, const std::vector<int64_t>& of) {
   const Shape& shape = x.value().shape();
   Axes axes;
   Shape sizes;
-  bool good = !options_.axes.empty();
-  for (const int64_t axis : options_.axes) axes.push_back(NormalAxis(axis, shape.rank()));
+  bool good = !of.empty();
+  for (const int64_t axis : of) axes.push_back(NormalAxis(axis, shape.rank()));
   std::sort(axes.begin(), axes.end());
   good = good && std::adjacent_find(axes.begin(), axes.end()) == axes.end();
   for (const int64_t axis : axes) {
@@ -128,8 +139,8 @@ Tensor LayerNorm::Call(Operand x) {
   }
   if (!good) {
     return Fail(x,
-                fmt::format("normalises axes [{}], of fixed size, got {}",
-                            fmt::join(options_.axes, ", "), ir::ToString(x.value().type())),
+                fmt::format("normalises axes [{}], of fixed size, got {}", fmt::join(of, ", "),
+                            ir::ToString(x.value().type())),
                 "gamma and beta have the sizes of these axes, which must be numbers");
   }
   Tensor y = standardize(x, axes, options_.epsilon);

@@ -37,9 +37,12 @@ class BatchNorm : public Layer {
   BatchNorm(Model& model, std::string name, Options options);
 
  protected:
-  Tensor Call(Operand x) override;
+  Tensor Call(Operand x) override { return Apply(x, options_.axis); }
+  Tensor CallOnSteps(Operand x) override;
 
  private:
+  Tensor Apply(Operand x, int64_t axis);
+
   Options options_;
 };
 
@@ -56,9 +59,12 @@ class LayerNorm : public Layer {
   LayerNorm(Model& model, std::string name, Options options);
 
  protected:
-  Tensor Call(Operand x) override;
+  Tensor Call(Operand x) override { return Apply(x, options_.axes); }
+  Tensor CallOnSteps(Operand x) override;
 
  private:
+  Tensor Apply(Operand x, const std::vector<int64_t>& of);
+
   Options options_;
 };
 

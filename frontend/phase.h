@@ -15,7 +15,8 @@ enum class Phase : uint8_t { kTraining, kInference };
 
 // Copies to the end of `to` the nodes of `from` that `wanted` depend on in a phase, and gives what
 // stands there for each of `wanted`. `argument(i)` gives what stands for argument i of `from`; it
-// is asked once for each one needed, in order.
+// is asked once for each one needed, in order. Where the step of a loop differs, the loop is given
+// a step of that phase, which is added to the module of `to`; the module has the loop's own step.
 std::vector<Tensor> CopyForPhase(ir::Function& to, const ir::Function& from,
                                  std::span<const Tensor> wanted, Phase phase,
                                  absl::FunctionRef<Tensor(int)> argument);

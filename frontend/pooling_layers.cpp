@@ -29,6 +29,11 @@ Tensor PoolingLayer::Call(Operand x) {
                              : average_pool(x, pooling, options_.count_padding);
 }
 
+Tensor PoolingLayer::CallOnSteps(Operand x) {
+  const std::string why = WhyNotOnSteps(x.value().type(), axes_);
+  return why.empty() ? Call(x) : Fail(x, why);
+}
+
 GlobalPoolingLayer::GlobalPoolingLayer(Model& model, std::string name, std::string type, int axes,
                                        Reduce reduce, bool keep_dims)
     : Layer(model, std::move(name), std::move(type)),
@@ -45,6 +50,11 @@ Tensor GlobalPoolingLayer::Call(Operand x) {
   Axes spatial;
   for (int i = rank - 1 - axes_; i < rank - 1; ++i) spatial.push_back(i);
   return reduce_(x, spatial, keep_dims_);
+}
+
+Tensor GlobalPoolingLayer::CallOnSteps(Operand x) {
+  const std::string why = WhyNotOnSteps(x.value().type(), axes_);
+  return why.empty() ? Call(x) : Fail(x, why);
 }
 
 }  // namespace gradus

@@ -26,6 +26,7 @@ class PoolingLayer : public Layer {
   PoolingLayer(Model& model, std::string name, std::string type, int axes, Kind kind,
                PerAxis window, Options options);
   Tensor Call(Operand x) override;
+  Tensor CallOnSteps(Operand x) override;
 
  private:
   int axes_;
@@ -67,6 +68,7 @@ class GlobalPoolingLayer : public Layer {
   GlobalPoolingLayer(Model& model, std::string name, std::string type, int axes, Reduce reduce,
                      bool keep_dims);
   Tensor Call(Operand x) override;
+  Tensor CallOnSteps(Operand x) override;
 
  private:
   int axes_;

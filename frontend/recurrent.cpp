@@ -339,10 +339,13 @@ TimeDistributed::TimeDistributed(Model& model, std::string name, Layer& layer)
     : Layer(model, std::move(name), "time_distributed"), layer_(layer) {}
 
 Tensor TimeDistributed::Call(Operand x) {
-  if (x.value().rank() < 2) {
-    return Fail(x, fmt::format("takes [batch, time, ...], got {}", ir::ToString(x.value().type())));
+  if (x.value().rank() < 3) {
+    return Fail(x,
+                fmt::format("takes [batch, time, ...] with at least one more axis, got {}",
+                            ir::ToString(x.value().type())),
+                "expand_dims gives every step an axis of size 1");
   }
-  return layer_(x);
+  return layer_.Run({x}, [&] { return layer_.CallOnSteps(x); });
 }
 
 }  // namespace gradus

@@ -142,8 +142,10 @@ class Bidirectional : public Layer {
   std::unique_ptr<Recurrent> forward_, backward_;
 };
 
-// Applies a layer to every step of [B, T, ...], the weights shared. Layers that take any number of
-// leading axes, such as Dense, need it not.
+// Applies a layer to every step of [B, T, ...], the weights shared: [B, T, result...]. As in Keras,
+// a layer with statistics or masks (BatchNorm, Dropout) sees all steps of the batch at once:
+// statistics are over them all, and every step is masked for itself. What cannot be applied so
+// (recurrent layers, attention, a Lambda) is refused; see Layer::CallOnSteps.
 class TimeDistributed : public Layer {
  public:
   // `layer` belongs to the model.

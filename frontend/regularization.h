@@ -15,12 +15,18 @@ class Dropout : public Layer {
   Dropout(Model& model, std::string name, double rate, std::vector<int64_t> shared_axes = {});
 
  protected:
-  Tensor Call(Operand x) override;
+  Tensor Call(Operand x) override { return Apply(x, shared_axes_); }
+  Tensor CallOnSteps(Operand x) override;
 
  private:
+  Tensor Apply(Operand x, const std::vector<int64_t>& shared_axes);
+
   double rate_;
   std::vector<int64_t> shared_axes_;
 };
+
+// Dropout as a function of tensors: for the step of a loop, where layers are not.
+Tensor dropout(Operand x, const RandomKey& key, double rate);
 
 // What Dropout multiplies by, in any phase: 0 or 1 / (1 - rate). For layers that mask something of
 // their own, such as a recurrent state.
@@ -33,6 +39,7 @@ class GaussianNoise : public Layer {
 
  protected:
   Tensor Call(Operand x) override;
+  Tensor CallOnSteps(Operand x) override { return Call(x); }
 
  private:
   double deviation_;

@@ -2,6 +2,7 @@
 
 #include "fmt/format.h"
 #include "ir/module.h"
+#include "ir/ops/leaf.h"
 #include "ir/ops/scan.h"
 
 namespace gradus {
@@ -110,12 +111,47 @@ class Scanner {
   bool good_ = true;
 };
 
+// The operands, and behind them what the keys of a step are made of: its number, and the loop's
+// keys.
+ScanOperands WithKeys(ScanOperands operands, const ScanOptions& options) {
+  Dim length = options.length;
+  if (!operands.sequences.empty()) {
+    const Tensor first = operands.sequences[0];
+    if (first && !first.is_poison() && first.rank() > 0) length = first.shape()[0];
+  }
+  Function& f = options.keys[0].seed.function();
+  operands.sequences.push_back(ir::iota(f, {DType::kI64, {length}}, 0));
+  for (const RandomKey& key : options.keys) {
+    operands.invariants.insert(operands.invariants.end(), {key.seed, key.stream});
+  }
+  return operands;
+}
+
+// What the user's step sees of a step with keys.
+ScanStep WithoutOperandsOfKeys(ScanStep s, size_t keys) {
+  const Tensor step = s.elements.back();
+  s.elements.pop_back();
+  const size_t first = s.invariants.size() - 2 * keys;
+  for (size_t k = 0; k < keys; ++k) {
+    const Tensor seed = s.invariants[first + 2 * k], stream = s.invariants[first + 2 * k + 1];
+    const Tensor apart = ir::constant_int(step.function(), {DType::kI64, {}}, kStepSeed);
+    s.keys.push_back({seed + (step + 1) * apart, stream});
+  }
+  s.invariants.resize(first);
+  return s;
+}
+
 }  // namespace
 
 ScanValues Scan(const std::string& name, const ScanOperands& operands,
                 absl::FunctionRef<ScanValues(const ScanStep&)> step, const ScanOptions& options,
                 const std::source_location& where) {
-  return Scanner(name, operands, where).Process(step, options);
+  if (options.keys.empty()) return Scanner(name, operands, where).Process(step, options);
+  const ScanOperands all = WithKeys(operands, options);
+  return Scanner(name, all, where)
+      .Process(
+          [&](const ScanStep& s) { return step(WithoutOperandsOfKeys(s, options.keys.size())); },
+          options);
 }
 
 }  // namespace gradus

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "frontend/random_key.h"
 #include "frontend/tensor.h"
 
 namespace gradus {
@@ -28,6 +29,7 @@ struct ScanOperands {
 // What the step is given, tensors of a function of its own: only these may be used in it.
 struct ScanStep {
   std::vector<Tensor> carries, elements, invariants;
+  std::vector<RandomKey> keys;  // one for each of ScanOptions::keys, others in every step
 };
 
 // What the step gives, new carries of the old ones' types and any outputs; and what the loop gives,
@@ -39,7 +41,18 @@ struct ScanValues {
 struct ScanOptions {
   bool reverse = false;  // from the last step to the first
   Dim length{0};         // T where there are no sequences to take it from
+  // For what is random in a step, one for each draw (Model::NextRandomKey). Step t, counted from 0
+  // in the order of the sequences, is given the same stream, and seed + (t + 1) * kStepSeed: other
+  // numbers in every step of every training step, the same ones when it is run again, as the
+  // gradient does.
+  //   Scan("walk", {.carries = {h}, .sequences = {xs}}, [](const ScanStep& s) {
+  //     return ScanValues{.carries = {dropout(s.carries[0], s.keys[0], 0.2) + s.elements[0]}};
+  //   }, {.keys = {model.NextRandomKey()}});
+  std::vector<RandomKey> keys;
 };
+
+// 2^64 divided by the golden ratio: seeds of steps and those that users choose do not meet.
+inline constexpr int64_t kStepSeed = -0x61c8864680b583eb;
 
 // `name` stands in dumps. At least one operand is needed.
 ScanValues Scan(const std::string& name, const ScanOperands& operands,

@@ -42,4 +42,10 @@ std::string MakeSliding(const Type& x, int axes, const PerAxis& window, const Pe
   return {};
 }
 
+std::string WhyNotOnSteps(const Type& x, int axes) {
+  if (x.rank() >= axes + 3) return {};
+  return fmt::format("takes [batch, time, {} spatial {}, channels] over time, got {}", axes,
+                     axes == 1 ? "axis" : "axes", ir::ToString(x));
+}
+
 }  // namespace gradus

@@ -19,4 +19,7 @@ struct Sliding {
 std::string MakeSliding(const Type& x, int axes, const PerAxis& window, const PerAxis& strides,
                         const PerAxis& dilation, const Padding& padding, Sliding* sliding);
 
+// Why the steps of `x` [batch, time, spatial..., channels] cannot be slid along, or an empty text.
+std::string WhyNotOnSteps(const Type& x, int axes);
+
 }  // namespace gradus

@@ -84,6 +84,28 @@ TEST(Phase, GradientsChooseToo) {
   EXPECT_FLOAT_EQ(static_cast<float>(t.Evaluate(rows).value().loss), 5 + 5);
 }
 
+TEST(Phase, StepsOfLoopsChooseToo) {
+  Model m("m");
+  const Tensor x = m.Input("x", {kBatch, 2});
+  const auto step = [](const ScanStep& s) {
+    const Tensor h = s.carries[0];
+    // A loop within the loop: what it says of phases counts, too.
+    const ScanValues inner =
+        Scan("inner", {.carries = {h}},
+             [](const ScanStep& i) {
+               return ScanValues{.carries = {by_phase(i.carries[0] * 3, i.carries[0] * 5)},
+                                 .outputs = {}};
+             },
+             {.length = 2});
+    return ScanValues{.carries = {inner.carries[0]}, .outputs = {}};
+  };
+  m.Output("y", Scan("outer", {.carries = {x}}, step, {.length = 2}).carries[0]);
+  Trainer t = Compiled(m);
+  const data::Dataset rows = Rows(3, 2, 1);
+  EXPECT_FLOAT_EQ(static_cast<float>(StepLoss(t, rows)), 2 * 81);
+  EXPECT_FLOAT_EQ(static_cast<float>(t.Evaluate(rows).value().loss), 2 * 625);
+}
+
 TEST(State, IsLeftByStepsAndReadByAll) {
   Model m("m");
   const Tensor x = m.Input("x", {kBatch, 1});
@@ -215,6 +237,78 @@ TEST(GaussianNoise, HasItsDeviation) {
   const data::Dataset rows = Rows(400, 100, 1, 1e-3F);
   EXPECT_NEAR(StepLoss(t, rows), 0.25, 5 * 0.25 * std::sqrt(2.0 / 40000));
   EXPECT_EQ(t.Evaluate(rows).value().loss, 0);
+}
+
+// Of each of kLoopSteps steps the same row, dropped out for itself.
+constexpr int64_t kLoopSteps = 4;
+constexpr double kLoopRate = 0.5;
+Tensor DroppedInALoop(Model& m, Tensor row) {
+  const Dim batch = row.shape()[0], columns = row.shape()[1];
+  const Tensor rows = broadcast(row, {Dim(kLoopSteps), batch, columns}, {1, 2});
+  const ScanValues r = Scan(
+      "loop", {.sequences = {rows}},
+      [](const ScanStep& s) {
+        return ScanValues{.carries = {}, .outputs = {dropout(s.elements[0], s.keys[0], kLoopRate)}};
+      },
+      {.keys = {m.NextRandomKey()}});
+  return reshape(transpose(r.outputs[0], {1, 0, 2}), {batch, Dim(kLoopSteps * columns.size())});
+}
+
+constexpr int64_t kLoopColumns = 200;
+// The share of elements that two steps of the loop have in common.
+template <int64_t kA, int64_t kB>
+Tensor InCommon(Operand, Operand p) {
+  const auto of = [&](int64_t step) {
+    return slice(p, {Range1{}, Range1{step * kLoopColumns, (step + 1) * kLoopColumns}});
+  };
+  return reduce_mean(cast(equal(of(kA), of(kB)), p.value().dtype()));
+}
+
+TEST(Dropout, DropsOthersInEveryStepOfALoop) {
+  constexpr int64_t kSamples = 100;
+  Model m("m");
+  m.Output("y", DroppedInALoop(m, m.Input("x", {kBatch, kLoopColumns})));
+  const data::Dataset rows = Rows(kSamples, kLoopColumns, 1, 0, kLoopSteps * kLoopColumns);
+  const double bound = 5 * std::sqrt(0.25 / (kSamples * kLoopColumns));
+  for (const Loss& in_common : {Loss(InCommon<0, 1>), Loss(InCommon<0, 3>), Loss(InCommon<1, 2>)}) {
+    Trainer t = Compiled(m, in_common);
+    const double first = StepLoss(t, rows);
+    EXPECT_NEAR(first, 0.5, bound);
+    EXPECT_NE(StepLoss(t, rows), first) << "the next training step draws others";
+    EXPECT_EQ(t.Evaluate(rows).value().loss, 1) << "all are kept outside of training";
+  }
+}
+
+// The loss is linear in w, so that w times its gradient is the loss, if the gradient sees the masks
+// that the loss saw.
+TEST(Dropout, OfALoopIsTheSameInItsGradient) {
+  constexpr int64_t kColumns = 50;
+  Model m("m");
+  const Tensor x = m.Input("x", {kBatch, kColumns});
+  const Tensor w = m.Parameter("w", {kColumns}, Ones());
+  m.Output("y", DroppedInALoop(m, x * w));
+  Trainer t =
+      Compile(m, {.optimizer = SGD{1.0}, .loss = Loss(SumPerSample)}, {.cache_dir = ""}).value();
+  const double loss = StepLoss(t, Rows(7, kColumns, 1, 0, kLoopSteps * kColumns));
+  double product = 0;
+  for (const float v : t.Parameter("w")->data<float>()) product += 1 - static_cast<double>(v);
+  EXPECT_NEAR(product, loss, 1e-3 * loss);
+  EXPECT_GT(loss, 0);
+}
+
+TEST(Dropout, AsALayerInTheStepOfALoopIsRefusedWithTheNextStep) {
+  Model m("m");
+  const Tensor x = m.Input("x", {kBatch, 3});
+  Dropout& layer = m.Add<Dropout>("drop", 0.5);
+  const ScanValues r = Scan("loop", {.carries = {x}},
+                            [&](const ScanStep& s) {
+                              return ScanValues{.carries = {layer(s.carries[0])}, .outputs = {}};
+                            },
+                            {.length = 3});
+  m.Output("y", r.carries[0]);
+  const std::string error(m.Check().message());
+  EXPECT_THAT(error, HasSubstr("layer drop is called in the step of a loop"));
+  EXPECT_THAT(error, HasSubstr("dropout with a key of ScanOptions::keys"));
 }
 
 // Against the formulas in double, for two steps and both kinds of variance.
