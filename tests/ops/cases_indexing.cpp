@@ -222,10 +222,8 @@ std::vector<size_t> Order(const Array& x, size_t row) {
   return places;
 }
 
-OpCase TopKCase(bool values, int64_t k, bool infinite) {
-  return {.name = values     ? "top_k_values"
-                  : infinite ? "top_k_of_infinities"
-                             : "top_k_indices",
+OpCase TopKCase(std::string_view name, bool values, int64_t k, bool infinite) {
+  return {.name = name,
           .samples =
               [k](DType d) {
                 return std::vector<Sample>{{{{d, {k}}}, {}},
@@ -316,9 +314,13 @@ std::vector<OpCase> IndexingCases() {
            {{F32({2})},
             {{"axis", int64_t{1}}, {"reverse", false}, {"exclusive", false}},
             "axis 1"}}});
-  cases.push_back(TopKCase(/*values=*/true, 3, false));
-  cases.push_back(TopKCase(/*values=*/false, 3, false));
-  cases.push_back(TopKCase(/*values=*/false, 5, true));
+  cases.push_back(TopKCase("top_k_values", /*values=*/true, 3, false));
+  cases.push_back(TopKCase("top_k_indices", /*values=*/false, 3, false));
+  cases.push_back(TopKCase("top_k_of_infinities", /*values=*/false, 4, true));
+  // More than are written out.
+  cases.push_back(TopKCase("top_k_values_in_a_loop", /*values=*/true, 5, false));
+  cases.push_back(TopKCase("top_k_indices_in_a_loop", /*values=*/false, 6, false));
+  cases.push_back(TopKCase("top_k_of_infinities_in_a_loop", /*values=*/false, 5, true));
   return cases;
 }
 

@@ -124,6 +124,15 @@ absl::StatusOr<std::optional<SpecialCall>> SpecialsOf(const OpCase& c, DType d) 
   return call;
 }
 
+bool HasCalls(const ir::Module& m) {
+  for (const auto& f : m.functions()) {
+    for (const auto& node : f->nodes()) {
+      if (node->op().has(ir::kCall)) return true;
+    }
+  }
+  return false;
+}
+
 Sizes BatchesOf(const Sample& s) { return s.batch.empty() ? Sizes{0} : s.batch; }
 
 std::vector<DType> DTypesOf(const OpCase& c) {

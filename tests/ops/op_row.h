@@ -30,6 +30,9 @@ std::vector<Array> FillAll(const OpCase& c, const Built& b, int64_t batch);
 // What the row's reference sees of them.
 Given GivenOf(const Sample& s, const std::vector<Array>& operands, int64_t batch);
 
+// Whether functions of the module call others: what is interpreted is one kernel alone.
+bool HasCalls(const ir::Module& m);
+
 Sizes BatchesOf(const Sample& s);  // one entry, unused, where there is no symbol
 std::vector<DType> DTypesOf(const OpCase& c);
 std::string Label(const OpCase& c, const Sample& s, int64_t batch);
