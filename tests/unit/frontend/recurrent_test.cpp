@@ -122,6 +122,74 @@ TEST(Recurrent, OneCompilationServesEveryNumberOfStepsWithAndWithoutPasses) {
   }
 }
 
+// The gradient of a loop is a loop, which has a gradient, too: of the gradient's product with fixed
+// weights, against central differences of fourth order.
+TEST(Recurrent, SecondOrderGradientsAgreeWithCentralDifferences) {
+  constexpr int64_t kSteps = 4, kBatchSize = 2;
+  for (const Kind& kind : Kinds()) {
+    SCOPED_TRACE(kind.name);
+    const int64_t columns = kind.gates * kUnits;
+    const bool two_rows = kind.gates == 3 && kind.options.reset_after;
+    const Shape bias = two_rows ? Shape{2, columns} : Shape{columns};
+    Graph g("layer", DType::kF64);
+    const Tensor x = g.Input("x", {kBatch, kTime, kFeatures});
+    const RecurrentWeights w{g.Input("kernel", {kFeatures, columns}),
+                             g.Input("recurrent", {kUnits, columns}), g.Input("bias", bias)};
+    RecurrentOptions options = kind.options;
+    options.return_sequences = true;
+    const RecurrentResult r = kind.function(x, w, options, {});
+    const Tensor loss = reduce_sum(r.states[0] * r.states[0]) + reduce_sum(sin(r.output));
+    const std::vector<Tensor> of = {x, w.kernel, w.recurrent, w.bias};
+    Tensor product;
+    for (const Tensor first : Grad(loss, of)) {
+      // Weights of any fixed kind: cos(place along the last axis).
+      const Tensor places = cast(iota(g.function(), {DType::kI64, first.shape()}, -1), DType::kF64);
+      const Tensor sum = reduce_sum(first * cos(places));
+      product = product ? product + sum : sum;
+    }
+    g.Output("product", product);
+    const std::vector<Tensor> second = Grad(product, of);
+    for (size_t i = 0; i < second.size(); ++i) g.Output("d" + std::to_string(i), second[i]);
+    auto compiled = Compile(g, {.cache_dir = ""});
+    ASSERT_TRUE(compiled.ok()) << compiled.status();
+
+    const std::vector<std::vector<int64_t>> shapes = {
+        {kBatchSize, kSteps, kFeatures},
+        {kFeatures, columns},
+        {kUnits, columns},
+        two_rows ? std::vector<int64_t>{2, columns} : std::vector<int64_t>{columns}};
+    std::vector<Numbers> values;
+    for (const std::vector<int64_t>& shape : shapes) {
+      int64_t n = 1;
+      for (const int64_t size : shape) n *= size;
+      values.push_back(Waves(n, 0.3 + static_cast<double>(values.size())));
+    }
+    const auto run = [&](const std::vector<Numbers>& at) {
+      std::vector<runtime::Tensor> in;
+      for (size_t i = 0; i < at.size(); ++i) in.push_back(Array(shapes[i], at[i]));
+      return compiled->Run(std::move(in)).value();
+    };
+    const std::vector<runtime::Tensor> got = run(values);
+    for (size_t i = 0; i < values.size(); ++i) {
+      const Numbers gradient = ToNumbers(got[i + 1]);
+      ASSERT_EQ(gradient.size(), values[i].size());
+      double largest = 0;
+      for (const double v : gradient) largest = std::max(largest, std::fabs(v));
+      EXPECT_GT(largest, 0.1) << i;
+      for (size_t e = 0; e < gradient.size(); e += 1 + gradient.size() / 9) {
+        constexpr double kStep = 1e-3;
+        double slope = 0;
+        for (const auto& [steps, weight] : {std::pair{-2, 1.0}, {-1, -8.0}, {1, 8.0}, {2, -1.0}}) {
+          std::vector<Numbers> moved = values;
+          moved[i][e] += steps * kStep;
+          slope += weight * ToNumbers(run(moved)[0])[0] / (12 * kStep);
+        }
+        EXPECT_NEAR(gradient[e], slope, 1e-8 * std::max(1.0, largest)) << i << " element " << e;
+      }
+    }
+  }
+}
+
 TEST(Recurrent, TenThousandSteps) {
   const Compiled c(lstm, 4, {}, false);
   const auto got = c.Run(1, 10'000, Waves(10'000 * kFeatures, 0.5));
