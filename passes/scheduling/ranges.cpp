@@ -11,9 +11,9 @@ namespace {
 constexpr size_t kMostRanges = 8;
 
 bool Sums(const Block& block) {
-  return std::ranges::any_of(PostOrder(block.values()), [](const Scalar* s) {
-    return s->kind == ScalarKind::kReduce || s->kind == ScalarKind::kAcc;
-  });
+  return block.ordered() || std::ranges::any_of(PostOrder(block.values()), [](const Scalar* s) {
+           return s->kind == ScalarKind::kReduce || s->kind == ScalarKind::kAcc;
+         });
 }
 
 // If the condition is low <= v + c < high for a loop v and numbers: v and its bounds.
