@@ -67,6 +67,21 @@ std::vector<const Scalar*> ValuesOf(const Nest& nest) {
   return values;
 }
 
+// At most `copies` vectors at a time; so many that nothing is left over, if there is such a number
+// not much smaller.
+int CopiesWithoutRest(const loop::Extent& extent, int lanes, int64_t copies) {
+  if (extent.is_number()) {
+    int64_t vectors = (extent.number() + lanes - 1) / lanes;
+    copies = std::clamp<int64_t>(vectors, 1, copies);
+    if (extent.number() % lanes == 0) {
+      for (int64_t c = copies; c > 1 && c * 2 >= copies; --c) {
+        if (vectors % c == 0) return static_cast<int>(c);
+      }
+    }
+  }
+  return static_cast<int>(copies);
+}
+
 // How many vectors at a time: more for short bodies, where loop overhead and latency count.
 int Copies(Frame& frame, const Nest& nest, int lanes) {
   int size = 0;
@@ -84,21 +99,38 @@ int Copies(Frame& frame, const Nest& nest, int lanes) {
   }
   int64_t copies = size <= 12 ? 4 : size <= 40 ? 2 : 1;
   if (reduces && size <= 60) copies = 4;
-  const loop::Extent& extent = nest.vector->extent();
-  if (extent.is_number()) {
-    int64_t vectors = (extent.number() + lanes - 1) / lanes;
-    copies = std::clamp<int64_t>(vectors, 1, copies);
-    // Without a rest if a smaller number divides.
-    if (extent.number() % lanes == 0) {
-      for (int64_t c = copies; c > 1 && c * 2 >= copies; --c) {
-        if (vectors % c == 0) {
-          copies = c;
-          break;
-        }
-      }
-    }
+  return CopiesWithoutRest(nest.vector->extent(), lanes, copies);
+}
+
+// The same for the loop over a row that passes have gone over.
+int RowCopies(Frame& frame, const Nest& nest, int lanes) {
+  int size = 0;
+  for (const auto& s : nest.stores) {
+    size += frame.SizeAlong(s.value, nest.vector);
+    if (!IsContiguous(Stride(s.offset, nest.vector))) return 1;
   }
-  return static_cast<int>(copies);
+  const int copies = size <= 12 ? 4 : size <= 40 ? 2 : 1;
+  return CopiesWithoutRest(nest.vector->extent(), lanes, copies);
+}
+
+// Loads along the row that run over it more than once, hence wait for memory only the first time,
+// from addresses that the processor does not guess: those of the next row.
+std::vector<const Scalar*> RowsToFetch(const Nest& nest) {
+  constexpr int64_t kLongRow = 512;  // bytes; shorter ones are on the way anyhow
+  std::vector<const Scalar*> loads;
+  const bool has_loop = !nest.loops.empty() && nest.loops.back() == nest.row;
+  if (nest.row == nullptr || nest.passes.size() + (has_loop ? 1 : 0) < 2) return loads;
+  if (nest.loops.size() < (has_loop ? 2 : 1) || !nest.row->extent().is_number()) return loads;
+  const Variable* around = nest.loops[nest.loops.size() - (has_loop ? 2 : 1)];
+  for (const GuardedLoad& l : LoadsOf(nest)) {
+    const loop::Index& form = l.load->indices[0];
+    const int64_t bytes = nest.row->extent().number() * ir::ByteSize(l.load->dtype);
+    const auto is_same = [&](const Scalar* known) { return known == l.load; };
+    if (l.load->kind != ScalarKind::kLoad || !l.guards.empty() || bytes < kLongRow) continue;
+    if (Stride(form, nest.row) != 1 || Stride(form, around).value_or(0) == 0) continue;
+    if (std::ranges::none_of(loads, is_same)) loads.push_back(l.load);
+  }
+  return loads;
 }
 
 void EmitStores(Frame& frame, const Nest& nest, const std::vector<loop::Condition>& domain) {
@@ -109,18 +141,41 @@ void EmitStores(Frame& frame, const Nest& nest, const std::vector<loop::Conditio
 void EmitPlain(Frame& frame, const Nest& nest) {
   std::vector<const Scalar*> values = ValuesOf(nest);
   int lanes = nest.vector == nullptr ? 1 : frame.LanesFor(values);
-  int copies = nest.vector == nullptr ? 1 : Copies(frame, nest, lanes);
+  int copies = 1;
+  if (nest.vector != nullptr) {
+    copies = nest.row != nullptr ? RowCopies(frame, nest, lanes) : Copies(frame, nest, lanes);
+  }
+  const auto row_level =
+      static_cast<size_t>(std::ranges::find(nest.loops, nest.row) - nest.loops.begin());
+  // The next row comes from memory while the last loop over this one computes.
+  const std::vector<const Scalar*> rows = RowsToFetch(nest);
+  const bool has_loop = row_level < nest.loops.size();
+  auto fetch = [&] {
+    if (rows.empty() || frame.vector() == nullptr) return;
+    frame.Prefetch(rows, nest.loops[row_level - 1]);
+  };
   std::function<Values(size_t)> loops = [&](size_t level) -> Values {
-    if (level == nest.loops.size()) {
+    const Variable* v = level < nest.loops.size() ? nest.loops[level] : nullptr;
+    if (level == row_level) {
+      for (const loop::RowPass& pass : nest.passes) {
+        const bool last = !has_loop && &pass == &nest.passes.back();
+        frame.EmitRowPass(pass, nest.row, [&] {
+          if (last) fetch();
+        });
+      }
+      for (const auto& s : nest.row_stores) frame.Store(s);
+    }
+    if (v == nullptr) {
+      if (has_loop) fetch();
       EmitStores(frame, nest, nest.domain);
       return {};
     }
-    const Variable* v = nest.loops[level];
     auto body = [&](const Values&) { return loops(level + 1); };
     return v == nest.vector ? frame.VectorLoopOver(v, lanes, copies, {}, body)
                             : frame.LoopOver(v, {}, body);
   };
   loops(0);
+  frame.ForgetKept();
 }
 
 // Tiles of lanes x lanes. Loads that are strided along the vector variable but contiguous along
@@ -376,7 +431,9 @@ class TransposingNest {
 
 void EmitNest(Frame& frame, const Nest& nest) {
   frame.written = 0;
-  for (const auto& s : nest.stores) frame.written |= uint64_t{1} << std::min(s.buffer, 63);
+  for (const auto* list : {&nest.stores, &nest.row_stores}) {
+    for (const auto& s : *list) frame.written |= uint64_t{1} << std::min(s.buffer, 63);
+  }
   frame.vector_reductions.clear();
   frame.vector_reductions.insert(nest.vector_reductions.begin(), nest.vector_reductions.end());
   if (nest.running != nullptr) {

@@ -1,5 +1,6 @@
 // Reductions inside nests: loops that carry accumulators. Several vectors at a time give as many
-// independent accumulators; the order of summation depends on shapes and the target's lanes alone.
+// independent accumulators. The order of summation depends on shapes and the target's lanes alone
+// (README.md, "The order of sums").
 
 #include <limits>
 
@@ -38,36 +39,41 @@ llvm::Value* Frame::Combine(ReduceKind kind, DType dtype, llvm::Value* a, llvm::
   switch (kind) {
     case ReduceKind::kSum: return is_float ? builder_.CreateFAdd(a, b) : builder_.CreateAdd(a, b);
     case ReduceKind::kProd: return is_float ? builder_.CreateFMul(a, b) : builder_.CreateMul(a, b);
-    case ReduceKind::kMax: return Extreme(dtype, a, b, true, false, false);
-    case ReduceKind::kMin: return Extreme(dtype, a, b, false, false, false);
+    // A NaN in `a`, the accumulator, passes through the comparison; only one in `b` needs the
+    // second look, which then does not wait for the step before.
+    case ReduceKind::kMax: return Extreme(dtype, b, a, true, false, false);
+    case ReduceKind::kMin: return Extreme(dtype, b, a, false, false, false);
   }
   return nullptr;
 }
 
+Values Frame::Accumulate(const Scalar* x, const Guard* guard, std::span<llvm::Value* const> carried,
+                         bool vectorise) {
+  const Scalar* operand = x->operands[0];
+  bool vector_values = vectorise || carried[0]->getType()->isVectorTy();
+  auto value = [&](const Scalar* s) {
+    return vector_values ? EvaluateVector(s, guard) : Evaluate(s, guard).values;
+  };
+  Values results;
+  // A sum of products is multiplied and added in one rounding, as in a contraction.
+  bool fused = x->reduce == ReduceKind::kSum && operand->kind == ScalarKind::kMul &&
+               ir::IsFloat(x->dtype) && emitter_.target().has_fma && !IsKept(operand);
+  Values v = value(fused ? operand->operands[0] : operand);
+  Values w = fused ? value(operand->operands[1]) : Values();
+  for (size_t c = 0; c < carried.size(); ++c) {
+    llvm::Value* sum = fused ? builder_.CreateIntrinsic(llvm::Intrinsic::fma, {v[c]->getType()},
+                                                        {v[c], w[c], carried[c]})
+                             : Combine(x->reduce, x->dtype, carried[c], v[c]);
+    // Lanes past the end of the reduced extent must not count.
+    llvm::Value* mask = vectorise ? vector()->masks[c] : nullptr;
+    results.push_back(mask == nullptr ? sum : builder_.CreateSelect(mask, sum, carried[c]));
+  }
+  return results;
+}
+
 Values Frame::ReduceLoops(const Scalar* x, const Guard* guard, size_t level, const Values& carried,
                           bool vectorise, int lanes, int copies) {
-  if (level == x->variables.size()) {
-    const Scalar* operand = x->operands[0];
-    bool vector_values = vectorise || carried[0]->getType()->isVectorTy();
-    auto value = [&](const Scalar* s) {
-      return vector_values ? EvaluateVector(s, guard) : Evaluate(s, guard).values;
-    };
-    Values results;
-    // A sum of products is multiplied and added in one rounding, as in a contraction.
-    bool fused = x->reduce == ReduceKind::kSum && operand->kind == ScalarKind::kMul &&
-                 ir::IsFloat(x->dtype) && emitter_.target().has_fma;
-    Values v = value(fused ? operand->operands[0] : operand);
-    Values w = fused ? value(operand->operands[1]) : Values();
-    for (size_t c = 0; c < carried.size(); ++c) {
-      llvm::Value* sum = fused ? builder_.CreateIntrinsic(llvm::Intrinsic::fma, {v[c]->getType()},
-                                                          {v[c], w[c], carried[c]})
-                               : Combine(x->reduce, x->dtype, carried[c], v[c]);
-      // Lanes past the end of the reduced extent must not count.
-      llvm::Value* mask = vectorise ? vector()->masks[c] : nullptr;
-      results.push_back(mask == nullptr ? sum : builder_.CreateSelect(mask, sum, carried[c]));
-    }
-    return results;
-  }
+  if (level == x->variables.size()) return Accumulate(x, guard, carried, vectorise);
   const loop::Variable* v = x->variables[level];
   auto body = [&](const Values& c) {
     return ReduceLoops(x, guard, level + 1, c, vectorise, lanes, copies);
@@ -88,9 +94,12 @@ Values Frame::ReduceLoops(const Scalar* x, const Guard* guard, size_t level, con
   return LoopOver(v, carried, body);
 }
 
+llvm::Constant* Frame::IdentityOf(const Scalar* x) {
+  return Identity(x->reduce, x->dtype, emitter_.RegisterType(x->dtype));
+}
+
 Packet Frame::EmitReduce(const Scalar* x, const Guard* guard) {
-  llvm::Type* type = emitter_.RegisterType(x->dtype);
-  llvm::Constant* identity = Identity(x->reduce, x->dtype, type);
+  llvm::Constant* identity = IdentityOf(x);
   const loop::Variable* inner = x->variables.back();
   if (DependsOnVector(x) || (guard != nullptr && !guard->masks.empty())) {
     const VectorContext& context = *vector();
@@ -101,6 +110,9 @@ Packet Frame::EmitReduce(const Scalar* x, const Guard* guard) {
   if (!vector_reductions.contains(inner)) {
     return {ReduceLoops(x, guard, 0, {identity}, false, 0, 0), false};
   }
+  if (x->variables.size() == 1) {
+    return {{ReduceAlong({&x, 1}, {}, {}, inner, guard, [] {})[0]}, false};
+  }
   int lanes = LanesFor({x->operands.data(), 1});
   int copies = 4;
   const loop::Extent& extent = inner->extent();
@@ -109,16 +121,20 @@ Packet Frame::EmitReduce(const Scalar* x, const Guard* guard) {
   if (FactsOf(x->operands[0]).size > 40) copies = std::min(copies, 2);
   Values start(static_cast<size_t>(copies),
                builder_.CreateVectorSplat(static_cast<unsigned>(lanes), identity));
-  Values sums = ReduceLoops(x, guard, 0, start, true, lanes, copies);
-  // Accumulators pairwise, then halves of the vector.
-  for (int n = copies; n > 1; n /= 2) {
+  return {{Across(x, ReduceLoops(x, guard, 0, start, true, lanes, copies))}, false};
+}
+
+// Accumulators pairwise, then halves of the vector.
+llvm::Value* Frame::Across(const Scalar* x, Values sums) {
+  for (int n = static_cast<int>(sums.size()); n > 1; n /= 2) {
     for (int c = 0; c < n / 2; ++c) {
       auto at = static_cast<size_t>(c);
       sums[at] = Combine(x->reduce, x->dtype, sums[at], sums[at + static_cast<size_t>(n / 2)]);
     }
   }
   llvm::Value* v = sums[0];
-  for (int width = lanes / 2; width >= 1; width /= 2) {
+  auto* type = llvm::cast<llvm::FixedVectorType>(v->getType());
+  for (int width = static_cast<int>(type->getNumElements()) / 2; width >= 1; width /= 2) {
     llvm::SmallVector<int, 16> low, high;
     for (int l = 0; l < width; ++l) {
       low.push_back(l);
@@ -127,7 +143,7 @@ Packet Frame::EmitReduce(const Scalar* x, const Guard* guard) {
     v = Combine(x->reduce, x->dtype, builder_.CreateShuffleVector(v, low),
                 builder_.CreateShuffleVector(v, high));
   }
-  return {{builder_.CreateExtractElement(v, uint64_t{0})}, false};
+  return builder_.CreateExtractElement(v, uint64_t{0});
 }
 
 }  // namespace gradus::codegen

@@ -87,6 +87,7 @@ Values Frame::EvaluateVector(const Scalar* x, const Guard* guard) {
 }
 
 Packet Frame::Emit(const Scalar* x, const Guard* guard) {
+  if (IsKept(x)) return LoadKept(x);
   llvm::Type* type = emitter_.RegisterType(x->dtype);
   switch (x->kind) {
     case ScalarKind::kConst:
@@ -105,6 +106,13 @@ Packet Frame::Emit(const Scalar* x, const Guard* guard) {
     case ScalarKind::kGuard: return EmitGuard(x, guard);
     case ScalarKind::kReduce: return EmitReduce(x, guard);
     case ScalarKind::kAcc: return accumulator(static_cast<int>(x->integer));
+    case ScalarKind::kCast: {
+      const Scalar* index = x->operands[0];
+      if (index->kind != ScalarKind::kIndex || x->dtype != DType::kI32) break;
+      const loop::Index& form = index->indices[0];
+      if (!DependsOnVector(form) || !VectorStride(form)) break;
+      return {NarrowLanes(form), true};
+    }
     default: break;
   }
   llvm::SmallVector<Packet, 3> packets;
@@ -124,6 +132,23 @@ Packet Frame::Emit(const Scalar* x, const Guard* guard) {
     result.values.push_back(EmitOne(x, one));
   }
   return result;
+}
+
+// An index form as numbers of 32 bits, the same modulo 2^32: half the vectors that it has in 64.
+Values Frame::NarrowLanes(const loop::Index& form) {
+  const auto lanes = static_cast<unsigned>(vector()->lanes);
+  llvm::SmallVector<llvm::Constant*, 16> steps;
+  for (unsigned l = 0; l < lanes; ++l) {
+    steps.push_back(llvm::ConstantInt::getSigned(builder_.getInt32Ty(), *VectorStride(form) * l));
+  }
+  Values all;
+  for (int copy = 0; copy < vector()->copies; ++copy) {
+    llvm::Value* first = Materialize(Evaluate(form, static_cast<int64_t>(copy) * vector()->lanes));
+    first = builder_.CreateTrunc(first, builder_.getInt32Ty());
+    all.push_back(builder_.CreateAdd(builder_.CreateVectorSplat(lanes, first),
+                                     llvm::ConstantVector::get(steps)));
+  }
+  return all;
 }
 
 llvm::Value* Frame::EmitOne(const Scalar* x, const Values& v) {

@@ -242,12 +242,13 @@ Values Frame::LoopOver(const loop::Variable* v, const Values& carried, const Bod
 }
 
 Values Frame::VectorLoopOver(const loop::Variable* v, int lanes, int copies, const Values& carried,
-                             const Body& body) {
+                             const Body& body, bool carries_copies) {
   const loop::Extent& extent = v->extent();
   llvm::IntegerType* i64 = emitter_.i64();
   VectorContext full{v, lanes, copies, Values(static_cast<size_t>(copies), nullptr)};
   // A body with fewer copies carries only the first values of each group of `copies`.
   auto partial = [&](const VectorContext& context, const Values& all) {
+    if (!carries_copies) return body(all);
     size_t groups = carried.size() / static_cast<size_t>(copies);
     Values some;
     for (size_t g = 0; g < groups; ++g) {

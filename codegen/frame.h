@@ -106,8 +106,10 @@ class Frame {
   Values LoopOver(const loop::Variable* v, const Values& carried, const Body& body);
   // The same in vectors of `lanes`, `copies` at a time; what is left over is masked. The body sees
   // fewer copies there.
+  // What is carried is some values a copy (a group of `copies` after the other) or, without
+  // `carries_copies`, the body's own affair.
   Values VectorLoopOver(const loop::Variable* v, int lanes, int copies, const Values& carried,
-                        const Body& body);
+                        const Body& body, bool carries_copies = true);
 
   // ---- index forms (emit_index.cpp) ----
 
@@ -136,6 +138,17 @@ class Frame {
                    const Guard* guard = nullptr);
   const Guard* MakeGuard(std::span<const loop::Condition> conditions, const Guard* outer);
   llvm::Value* Combine(loop::ReduceKind kind, DType dtype, llvm::Value* a, llvm::Value* b);
+
+  // One pass over a row (emit_rows.cpp): its reductions are known afterwards, and what it keeps is
+  // read from memory until ForgetKept.
+  using InEachStep = std::function<void()>;
+  void EmitRowPass(const loop::RowPass& pass, const loop::Variable* row,
+                   const InEachStep& in_each_step);
+  void ForgetKept() { kept_.clear(); }
+  // Asks for what these loads will read in the next step of the loop over `v`.
+  void Prefetch(std::span<const loop::Scalar* const> loads, const loop::Variable* v);
+  // Operations that each element along `v` costs; what is kept or reduced counts as a load.
+  int SizeAlong(const loop::Scalar* root, const loop::Variable* v) const;
 
   // The tile's accumulator `number`, in an epilogue.
   std::function<Packet(int number)> accumulator;
@@ -218,10 +231,27 @@ class Frame {
   const Guard* Uniform(const Guard* guard);
   Values Splat(const Packet& packet, const VectorContext& context);
   Packet Emit(const loop::Scalar* x, const Guard* guard);
+  Values NarrowLanes(const loop::Index& form);
   llvm::Value* EmitOne(const loop::Scalar* x, const Values& operands);
   Packet EmitLoad(const loop::Scalar* x, const Guard* guard);
   Packet EmitGuard(const loop::Scalar* x, const Guard* guard);
   Packet EmitReduce(const loop::Scalar* x, const Guard* guard);
+  // The accumulators after one more step of a reduction.
+  Values Accumulate(const loop::Scalar* x, const Guard* guard,
+                    std::span<llvm::Value* const> carried, bool vectorise);
+  llvm::Value* Across(const loop::Scalar* x, Values sums);
+  // Reductions over `row`, in one loop that also stores `kept` to `memory`.
+  Values ReduceAlong(std::span<const loop::Scalar* const> reductions,
+                     std::span<const loop::Scalar* const> kept,
+                     std::span<llvm::Value* const> memory, const loop::Variable* row,
+                     const Guard* guard, const InEachStep& in_each_step);
+  void EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row);
+  std::pair<llvm::Value*, llvm::Value*> AddCompensated(llvm::Value* sum, llvm::Value* excess,
+                                                       llvm::Value* term);
+  llvm::Value* AddPairwise(Values terms);
+  llvm::Constant* IdentityOf(const loop::Scalar* x);
+  bool IsKept(const loop::Scalar* x) const { return kept_.contains(x); }
+  Packet LoadKept(const loop::Scalar* x);
   Values ReduceLoops(const loop::Scalar* x, const Guard* guard, size_t level, const Values& carried,
                      bool vectorise, int lanes, int copies);
   llvm::Value* Extreme(DType dtype, llvm::Value* a, llvm::Value* b, bool maximum, bool a_is_number,
@@ -249,6 +279,11 @@ class Frame {
   Scope root_;
   Scope* scope_ = nullptr;
   absl::flat_hash_map<const loop::Scalar*, Facts> facts_;
+  struct Kept {
+    llvm::Value* memory;
+    const loop::Variable* row;
+  };
+  absl::flat_hash_map<const loop::Scalar*, Kept> kept_;  // values of a row that are in memory
 };
 
 }  // namespace gradus::codegen

@@ -108,6 +108,23 @@ class Writer {
                     Number(n.cross), List(n.vector_reductions), Number(n.running),
                     static_cast<int>(n.mode), Conditions({n.domain.data(), n.domain.size()}));
     Put("{}", text);
+    if (n.row != nullptr) {
+      const int row = Number(n.row);
+      Put("row v{};", row);
+      for (const loop::RowPass& pass : n.passes) {
+        for (const auto& [word, list] :
+             {std::pair("reduce", &pass.reductions), {"keep", &pass.kept}}) {
+          for (const Scalar* s : *list) {
+            const int number = Number(s);
+            Put("{} s{};", word, number);
+          }
+        }
+        const int across = Number(pass.across);
+        Put("pass v{};", across);
+      }
+      Stores(n.row_stores);
+      Put("rows;");
+    }
     Stores(n.stores);
   }
 

@@ -62,6 +62,17 @@ class PlanPrinter {
     }
   }
 
+  void PrintPass(const RowPass& pass, ScalarPrinter& printer) {
+    std::string results;
+    for (const auto& [word, list] : {std::pair("", &pass.reductions), {"keep ", &pass.kept}}) {
+      for (const Scalar* s : *list) {
+        results += (results.empty() ? "" : ", ") + (word + printer.Print(s, "    ", &out_));
+      }
+    }
+    const std::string across = pass.across == nullptr ? "" : " across " + pass.across->name();
+    out_ += fmt::format("    pass{}: {}\n", across, results);
+  }
+
   void PrintStep(const Nest& n) {
     out_ += fmt::format("  {}", n.purpose.empty() ? "nest" : n.purpose);
     if (!n.loops.empty()) out_ += " " + LoopsToString(n.loops);
@@ -74,7 +85,9 @@ class PlanPrinter {
     if (!n.vector_reductions.empty()) out_ += ", vector_reductions=" + Names(n.vector_reductions);
     for (const Condition& c : n.domain) out_ += ", where " + ToString(c);
     out_ += " {\n";
-    ScalarPrinter printer(plan_.buffers, Roots(n.stores));
+    ScalarPrinter printer(plan_.buffers, Roots(n.row_stores, n.stores));
+    for (const RowPass& pass : n.passes) PrintPass(pass, printer);
+    PrintStores(n.row_stores, "", printer);
     PrintStores(n.stores, "", printer);
     out_ += "  }\n";
   }

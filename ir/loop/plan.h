@@ -31,6 +31,17 @@ struct FlatStore {
   const Scalar* where = nullptr;
 };
 
+// One run along a row: everything in it is evaluated element by element, together.
+struct RowPass {
+  // Null: the reductions are over the row. Else they are float sums over this variable, one for
+  // each element of the row, which are kept: the sums of columns, read row by row.
+  const Variable* across = nullptr;
+  std::vector<const Scalar*> reductions;  // none of them needs another of this pass
+  // Values along the row that stand in these reductions and again in what comes later: they stay in
+  // memory the size of a row and are read from there, not computed again.
+  std::vector<const Scalar*> kept;
+};
+
 // Stores over loops. A scalar (reductions too) is evaluated in the loop of the innermost variable
 // that it depends on, so that a row's maximum and sum are computed once a row.
 struct Nest {
@@ -53,6 +64,11 @@ struct Nest {
   const Variable* running = nullptr;
   Mode mode = Mode::kPlain;
   std::vector<Condition> domain;  // stores happen only where all hold (role swap's `m < M`)
+  // Where the work is along rows: in each step of the loops around `row` (the innermost of `loops`,
+  // or none of them) first the passes, in order, then `row_stores`, then the loop over the row.
+  const Variable* row = nullptr;
+  std::vector<RowPass> passes;
+  std::vector<FlatStore> row_stores;  // that do not depend on `row`
   std::vector<FlatStore> stores;
   std::string purpose;  // printed: "pack A", "transpose", "stage", "nest"
 };

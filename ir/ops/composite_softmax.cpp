@@ -21,20 +21,24 @@ Value Shifted(const Operand& x, const Axes& axes) {
 
 }  // namespace
 
+// One division a row, not one an element: the sum is between 1 and the number of elements, so its
+// inverse is exact to a rounding.
 Value softmax(Operand x, int64_t axis) {
   const CallerScope scope({x});
   const Value e = exp(Shifted(x, {axis}));
   const Value sum = reduce_sum(e, {axis}, /*keep_dims=*/true);
-  return div(e, sum);
+  return mul(e, div(1, sum));
 }
 
 std::optional<Value> LogitsOfSoftmax(const Operand& p) {
   if (p.is_number() || !p.value() || p.value().is_poison()) return std::nullopt;
   const auto is = [](Value v, std::string_view op) { return v.node()->op().name == op; };
-  if (!is(p.value(), "div")) return std::nullopt;
+  if (!is(p.value(), "mul")) return std::nullopt;
   const Value e = p.value().node()->operand(0);
-  Value sum = p.value().node()->operand(1);
-  while (is(sum, "broadcast") || is(sum, "reshape")) sum = sum.node()->operand(0);
+  Value inverse = p.value().node()->operand(1);
+  while (is(inverse, "broadcast") || is(inverse, "reshape")) inverse = inverse.node()->operand(0);
+  if (!is(inverse, "div") || !IsSplat(inverse.node()->operand(0), 1)) return std::nullopt;
+  const Value sum = inverse.node()->operand(1);
   if (!is(e, "exp") || !is(sum, "reduce_sum") || sum.node()->operand(0) != e) return std::nullopt;
   if (sum.node()->attr<IntList>("axes") != IntList{e.rank() - 1}) return std::nullopt;
   return e.node()->operand(0);

@@ -1,5 +1,7 @@
 // count and argmax: numbers about axes, not differentiable.
 
+#include <limits>
+
 #include "fmt/format.h"
 #include "ir/ops/building.h"
 #include "ir/ops/leaf.h"
@@ -83,9 +85,13 @@ loop::Expr ArgmaxAt(const loop::At& at) {
   const loop::Expr x = at.Operand(0, index);
   loop::Expr hit = Eq(x, maximum);
   if (IsFloat(x.dtype())) hit = Or(hit, Ne(x, x));
-  const loop::Expr place = at.IndexValue(search);
-  const loop::Expr nowhere = at.ExtentValue(extent);
-  return at.Reduce(loop::ReduceKind::kMin, {&search, 1}, Select(hit, place, nowhere));
+  // Numbers that fit are searched for in vectors of the elements' own width.
+  const bool fits = extent.is_number() && extent.number() <= std::numeric_limits<int32_t>::max();
+  const DType dtype = fits ? DType::kI32 : DType::kI64;
+  const loop::Expr place = Cast(dtype, at.IndexValue(search));
+  const loop::Expr nowhere = Cast(dtype, at.ExtentValue(extent));
+  return Cast(DType::kI64,
+              at.Reduce(loop::ReduceKind::kMin, {&search, 1}, Select(hit, place, nowhere)));
 }
 
 constinit const OpDef kCount{

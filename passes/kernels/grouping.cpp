@@ -38,6 +38,12 @@ struct Inline {
 bool IsPrefix(uint32_t axes) { return (axes & (axes + 1)) == 0; }
 uint32_t AllAxes(int rank) { return rank >= 32 ? ~uint32_t{0} : (uint32_t{1} << rank) - 1; }
 
+// Axes along which there is more than one element.
+int Spanned(const ir::Type& type) {
+  return static_cast<int>(
+      std::ranges::count_if(type.shape, [](const ir::Dim& d) { return !(d == ir::Dim(1)); }));
+}
+
 struct Group {
   std::vector<const Node*> nodes;
   std::vector<Value> inputs;
@@ -249,10 +255,20 @@ class Grouper {
       state.contraction |= with.contraction;
       state.stage = std::max(state.stage, with.stage);
       for (const uint32_t axes : with.reductions) AddAxes(axes, &state);
-      (moved ? elsewhere : at_index) =
-          moved ? elsewhere + operand.repeats : std::max(at_index, operand.repeats);
+      // What is one number a row stands at the row's own index, however it got there.
+      const bool of_row =
+          !with.reductions.empty() && std::ranges::all_of(sources, [&](const Source& source) {
+            return Spanned(source.value.type()) < Spanned(n.type());
+          });
+      if (moved && !of_row) {
+        elsewhere += operand.repeats;
+      } else {
+        at_index = std::max(at_index, operand.repeats);
+      }
     }
-    state.repeats = at_index + elsewhere;
+    // A reduction is computed once, so to its readers it is one value.
+    const int repeats = at_index + elsewhere;
+    state.repeats = n.op().has(ir::kReduction) && repeats <= kRepeatLimit ? 1 : repeats;
     if (n.op().has(ir::kContraction)) state.contraction = true;
     if (n.op().emit != nullptr) {
       state.reductions = {kRepeated};  // stored before anything reads it

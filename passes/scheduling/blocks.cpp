@@ -78,11 +78,20 @@ bool MayPass(const loop::Kernel& kernel, const Block& block, int buffer,
 
 std::vector<const Scalar*> Block::values() const {
   std::vector<const Scalar*> list;
-  for (const loop::FlatStore& s : stores) {
-    for (const Scalar* scalar : {s.value, s.jump, s.where}) {
-      if (scalar != nullptr) list.push_back(scalar);
+  for (const auto* part : {&row_stores, &stores}) {
+    for (const loop::FlatStore& s : *part) {
+      for (const Scalar* scalar : {s.value, s.jump, s.where}) {
+        if (scalar != nullptr) list.push_back(scalar);
+      }
     }
   }
+  return list;
+}
+
+std::vector<loop::FlatStore*> Block::all_stores() {
+  std::vector<loop::FlatStore*> list;
+  for (loop::FlatStore& s : row_stores) list.push_back(&s);
+  for (loop::FlatStore& s : stores) list.push_back(&s);
   return list;
 }
 
@@ -130,15 +139,20 @@ std::vector<Block> FormBlocks(const loop::Kernel& kernel) {
       }
       if (!MayPass(kernel, blocks[b], store.buffer, loads)) break;
     }
-    if (!joined) blocks.push_back({store.variables, {flat}, {}, store.running});
+    if (!joined) {
+      Block& block = blocks.emplace_back();
+      block.loops = store.variables;
+      block.stores.push_back(flat);
+      block.running = store.running;
+    }
   }
   return blocks;
 }
 
 void SubstituteVariables(Arena& arena, Block& block, std::span<const loop::Substitution> list) {
-  for (loop::FlatStore& store : block.stores) {
-    store.offset = loop::Substitute(arena, store.offset, list);
-    ReplaceScalars(store, [&](const Scalar* s) { return arena.Substitute(s, list); });
+  for (loop::FlatStore* store : block.all_stores()) {
+    store->offset = loop::Substitute(arena, store->offset, list);
+    ReplaceScalars(*store, [&](const Scalar* s) { return arena.Substitute(s, list); });
   }
   for (loop::Condition& c : block.domain) {
     for (Index* form : {&c.low, &c.form, &c.high}) *form = loop::Substitute(arena, *form, list);
@@ -170,8 +184,8 @@ void ReplaceVariable(Arena& arena, Block& block, const Variable* v, const Variab
     body = arena.Substitute(body, std::span(&substitution, 1));
     return variables.empty() ? body : arena.Reduce(reduce.reduce, variables, body);
   };
-  for (loop::FlatStore& store : block.stores) {
-    ReplaceScalars(store, [&](const Scalar* s) { return RewriteReductions(arena, s, replace); });
+  for (loop::FlatStore* store : block.all_stores()) {
+    ReplaceScalars(*store, [&](const Scalar* s) { return RewriteReductions(arena, s, replace); });
   }
 }
 
@@ -203,7 +217,7 @@ void SplitAtoms(Arena& arena, Block& block) {
     const auto look = [&](const Index& form) {
       if (atom == nullptr) atom = FindSplit(form, block.running);
     };
-    for (const loop::FlatStore& store : block.stores) look(store.offset);
+    for (const loop::FlatStore* store : block.all_stores()) look(store->offset);
     for (const Scalar* s : PostOrder(block.values())) ForEachForm(*s, look);
     if (atom == nullptr) return;
     const Variable* v = atom->numerator().terms()[0].variable;
@@ -253,8 +267,8 @@ void SortReductions(Arena& arena, Block& block) {
     }
     return arena.Reduce(reduce.reduce, variables, body);
   };
-  for (loop::FlatStore& store : block.stores) {
-    ReplaceScalars(store, [&](const Scalar* s) { return RewriteReductions(arena, s, sort); });
+  for (loop::FlatStore* store : block.all_stores()) {
+    ReplaceScalars(*store, [&](const Scalar* s) { return RewriteReductions(arena, s, sort); });
   }
 }
 

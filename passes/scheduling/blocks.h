@@ -11,11 +11,14 @@ namespace gradus::passes::scheduling {
 struct Block {
   Variables loops;  // outermost first
   std::vector<loop::FlatStore> stores;
+  // Over all loops but the innermost (JoinRows): one number a row.
+  std::vector<loop::FlatStore> row_stores;
   std::vector<loop::Condition> domain;  // stores happen only where all hold
   const Variable* running = nullptr;    // of a running sum, as in loop::Store: one of `loops`
 
   // True if the order of the loops matters: the block's one store adds up.
   bool ordered() const { return running != nullptr || stores.front().accumulate; }
+  std::vector<loop::FlatStore*> all_stores();  // row_stores first
   // All scalars of the stores: values, and places that data tell.
   std::vector<const Scalar*> values() const;
 };

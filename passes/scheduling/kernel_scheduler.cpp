@@ -1,9 +1,12 @@
 #include "passes/scheduling/kernel_scheduler.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "fmt/format.h"
 #include "ir/loop/walk.h"
+#include "passes/scheduling/join_rows.h"
 #include "passes/scheduling/k_blocks.h"
 #include "passes/scheduling/nests.h"
 #include "passes/scheduling/packing.h"
@@ -83,7 +86,14 @@ class KernelScheduler {
       const Recognition found = Recognize(arena_, *sum, block.loops, n);
       if (found.missed) Remark(*sum, found.why_not);
     }
-    planner_.plan.steps.emplace_back(MakeNest(arena_, std::move(block), planner_.target, "nest"));
+    AddNest(std::move(block));
+  }
+
+  // Adds what waits for others to join it; to be called before a step is added, and at the end.
+  void Flush() {
+    if (!waiting_) return;
+    planner_.plan.steps.emplace_back(
+        MakeNest(arena_, *std::exchange(waiting_, std::nullopt), planner_.target, "nest"));
   }
 
  private:
@@ -94,7 +104,14 @@ class KernelScheduler {
         return ScheduleOrdered(Materialize(std::move(block), *s));
       }
     }
+    Flush();
     planner_.plan.steps.emplace_back(MakeNest(arena_, std::move(block), planner_.target, "nest"));
+  }
+
+  void AddNest(Block block) {
+    if (waiting_ && JoinRows(arena_, *waiting_, block)) return;
+    Flush();
+    waiting_ = std::move(block);
   }
 
   static bool Contains(std::span<const Scalar* const> list, const Scalar* s) {
@@ -129,7 +146,17 @@ class KernelScheduler {
   bool IsContractionOfItsOwn(const Scalar& sum) {
     const Variables loops = LoopsOf(sum);
     if (loops.empty() || !loops.back()->extent().is_number()) return false;
-    return Recognize(arena_, sum, loops, loops.back()).why_not.empty();
+    const Recognition found = Recognize(arena_, sum, loops, loops.back());
+    if (!found.why_not.empty()) return false;
+    const Roles& r = found.roles;
+    return !r.m.empty() || HasUnitStride(r.b, r.k, r.n.back(), sum.dtype);
+  }
+
+  // True if side B can be read as it is, along n. (A row times a matrix is a contraction only
+  // then.)
+  static bool HasUnitStride(const Scalar* b, Variables k, const Variable* n, ir::DType dtype) {
+    k.push_back(n);
+    return IsDirect(b, dtype, k) && Stride(b->indices[0], n) == 1;
   }
 
   // Schedules a reduction into scratch. Returns the block with loads of the scratch in its place.
@@ -149,6 +176,7 @@ class KernelScheduler {
 
   // Adds the steps of a contraction; false (with a remark) if it has to be a nest.
   bool Contract(const Block& block, const Scalar& sum, const Roles& roles) {
+    Flush();
     Draft draft;
     draft.batch = roles.batch;
     draft.m = roles.m;
@@ -184,10 +212,7 @@ class KernelScheduler {
       PackA(planner_, draft);
       draft.MergeLoops(arena_);
     }
-    Variables along_b = draft.k;
-    along_b.push_back(draft.n.back());
-    if (!IsDirect(draft.b, draft.dtype, along_b) ||
-        Stride(draft.b->indices[0], draft.n.back()) != 1) {
+    if (!HasUnitStride(draft.b, draft.k, draft.n.back(), draft.dtype)) {
       if (draft.m.empty()) {
         why_not = "one row, and B has no stride 1 along it";
         return false;
@@ -206,6 +231,7 @@ class KernelScheduler {
 
   Arena& arena_;
   Planner planner_;
+  std::optional<Block> waiting_;  // the last nest
 };
 
 }  // namespace
@@ -225,6 +251,7 @@ std::unique_ptr<loop::Plan> ScheduleKernel(const loop::Kernel& kernel, const ir:
   }
   if (split) JoinEqualLoops(*kernel.arena, plan->buffers, blocks);
   for (Block& block : blocks) scheduler.Schedule(std::move(block));
+  scheduler.Flush();
   return plan;
 }
 

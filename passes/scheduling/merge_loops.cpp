@@ -35,7 +35,9 @@ std::vector<Merge> MergeAdjacent(Arena& arena, Variables& list, std::vector<Inde
 std::vector<Index> FormsOf(const Block& block) {
   std::vector<Index> forms;
   if (block.running != nullptr) forms.emplace_back(block.running);  // with which no other merges
-  for (const loop::FlatStore& store : block.stores) forms.push_back(store.offset);
+  for (const auto* list : {&block.row_stores, &block.stores}) {
+    for (const loop::FlatStore& store : *list) forms.push_back(store.offset);
+  }
   for (const loop::Condition& c : block.domain) forms.insert(forms.end(), {c.low, c.form, c.high});
   for (const Scalar* s : PostOrder(block.values())) {
     ForEachForm(*s, [&](const Index& form) { forms.push_back(form); });
@@ -72,8 +74,8 @@ bool MergeOneReductionPair(Arena& arena, Block& block) {
         if (body == reduce.operands[0] && !Contains(reduce.variables, p)) return &reduce;
         return arena.Reduce(reduce.reduce, variables, arena.Substitute(body, both));
       };
-      for (loop::FlatStore& store : block.stores) {
-        ReplaceScalars(store,
+      for (loop::FlatStore* store : block.all_stores()) {
+        ReplaceScalars(*store,
                        [&](const Scalar* root) { return RewriteReductions(arena, root, merge); });
       }
       return true;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "passes/scheduling/merge_loops.h"
+#include "passes/scheduling/rows.h"
 
 namespace gradus::passes::scheduling {
 namespace {
@@ -133,7 +134,7 @@ loop::Nest MakeNest(Arena& arena, Block block, const ir::Target& target, std::st
     if (RunsOnce(v) || HasReductionOver(*s, v) || Contains(nest.vector_reductions, v)) continue;
     nest.vector_reductions.push_back(v);
   }
-  if (nest.vector != nullptr && !block.ordered()) {
+  if (nest.vector != nullptr && !block.ordered() && block.row_stores.empty()) {
     const ir::DType dtype = block.stores.front().value->dtype;
     if (ir::IsFloat(dtype) && target.lanes(static_cast<int>(ir::ByteSize(dtype))) > 1) {
       nest.cross = CrossVariable(block, scalars, nest.vector, dtype);
@@ -141,7 +142,9 @@ loop::Nest MakeNest(Arena& arena, Block block, const ir::Target& target, std::st
     }
   }
   nest.stores = std::move(block.stores);
+  nest.row_stores = std::move(block.row_stores);
   nest.domain = std::move(block.domain);
+  FormRowPasses(arena, nest);
   return nest;
 }
 

@@ -148,7 +148,9 @@ TEST(ScheduleLoops, SoftmaxRowsShareOneNest) {
   k.Store(o, {i, j}, {i, j}, k.arena->Binary(ScalarKind::kDiv, k.Load(x, {i, j}), sum));
   const Nest& nest = OneKernel::At(k.Plan(), 0);
   EXPECT_EQ(nest.vector, j);
-  EXPECT_EQ(nest.vector_reductions, std::vector<const Variable*>{r});
+  EXPECT_EQ(nest.vector_reductions, std::vector<const Variable*>{j});
+  EXPECT_EQ(nest.row, j);
+  EXPECT_EQ(nest.passes.size(), 2u);
 }
 
 TEST(ScheduleLoops, TransposeShufflesTiles) {

@@ -1,0 +1,270 @@
+// Passes over a row: several reductions in one loop, and values that stay in the row's memory for
+// what comes after. The memory is the function's own, so that threads can share the loops around.
+
+#include <algorithm>
+#include <tuple>
+
+#include "codegen/frame.h"
+#include "ir/loop/walk.h"
+#include "llvm/IR/Intrinsics.h"
+
+namespace gradus::codegen {
+
+using loop::Scalar;
+
+namespace {
+
+// Accumulators of a pass: enough to hide the latency of an addition, few enough for registers.
+constexpr int kAccumulators = 8;
+// Row memory holds whole vectors of any type.
+constexpr int64_t kRowUnit = 64;
+// Sums of more elements than this are compensated.
+constexpr int64_t kLongSum = 4096;
+// Rows of a column sum that are added at once, pairwise.
+constexpr int kRowsAtOnce = 8;
+
+bool IsCompensated(const Scalar* x, const loop::Extent& extent) {
+  return x->reduce == loop::ReduceKind::kSum && ir::IsFloat(x->dtype) &&
+         (!extent.is_number() || extent.number() > kLongSum);
+}
+
+int64_t RowElements(const loop::Variable* row) {
+  return (row->extent().number() + kRowUnit - 1) / kRowUnit * kRowUnit;
+}
+
+}  // namespace
+
+// One step of Kahan's sum: of (sum, what is too much in it) and one more term. Where the sum is not
+// finite, it stays what it is.
+std::pair<llvm::Value*, llvm::Value*> Frame::AddCompensated(llvm::Value* sum, llvm::Value* excess,
+                                                            llvm::Value* term) {
+  auto& b = builder_;
+  llvm::Value* rest = b.CreateFSub(term, excess);
+  llvm::Value* next = b.CreateFAdd(sum, rest);
+  llvm::Value* too_much = b.CreateFSub(b.CreateFSub(next, sum), rest);
+  llvm::Type* type = sum->getType();
+  llvm::Value* finite = b.CreateFCmpOLT(b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, too_much),
+                                        llvm::ConstantFP::getInfinity(type));
+  return {next, b.CreateSelect(finite, too_much, llvm::ConstantFP::get(type, 0))};
+}
+
+llvm::Value* Frame::AddPairwise(Values terms) {
+  for (size_t n = terms.size(); n > 1; n = (n + 1) / 2) {
+    for (size_t i = 0; i < n / 2; ++i) {
+      terms[i] = builder_.CreateFAdd(terms[i], terms[i + (n + 1) / 2]);
+    }
+  }
+  return terms[0];
+}
+
+// 1. All reductions start from their identities. A compensated sum has one accumulator and its
+//    excess, the others one for each of the vectors of a step.
+// 2. Each step stores what is kept, then accumulates, so that kept values are computed once.
+// 3. Accumulators and lanes are combined pairwise.
+Values Frame::ReduceAlong(std::span<const Scalar* const> reductions,
+                          std::span<const Scalar* const> kept, std::span<llvm::Value* const> memory,
+                          const loop::Variable* row, const Guard* guard,
+                          const InEachStep& in_each_step) {
+  std::vector<const Scalar*> values(kept.begin(), kept.end());
+  const loop::Extent& extent = row->extent();
+  int size = 0;
+  bool compensates = false;
+  for (const Scalar* r : reductions) {
+    values.push_back(r->operands[0]);
+    size = std::max(size, SizeAlong(r->operands[0], row));
+    compensates |= IsCompensated(r, extent);
+  }
+  int lanes = LanesFor(values);
+  int copies = size > 40 ? 2 : size > 12 || !compensates ? 4 : 8;
+  auto count = static_cast<int>(reductions.size());
+  while (copies > 1 &&
+         (copies * count > kAccumulators ||
+          (extent.is_number() && extent.number() < static_cast<int64_t>(copies) * lanes))) {
+    copies /= 2;
+  }
+  auto width = [&](const Scalar* r) {
+    return IsCompensated(r, extent) ? size_t{2} : static_cast<size_t>(copies);
+  };
+  Values start;
+  for (const Scalar* r : reductions) {
+    start.append(width(r), builder_.CreateVectorSplat(static_cast<unsigned>(lanes), IdentityOf(r)));
+  }
+  Values sums = VectorLoopOver(
+      row, lanes, copies, start,
+      [&](const Values& carried) {
+        in_each_step();
+        const auto now = static_cast<size_t>(vector()->copies);
+        for (size_t k = 0; k < kept.size(); ++k) {
+          const Values parts = EvaluateVector(kept[k], nullptr);
+          for (size_t c = 0; c < now; ++c) {
+            // Lanes past the end of the row are stored, too: nobody counts them.
+            llvm::Value* address = Address(memory[k], emitter_.MemoryType(kept[k]->dtype),
+                                           loop::Index(row), static_cast<int64_t>(c) * lanes);
+            builder_.CreateAlignedStore(parts[c], address,
+                                        llvm::Align(ir::ByteSize(kept[k]->dtype)));
+          }
+        }
+        Values results = carried;
+        size_t at = 0;
+        for (const Scalar* r : reductions) {
+          if (IsCompensated(r, extent)) {
+            Values terms = EvaluateVector(r->operands[0], guard);
+            for (size_t c = 0; c < now; ++c) {
+              llvm::Value* mask = vector()->masks[c];
+              if (mask == nullptr) continue;
+              llvm::Value* zero = llvm::Constant::getNullValue(terms[c]->getType());
+              terms[c] = builder_.CreateSelect(mask, terms[c], zero);
+            }
+            std::tie(results[at], results[at + 1]) =
+                AddCompensated(carried[at], carried[at + 1], AddPairwise(terms));
+          } else {
+            const Values more = Accumulate(r, guard, std::span(carried.begin() + at, now), true);
+            std::copy(more.begin(), more.end(), results.begin() + at);
+          }
+          at += width(r);
+        }
+        return results;
+      },
+      /*carries_copies=*/false);
+  Values results;
+  size_t at = 0;
+  for (const Scalar* r : reductions) {
+    const size_t accumulators = IsCompensated(r, extent) ? 1 : width(r);
+    const auto* first = sums.begin() + at;
+    results.push_back(Across(r, Values(first, first + accumulators)));
+    at += width(r);
+  }
+  return results;
+}
+
+void Frame::EmitRowPass(const loop::RowPass& pass, const loop::Variable* row,
+                        const InEachStep& in_each_step) {
+  if (pass.across != nullptr) return EmitColumnPass(pass, row);
+  AtDepth at(*this, DepthOf(pass.reductions[0], nullptr));
+  Values memory;
+  for (const Scalar* k : pass.kept) {
+    memory.push_back(Alloca(emitter_.MemoryType(k->dtype), RowElements(row)));
+  }
+  const Values results =
+      ReduceAlong(pass.reductions, pass.kept, memory, row, nullptr, in_each_step);
+  for (size_t r = 0; r < results.size(); ++r) {
+    scope_->values[{pass.reductions[r], nullptr}] = {{results[r]}, false};
+  }
+  for (size_t k = 0; k < pass.kept.size(); ++k) kept_[pass.kept[k]] = {memory[k], row};
+}
+
+// Sums of columns. Memory is read in its own order: a few rows at once, pairwise, then added to
+// the row's memory, where the sums and their excesses are.
+void Frame::EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row) {
+  struct ColumnSum {
+    const Scalar* reduction;
+    llvm::Value *memory, *excess;
+  };
+  std::vector<ColumnSum> sums;
+  std::vector<const Scalar*> bodies;
+  int size = 0;
+  for (const Scalar* r : pass.reductions) {
+    bodies.push_back(r->operands[0]);
+    size = std::max(size, SizeAlong(r->operands[0], row));
+    llvm::Type* type = emitter_.MemoryType(r->dtype);
+    sums.push_back({r, Alloca(type, RowElements(row)), Alloca(type, RowElements(row))});
+  }
+  const int lanes = LanesFor(bodies);
+  const int at_once = size > 12 ? 2 : kRowsAtOnce;
+  const int copies = 2;
+  auto address = [&](llvm::Value* memory, const Scalar* r, int copy) {
+    return Address(memory, emitter_.MemoryType(r->dtype), loop::Index(row),
+                   static_cast<int64_t>(copy) * lanes);
+  };
+  auto type_of = [&](const Scalar* r) { return WithLanes(emitter_.MemoryType(r->dtype), lanes); };
+  VectorLoopOver(row, lanes, copies, {}, [&](const Values&) -> Values {
+    for (const ColumnSum& s : sums) {
+      llvm::Align align(ir::ByteSize(s.reduction->dtype));
+      llvm::Value* zero = llvm::Constant::getNullValue(type_of(s.reduction));
+      for (int c = 0; c < vector()->copies; ++c) {
+        builder_.CreateAlignedStore(zero, address(s.memory, s.reduction, c), align);
+        builder_.CreateAlignedStore(zero, address(s.excess, s.reduction, c), align);
+      }
+    }
+    return {};
+  });
+  auto rows = [&](llvm::Value* first, int count) {
+    const int known = depth();  // where `first` is
+    VectorLoopOver(row, lanes, copies, {}, [&](const Values&) -> Values {
+      for (const ColumnSum& s : sums) {
+        llvm::Align align(ir::ByteSize(s.reduction->dtype));
+        const int now = vector()->copies;
+        std::vector<Values> terms(static_cast<size_t>(now));
+        for (int k = 0; k < count; ++k) {
+          InScope([&] {
+            BindAt(pass.across, first, k, known);
+            const Values v = EvaluateVector(s.reduction->operands[0], nullptr);
+            for (size_t c = 0; c < terms.size(); ++c) terms[c].push_back(v[c]);
+          });
+        }
+        for (int c = 0; c < now; ++c) {
+          llvm::Value* to = address(s.memory, s.reduction, c);
+          llvm::Value* excess_at = address(s.excess, s.reduction, c);
+          llvm::Type* type = type_of(s.reduction);
+          const auto [sum, excess] =
+              AddCompensated(builder_.CreateAlignedLoad(type, to, align),
+                             builder_.CreateAlignedLoad(type, excess_at, align),
+                             AddPairwise(terms[static_cast<size_t>(c)]));
+          builder_.CreateAlignedStore(sum, to, align);
+          builder_.CreateAlignedStore(excess, excess_at, align);
+        }
+      }
+      return {};
+    });
+  };
+  llvm::Value* zero = llvm::ConstantInt::get(emitter_.i64(), 0);
+  llvm::Value* step = llvm::ConstantInt::get(emitter_.i64(), static_cast<uint64_t>(at_once));
+  llvm::Value* end = Extent(pass.across->extent());
+  llvm::Value* main = builder_.CreateSub(end, builder_.CreateURem(end, step));
+  Loop(zero, main, at_once, true, {}, nullptr, [&](llvm::Value* iv, const Values&) -> Values {
+    rows(iv, at_once);
+    return {};
+  });
+  Loop(main, end, 1, true, {}, nullptr, [&](llvm::Value* iv, const Values&) -> Values {
+    rows(iv, 1);
+    return {};
+  });
+  for (const ColumnSum& s : sums) kept_[s.reduction] = {s.memory, row};
+}
+
+void Frame::Prefetch(std::span<const Scalar* const> loads, const loop::Variable* v) {
+  for (const Scalar* load : loads) {
+    const loop::Index& form = load->indices[0];
+    llvm::Type* type = emitter_.MemoryType(load->dtype);
+    for (int copy = 0; copy < vector()->copies; ++copy) {
+      llvm::Value* address =
+          Address(pointer(load->buffer), type, form,
+                  form.coefficient(v) + static_cast<int64_t>(copy) * vector()->lanes);
+      llvm::Value* read = builder_.getInt32(0);
+      llvm::Value* keep = builder_.getInt32(3);
+      llvm::Value* data = builder_.getInt32(1);
+      builder_.CreateIntrinsic(llvm::Intrinsic::prefetch, {emitter_.pointer()},
+                               {address, read, keep, data});
+    }
+  }
+}
+
+Packet Frame::LoadKept(const Scalar* x) {
+  const Kept& kept = kept_.at(x);
+  const loop::Index form(kept.row);
+  if (DependsOnVector(form)) return {LoadVectors(kept.memory, x->dtype, form, nullptr, {}), true};
+  llvm::Type* type = emitter_.MemoryType(x->dtype);
+  return {{builder_.CreateLoad(type, Address(kept.memory, type, form))}, false};
+}
+
+int Frame::SizeAlong(const Scalar* root, const loop::Variable* v) const {
+  int size = 0;
+  loop::ForEachReached(root, [&](const Scalar* x) {
+    if (x->kind == loop::ScalarKind::kReduce || !x->depends_on(v)) return false;
+    ++size;
+    return !IsKept(x);
+  });
+  return size;
+}
+
+}  // namespace gradus::codegen
