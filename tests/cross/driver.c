@@ -78,9 +78,10 @@ static int64_t element_bytes(int32_t dtype) {
 }
 
 static int64_t workspace_bytes(const gradus_entry_info* info, const int64_t* dims) {
-  int64_t bytes = 0;
+  int64_t largest = 0, sum = 0;
   for (int32_t t = 0; t < info->workspace_term_count; ++t) {
     const gradus_term* term = &info->workspace_bytes[t];
+    if (t > 0 && term->sum != term[-1].sum) sum = 0;
     int64_t product = term->coefficient;
     for (int32_t f = 0; f < term->factor_count; ++f) {
       const gradus_factor* factor = &term->factors[f];
@@ -88,9 +89,10 @@ static int64_t workspace_bytes(const gradus_entry_info* info, const int64_t* dim
       for (int32_t s = 0; s < factor->symbol_count; ++s) value *= dims[factor->symbols[s]];
       product *= (value + factor->divisor - 1) / factor->divisor;
     }
-    bytes += product;
+    sum += product;
+    if (sum > largest) largest = sum;
   }
-  return bytes;
+  return largest;
 }
 
 /* The sizes of a declared tensor; of an argument, they also give the symbols. */

@@ -13,8 +13,19 @@ namespace {
 struct Entry {
   gradus_dim dims[1] = {{3, -1}};
   gradus_tensor_info x{"x", GRADUS_F32, 1, dims, -1}, y{"y", GRADUS_F32, 1, dims, -1};
-  gradus_term workspace{64, 0, {}};
-  gradus_entry_info info{GRADUS_ABI_VERSION, "double", 1, 1, 0, 1, &x, &y, nullptr, &workspace};
+  gradus_term workspace{64, 0, {}, 0};
+  gradus_entry_info info{.abi_version = GRADUS_ABI_VERSION,
+                         .name = "double",
+                         .argument_count = 1,
+                         .result_count = 1,
+                         .symbol_count = 0,
+                         .workspace_term_count = 1,
+                         .arguments = &x,
+                         .results = &y,
+                         .symbols = nullptr,
+                         .workspace_bytes = &workspace,
+                         .live_term_count = 0,
+                         .live_bytes = nullptr};
   std::vector<runtime::Tensor> arguments;
 
   Entry() { arguments.push_back(runtime::Tensor::FromVector<float>({3}, {1, 2, 3}).value()); }
