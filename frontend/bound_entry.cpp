@@ -55,6 +55,10 @@ absl::Status BoundEntry::Bind(std::span<const TensorView> arguments,
 absl::Status BoundEntry::Run(std::span<const TensorView> arguments,
                              std::span<const MutableTensorView> results,
                              const gradus_threads* threads) {
+  if (threads != threads_) {
+    bindings_.clear();
+    threads_ = threads;
+  }
   for (const Binding& b : bindings_) {
     if (Matches(b, arguments, results)) return b.call.Run();
   }

@@ -18,7 +18,8 @@ class BoundEntry {
  public:
   explicit BoundEntry(runtime::Executable executable) : executable_(std::move(executable)) {}
   const runtime::Executable& executable() const { return executable_; }
-  // All arguments and all results of the entry; the memory must outlive the calls.
+  // All arguments and all results of the entry; the memory must outlive the calls. `threads` may be
+  // others from call to call (null: one).
   absl::Status Run(std::span<const runtime::TensorView> arguments,
                    std::span<const runtime::MutableTensorView> results,
                    const gradus_threads* threads);
@@ -37,6 +38,7 @@ class BoundEntry {
 
   runtime::Executable executable_;
   runtime::AlignedBuffer workspace_;
+  const gradus_threads* threads_ = nullptr;  // of the bindings
   std::deque<Binding> bindings_;  // a few: a full and a last batch, for training and for validation
 };
 

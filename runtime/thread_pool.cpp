@@ -1,6 +1,7 @@
 #include "runtime/thread_pool.h"
 
 #include <algorithm>
+#include <chrono>
 #include <system_error>
 
 #include "absl/status/status.h"
@@ -22,9 +23,10 @@ namespace {
 
 constexpr uint32_t kOpen = uint32_t{1} << 31;
 
-// Spinning hands over in 0.05-0.5 us where waking a sleeper takes 17-48 us; after about that long
-// it no longer pays.
-constexpr int kSpins = 1000;
+// Spinning hands over in 0.05-0.5 us where waking a sleeper takes 17-48 us, of which the one who
+// wakes pays a good part. So long a thread waits before it sleeps: longer than what a training step
+// does between two pieces of shared work, or than a small step takes.
+constexpr std::chrono::microseconds kSpin{200};
 
 inline void Pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -32,6 +34,20 @@ inline void Pause() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+// Until `done`, or for a while: what it said last.
+template <typename Done>
+bool SpinUntil(const Done& done) {
+  if (done()) return true;
+  const auto end = std::chrono::steady_clock::now() + kSpin;
+  do {
+    for (int i = 0; i < 64; ++i) {
+      Pause();
+      if (done()) return true;
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
 }
 
 }  // namespace
@@ -90,12 +106,11 @@ void ThreadPool::ParallelFor(int64_t count, gradus_parallel_body body, void* con
   TakeIndices();
 
   uint32_t state = state_.fetch_and(~kOpen, std::memory_order_acq_rel) & ~kOpen;
-  for (int spin = 0; state != 0; ++spin) {
-    if (spin < kSpins) {
-      Pause();
-    } else {
-      state_.wait(state, std::memory_order_acquire);
-    }
+  if (state != 0) {
+    SpinUntil([&] { return (state = state_.load(std::memory_order_acquire)) == 0; });
+  }
+  while (state != 0) {
+    state_.wait(state, std::memory_order_acquire);
     state = state_.load(std::memory_order_acquire);
   }
   busy_.store(false, std::memory_order_release);
@@ -105,12 +120,8 @@ void ThreadPool::Work() noexcept {
   uint32_t seen = 0;
   while (true) {
     // 1. Wait for a new job: spin, then sleep.
-    uint32_t epoch = epoch_.load();
-    for (int spin = 0; epoch == seen && spin < kSpins; ++spin) {
-      Pause();
-      epoch = epoch_.load();
-    }
-    if (epoch == seen) {
+    uint32_t epoch = seen;
+    if (!SpinUntil([&] { return (epoch = epoch_.load()) != seen; })) {
       sleepers_.fetch_add(1);
       epoch_.wait(seen);
       sleepers_.fetch_sub(1);

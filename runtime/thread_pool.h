@@ -26,8 +26,9 @@ class ThreadPool {
 
   int thread_count() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // To pass to a compiled entry; lives as long as the pool.
-  const gradus_threads* threads() const { return &threads_; }
+  // To pass to a compiled entry; lives as long as the pool. Null if there is but one thread: an
+  // entry then does its work at once, rather than in parts.
+  const gradus_threads* threads() const { return workers_.empty() ? nullptr : &threads_; }
 
   // Runs body(context, i) for every i in [0, count), handing out one index after the other to
   // whoever is free, and returns when all are done. Nothing if count <= 0. Inside a body, and while

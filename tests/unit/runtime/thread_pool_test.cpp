@@ -20,12 +20,15 @@ std::unique_ptr<ThreadPool> Pool(int threads) {
 // Through the C interface, as compiled code calls it.
 void ParallelFor(const ThreadPool& pool, int64_t count, const std::function<void(int64_t)>& body) {
   const gradus_threads* threads = pool.threads();
-  threads->parallel_for(
-      threads->state, count,
-      [](void* context, int64_t i) {
-        (*static_cast<const std::function<void(int64_t)>*>(context))(i);
-      },
-      const_cast<std::function<void(int64_t)>*>(&body));
+  const gradus_parallel_body call = [](void* context, int64_t i) {
+    (*static_cast<const std::function<void(int64_t)>*>(context))(i);
+  };
+  void* context = const_cast<std::function<void(int64_t)>*>(&body);
+  if (threads != nullptr) {
+    threads->parallel_for(threads->state, count, call, context);
+  } else {
+    const_cast<ThreadPool&>(pool).ParallelFor(count, call, context);
+  }
 }
 
 TEST(ThreadPoolTest, EveryIndexRunsOnceAndIsSeenAfterwards) {
@@ -41,6 +44,11 @@ TEST(ThreadPoolTest, EveryIndexRunsOnceAndIsSeenAfterwards) {
       }
     }
   }
+}
+
+TEST(ThreadPoolTest, OneThreadIsNoneToShareWith) {
+  EXPECT_EQ(Pool(1)->threads(), nullptr);
+  EXPECT_NE(Pool(2)->threads(), nullptr);
 }
 
 TEST(ThreadPoolTest, NegativeCountsRunNothing) {
