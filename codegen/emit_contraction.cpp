@@ -164,18 +164,55 @@ class ContractionEmitter {
   void Columns(const std::function<void(llvm::Value*, llvm::Value*, int, int)>& body) {
     int64_t n = c_.n->extent().number();
     int64_t full = n / t_.columns, rest = n % t_.columns;
+    auto whole_tile = [&](llvm::Value* tile, const Values&) -> Values {
+      body(b_.CreateMul(tile, Number(t_.columns)), tile, c_.tile_vectors, 0);
+      return {};
+    };
+    auto last_tile = [&] {
+      body(Number(full * t_.columns), Number(full),
+           static_cast<int>((rest + t_.lanes - 1) / t_.lanes), static_cast<int>(rest % t_.lanes));
+    };
+    if (const Frame::Range* range = frame_.RangeOf(c_.n)) {
+      frame_.Loop(range->first, Least(range->end, Number(full)), 1, true, {}, nullptr, whole_tile);
+      if (rest > 0) frame_.If(b_.CreateICmpSGT(range->end, Number(full)), last_tile);
+      return;
+    }
     if (full == 1) {
       body(Number(0), Number(0), c_.tile_vectors, 0);
     } else if (full > 1) {
-      frame_.Loop(Number(0), Number(full), 1, false, {}, nullptr,
-                  [&](llvm::Value* tile, const Values&) -> Values {
-                    body(b_.CreateMul(tile, Number(t_.columns)), tile, c_.tile_vectors, 0);
+      frame_.Loop(Number(0), Number(full), 1, false, {}, nullptr, whole_tile);
+    }
+    if (rest > 0) last_tile();
+  }
+
+  llvm::Value* Least(llvm::Value* x, llvm::Value* y) {
+    return b_.CreateSelect(b_.CreateICmpSLT(x, y), x, y);
+  }
+  llvm::Value* Largest(llvm::Value* x, llvm::Value* y) {
+    return b_.CreateSelect(b_.CreateICmpSGT(x, y), x, y);
+  }
+
+  // The same as Rows for the range of tiles of this part, M a number.
+  void RowsOf(const Frame::Range& range, const std::function<void(llvm::Value*, int)>& body) {
+    const int64_t m = t_.row->extent().number(), most = c_.tile_rows;
+    // Tiles [begin, end) of `rows` rows, of which the first of all is at `row`.
+    auto tiles = [&](int64_t begin, int64_t end, int64_t row, int64_t rows) {
+      if (begin == end || rows == 0) return;
+      frame_.Loop(Largest(range.first, Number(begin)), Least(range.end, Number(end)), 1, true, {},
+                  nullptr, [&](llvm::Value* tile, const Values&) -> Values {
+                    body(b_.CreateAdd(b_.CreateMul(tile, Number(rows)), Number(row - begin * rows)),
+                         static_cast<int>(rows));
                     return {};
                   });
-    }
-    if (rest > 0) {
-      body(Number(full * t_.columns), Number(full),
-           static_cast<int>((rest + t_.lanes - 1) / t_.lanes), static_cast<int>(rest % t_.lanes));
+    };
+    const int64_t count = (m + most - 1) / most;
+    if (c_.rows_balanced) {
+      const int64_t base = m / count, larger = m % count;
+      tiles(0, larger, 0, base + 1);
+      tiles(larger, count, larger * (base + 1), base);
+    } else {
+      tiles(0, m / most, 0, most);
+      tiles(m / most, count, m / most * most, m % most);
     }
   }
 
@@ -193,6 +230,8 @@ class ContractionEmitter {
                     return {};
                   });
     };
+    const Frame::Range* range = frame_.RangeOf(t_.row);
+    if (extent.is_number() && range != nullptr) return RowsOf(*range, body);
     if (extent.is_number()) {
       int64_t m = extent.number();
       if (m == 0) return;
@@ -206,30 +245,33 @@ class ContractionEmitter {
       }
       return;
     }
-    llvm::Value* m = frame_.Extent(extent);
+    const auto [begin, end] = frame_.BoundsOf(t_.row);
+    llvm::Value* m = b_.CreateSub(end, begin);
+    llvm::Value* start = begin;
     if (!c_.rows_balanced) {
       llvm::Value* main = b_.CreateSub(m, b_.CreateURem(m, Number(most)));
       frame_.Loop(Number(0), main, most, true, {}, nullptr,
                   [&](llvm::Value* row, const Values&) -> Values {
-                    body(row, static_cast<int>(most));
+                    body(b_.CreateAdd(row, start), static_cast<int>(most));
                     return {};
                   });
-      Choose(b_.CreateSub(m, main), most - 1, [&](int rows) { body(main, rows); });
+      Choose(b_.CreateSub(m, main), most - 1,
+             [&](int rows) { body(b_.CreateAdd(main, start), rows); });
       return;
     }
     llvm::Value* tiles = b_.CreateUDiv(b_.CreateAdd(m, Number(most - 1)), Number(most));
     llvm::Value* divisor = b_.CreateSelect(b_.CreateICmpEQ(tiles, Number(0)), Number(1), tiles);
     llvm::Value* base = b_.CreateUDiv(m, divisor);
     llvm::Value* larger = b_.CreateURem(m, divisor);
-    frame_.Loop(Number(0), tiles, 1, true, {}, nullptr,
-                [&](llvm::Value* t, const Values&) -> Values {
-                  llvm::Value* is_larger = b_.CreateICmpSLT(t, larger);
-                  llvm::Value* rows = b_.CreateAdd(base, b_.CreateZExt(is_larger, e_.i64()));
-                  llvm::Value* before = b_.CreateSelect(is_larger, t, larger);
-                  llvm::Value* first = b_.CreateAdd(b_.CreateMul(t, base), before);
-                  Choose(rows, most, [&](int n) { body(first, n); });
-                  return {};
-                });
+    frame_.Loop(
+        Number(0), tiles, 1, true, {}, nullptr, [&](llvm::Value* t, const Values&) -> Values {
+          llvm::Value* is_larger = b_.CreateICmpSLT(t, larger);
+          llvm::Value* rows = b_.CreateAdd(base, b_.CreateZExt(is_larger, e_.i64()));
+          llvm::Value* before = b_.CreateSelect(is_larger, t, larger);
+          llvm::Value* first = b_.CreateAdd(b_.CreateAdd(b_.CreateMul(t, base), before), start);
+          Choose(rows, most, [&](int n) { body(first, n); });
+          return {};
+        });
   }
 
   void Choose(llvm::Value* value, int64_t most, const std::function<void(int)>& body) {

@@ -1,138 +1,26 @@
 #include "codegen/emit_entry.h"
 
 #include <algorithm>
+#include <array>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "codegen/compile.h"
+#include "codegen/emit_fork.h"
+#include "codegen/emit_info.h"
 #include "codegen/emit_kernel.h"
 #include "fmt/format.h"
 #include "ir/loop/entry_plan.h"
-#include "runtime/abi.h"
 
 namespace gradus::codegen {
 
 namespace {
 
 using loop::EntryPlan;
-
-// Constants in the layout of runtime/abi.h.
-class InfoEmitter {
- public:
-  InfoEmitter(ModuleEmitter& emitter, const std::string& symbol,
-              const std::vector<ir::Symbol>& symbols)
-      : e_(emitter), symbol_(symbol), symbols_(symbols) {
-    auto& c = e_.context();
-    i32_ = llvm::Type::getInt32Ty(c);
-    i64_ = e_.i64();
-    auto* p = e_.pointer();
-    // gradus_factor, gradus_term, gradus_dim, gradus_tensor_info, gradus_entry_info: natural
-    // alignment, as in C.
-    factor_ = llvm::StructType::get(c, {i64_, i64_, i32_, llvm::ArrayType::get(i32_, 3)});
-    term_ = llvm::StructType::get(c, {i64_, i32_, llvm::ArrayType::get(factor_, 2), i32_});
-    dim_ = llvm::StructType::get(c, {i64_, i32_});
-    tensor_ = llvm::StructType::get(c, {p, i32_, i32_, p, i32_});
-    entry_ = llvm::StructType::get(c, {i32_, p, i32_, i32_, i32_, i32_, p, p, p, p, i32_, p});
-  }
-
-  absl::Status Emit(const ir::Function& f) {
-    const EntryPlan& plan = *f.entry;
-    std::vector<llvm::Constant*> arguments, results, names, terms, live;
-    for (int i = 0; i < f.num_args(); ++i) {
-      arguments.push_back(Tensor(f.arg(i).node()->name(), f.arg(i).type(), -1));
-    }
-    for (const ir::Result& r : f.results())
-      results.push_back(Tensor(r.name, r.value.type(), r.alias));
-    for (ir::Symbol s : plan.symbols) names.push_back(String(s.name()));
-    for (const auto& [size, list] :
-         {std::pair(&plan.workspace, &terms), std::pair(&plan.live, &live)}) {
-      if (absl::Status s = Append(*size, *list); !s.ok()) return s;
-    }
-    auto size = [](const auto& v) { return static_cast<int64_t>(v.size()); };
-    llvm::Constant* info = llvm::ConstantStruct::get(
-        entry_,
-        {I32(GRADUS_ABI_VERSION), String(f.name()), I32(size(arguments)), I32(size(results)),
-         I32(size(names)), I32(size(terms)), Array(tensor_, arguments), Array(tensor_, results),
-         Array(e_.pointer(), names), Array(term_, terms), I32(size(live)), Array(term_, live)});
-    new llvm::GlobalVariable(e_.module(), entry_, true, llvm::GlobalValue::ExternalLinkage, info,
-                             symbol_ + "_info");
-    return absl::OkStatus();
-  }
-
- private:
-  // The terms of `size`, sum by sum.
-  absl::Status Append(const loop::Maximum& size, std::vector<llvm::Constant*>& terms) {
-    for (size_t sum = 0; sum < size.sums().size(); ++sum) {
-      for (const loop::SizeTerm& t : size.sums()[sum]) {
-        if (t.factors.size() > 2)
-          return absl::UnimplementedError("entry info: a size of more than two factors");
-        std::vector<llvm::Constant*> factors;
-        for (const loop::Extent& x : t.factors) {
-          if (x.symbols.size() > 3)
-            return absl::UnimplementedError("entry info: a factor of more than three symbols");
-          factors.push_back(Factor(x));
-        }
-        factors.resize(2, llvm::Constant::getNullValue(factor_));
-        terms.push_back(llvm::ConstantStruct::get(
-            term_, {I64(t.coefficient), I32(static_cast<int64_t>(t.factors.size())),
-                    llvm::ConstantArray::get(llvm::ArrayType::get(factor_, 2), factors),
-                    I32(static_cast<int64_t>(sum))}));
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  llvm::Constant* I32(int64_t n) { return llvm::ConstantInt::getSigned(i32_, n); }
-  llvm::Constant* I64(int64_t n) { return llvm::ConstantInt::getSigned(i64_, n); }
-
-  llvm::Constant* Private(llvm::Constant* value) {
-    auto* g = new llvm::GlobalVariable(e_.module(), value->getType(), true,
-                                       llvm::GlobalValue::PrivateLinkage, value);
-    g->setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::Global);
-    return g;
-  }
-  llvm::Constant* String(std::string_view text) {
-    return Private(llvm::ConstantDataArray::getString(e_.context(),
-                                                      llvm::StringRef(text.data(), text.size())));
-  }
-  llvm::Constant* Array(llvm::Type* type, const std::vector<llvm::Constant*>& elements) {
-    if (elements.empty()) return llvm::ConstantPointerNull::get(e_.pointer());
-    return Private(llvm::ConstantArray::get(llvm::ArrayType::get(type, elements.size()), elements));
-  }
-  llvm::Constant* SymbolIndex(ir::Symbol s) {
-    auto it = std::find(symbols_.begin(), symbols_.end(), s);
-    IR_CHECK_MSG(it != symbols_.end(), s.name());
-    return I32(it - symbols_.begin());
-  }
-  llvm::Constant* Factor(const loop::Extent& x) {
-    std::vector<llvm::Constant*> symbols;
-    for (ir::Symbol s : x.symbols) symbols.push_back(SymbolIndex(s));
-    auto count = static_cast<int64_t>(symbols.size());
-    symbols.resize(3, I32(0));
-    return llvm::ConstantStruct::get(
-        factor_, {I64(x.scale), I64(x.divisor), I32(count),
-                  llvm::ConstantArray::get(llvm::ArrayType::get(i32_, 3), symbols)});
-  }
-  llvm::Constant* Tensor(std::string_view name, const ir::Type& type, int alias) {
-    std::vector<llvm::Constant*> dims;
-    for (const ir::Dim& d : type.shape) {
-      dims.push_back(llvm::ConstantStruct::get(
-          dim_,
-          {I64(d.is_symbol() ? -1 : d.size()), d.is_symbol() ? SymbolIndex(d.symbol()) : I32(-1)}));
-    }
-    return llvm::ConstantStruct::get(tensor_, {String(name), I32(static_cast<int64_t>(type.dtype)),
-                                               I32(type.rank()), Array(dim_, dims), I32(alias)});
-  }
-
-  ModuleEmitter& e_;
-  std::string symbol_;
-  const std::vector<ir::Symbol>& symbols_;
-  llvm::Type *i32_, *i64_;
-  llvm::StructType *factor_, *term_, *dim_, *tensor_, *entry_;
-};
 
 const std::vector<loop::Buffer> kNoBuffers;
 
@@ -150,12 +38,20 @@ size_t EndOf(std::span<const loop::EntryStep> steps, size_t begin) {
   ir::CheckFailed("a loop that ends", __FILE__, __LINE__, "");
 }
 
-// Parts of a few steps each, loops whole.
+// The RowsEnd of the run of steps that begins at `begin`.
+size_t EndOfRows(std::span<const loop::EntryStep> steps, size_t begin) {
+  size_t end = begin;
+  while (!std::holds_alternative<loop::RowsEnd>(steps[end])) ++end;
+  return end;
+}
+
+// Parts of a few steps each, loops and runs over rows whole.
 std::vector<std::span<const loop::EntryStep>> Parts(std::span<const loop::EntryStep> steps) {
   std::vector<std::span<const loop::EntryStep>> parts;
   size_t begin = 0;
   for (size_t i = 0; i < steps.size(); ++i) {
     if (std::holds_alternative<loop::LoopBegin>(steps[i])) i = EndOf(steps, i);
+    if (std::holds_alternative<loop::RowsBegin>(steps[i])) i = EndOfRows(steps, i);
     if (i + 1 - begin < kStepsAFunction && i + 1 < steps.size()) continue;
     parts.push_back(steps.subspan(begin, i + 1 - begin));
     begin = i + 1;
@@ -173,6 +69,10 @@ struct Kernels {
   llvm::GlobalVariable* times = nullptr;
 };
 
+// The fields of what a run over rows is told (gradus_threads' context): the entry's arguments, and
+// in how many parts the rows go.
+enum RunField : unsigned { kIn, kOut, kDims, kWorkspace, kThreads, kParts, kRunFields };
+
 // Writes a function of an entry's type that runs some of its steps.
 class EntryEmitter {
  public:
@@ -187,11 +87,8 @@ class EntryEmitter {
         places_(plan.places.size(), nullptr) {}
 
   void Emit(Steps steps) {
-    auto& b = frame_.builder();
-    llvm::Function* f = frame_.function();
-    for (size_t i = 0; i < plan_.symbols.size(); ++i) {
-      frame_.SetSymbol(plan_.symbols[i], b.CreateLoad(e_.i64(), Element(f->getArg(2), i)));
-    }
+    for (unsigned i = 0; i < kParts; ++i) given_[i] = frame_.function()->getArg(i);
+    LoadSymbols();
     first_ = steps.data();
     Run(steps);
     Return();
@@ -205,6 +102,37 @@ class EntryEmitter {
   }
 
  private:
+  // Writes `void(ptr context, i64 part)`, which runs steps on a part of the rows.
+  void EmitPart(const loop::RowsBegin& run, Steps steps) {
+    auto& b = frame_.builder();
+    llvm::Value* context = frame_.function()->getArg(0);
+    for (unsigned i = 0; i < kParts; ++i) {
+      given_[i] = b.CreateLoad(e_.pointer(), Element(context, i));
+    }
+    LoadSymbols();
+    llvm::Value* parts = b.CreateLoad(e_.i64(), Element(context, kParts));
+    llvm::Value* number = frame_.function()->getArg(1);
+    rows_.symbol = run.rows;
+    std::tie(rows_.first, rows_.count) = EmitPartOf(frame_, frame_.symbol(run.rows), parts, number);
+    rows_.whole = b.CreateICmpEQ(parts, llvm::ConstantInt::get(e_.i64(), 1));
+    // A part is one thread's.
+    given_[kThreads] =
+        b.CreateSelect(rows_.whole, given_[kThreads], llvm::ConstantPointerNull::get(e_.pointer()));
+    if (run.scratch_bytes > 0) {
+      rows_.scratch =
+          b.CreateGEP(b.getInt8Ty(), InWorkspace(run.scratch),
+                      b.CreateMul(number, llvm::ConstantInt::get(e_.i64(), run.scratch_bytes)));
+    }
+    first_ = steps.data();
+    Run(steps);
+  }
+
+  // The rows of a part. `scratch`: its own, if it is not `whole`, all rows.
+  struct RowsState {
+    ir::Symbol symbol;
+    llvm::Value *first = nullptr, *count = nullptr, *whole = nullptr, *scratch = nullptr;
+  };
+
   // A loop over time: its count, and how many of its steps are done (null: none yet).
   struct LoopState {
     llvm::Value* count = nullptr;
@@ -218,12 +146,34 @@ class EntryEmitter {
         Call(*call);
       } else if (const auto* copy = std::get_if<loop::CopyStep>(&steps[i])) {
         Copy(*copy);
+      } else if (const auto* rows = std::get_if<loop::RowsBegin>(&steps[i])) {
+        const size_t end = EndOfRows(steps, i);
+        Rows(*rows, steps.subspan(i + 1, end - i - 1));
+        i = end;
       } else {
         const size_t end = EndOf(steps, i);
         Loop(std::get<loop::LoopBegin>(steps[i]), steps.subspan(i + 1, end - i - 1));
         i = end;
       }
     }
+  }
+
+  // Calls a function of its own for each part of the rows, by the caller's threads if that pays.
+  void Rows(const loop::RowsBegin& run, Steps steps) {
+    auto& b = frame_.builder();
+    auto* type = llvm::FunctionType::get(b.getVoidTy(), {e_.pointer(), e_.i64()}, false);
+    llvm::Function* part = e_.AddFunction(
+        fmt::format("{}.rows{}", frame_.function()->getName().str(), runs_++), type, false);
+    EntryEmitter(e_, part, plan_, symbols_, kernels_).EmitPart(run, steps);
+
+    llvm::Value* context = frame_.Alloca(e_.i64(), kRunFields);
+    for (unsigned i = 0; i < kParts; ++i) b.CreateStore(given_[i], Element(context, i));
+    llvm::Value* parts =
+        EmitParts(frame_, frame_.symbol(run.rows), run.part_rows, given_[kThreads],
+                  b.CreateICmpSGE(frame_.ValueOf(run.work),
+                                  llvm::ConstantInt::get(e_.i64(), run.least_work)));
+    b.CreateStore(parts, Element(context, kParts));
+    EmitFork(frame_, given_[kThreads], parts, part, context);
   }
 
   // Recursion is as deep as loops nest in the source. Pointers made within a step are of that step.
@@ -256,6 +206,13 @@ class EntryEmitter {
     return at->second;
   }
 
+  void LoadSymbols() {
+    auto& b = frame_.builder();
+    for (size_t i = 0; i < plan_.symbols.size(); ++i) {
+      frame_.SetSymbol(plan_.symbols[i], b.CreateLoad(e_.i64(), Element(given_[kDims], i)));
+    }
+  }
+
   void Return() {
     auto& b = frame_.builder();
     llvm::Instruction* end = &frame_.function()->back().back();
@@ -268,29 +225,18 @@ class EntryEmitter {
     return frame_.builder().CreateConstGEP1_64(e_.i64(), array, i);
   }
 
-  llvm::Value* Value(const loop::Polynomial& p) {
-    auto& b = frame_.builder();
-    llvm::Value* sum = nullptr;
-    for (const loop::SizeTerm& t : p) {
-      llvm::Value* x = llvm::ConstantInt::getSigned(e_.i64(), t.coefficient);
-      for (const loop::Extent& factor : t.factors) x = b.CreateMul(x, frame_.Extent(factor));
-      sum = sum == nullptr ? x : b.CreateAdd(sum, x);
-    }
-    return sum == nullptr ? llvm::ConstantInt::get(e_.i64(), 0) : sum;
-  }
-
   llvm::Value* Value(const loop::Maximum& m) {
-    llvm::Value* largest = Value(m.sums().empty() ? loop::Polynomial() : m.sums()[0]);
+    llvm::Value* largest = frame_.ValueOf(m.sums().empty() ? loop::Polynomial() : m.sums()[0]);
     for (size_t i = 1; i < m.sums().size(); ++i) {
       largest = frame_.builder().CreateBinaryIntrinsic(llvm::Intrinsic::smax, largest,
-                                                       Value(m.sums()[i]));
+                                                       frame_.ValueOf(m.sums()[i]));
     }
     return largest;
   }
 
   llvm::Value* InWorkspace(const loop::Maximum& offset) {
     auto& b = frame_.builder();
-    return b.CreateGEP(b.getInt8Ty(), frame_.function()->getArg(3), Value(offset));
+    return b.CreateGEP(b.getInt8Ty(), given_[kWorkspace], Value(offset));
   }
 
   llvm::Value* Pointer(const loop::Place& p) {
@@ -298,9 +244,9 @@ class EntryEmitter {
     auto index = static_cast<size_t>(p.index);
     switch (p.kind) {
       case loop::Place::Kind::kArgument:
-        return b.CreateLoad(e_.pointer(), Element(frame_.function()->getArg(0), index));
+        return b.CreateLoad(e_.pointer(), Element(given_[kIn], index));
       case loop::Place::Kind::kResult:
-        return b.CreateLoad(e_.pointer(), Element(frame_.function()->getArg(1), index));
+        return b.CreateLoad(e_.pointer(), Element(given_[kOut], index));
       case loop::Place::Kind::kWorkspace: return InWorkspace(p.offset);
       case loop::Place::Kind::kSlice: return Slice(p);
       case loop::Place::Kind::kEither: break;
@@ -344,16 +290,47 @@ class EntryEmitter {
     return pointer;
   }
 
+  // The bytes of `type` but for its first axis, if that is the rows of this part; else null.
+  llvm::Value* RowBytes(const ir::Type& type) {
+    if (rows_.count == nullptr || type.shape.rank() == 0 || !type.shape[0].is_symbol() ||
+        type.shape[0].symbol() != rows_.symbol) {
+      return nullptr;
+    }
+    loop::Extent bytes(ir::ByteSize(type.dtype));
+    for (int axis = 1; axis < type.rank(); ++axis) bytes = bytes * loop::Extent(type.shape[axis]);
+    return frame_.Extent(bytes);
+  }
+
+  // A place, or where this part's rows of it begin.
+  llvm::Value* PartOf(int place) {
+    auto& b = frame_.builder();
+    llvm::Value* row = RowBytes(plan_.places[static_cast<size_t>(place)].type);
+    if (row == nullptr) return Place(place);
+    return b.CreateGEP(b.getInt8Ty(), Place(place), b.CreateMul(rows_.first, row));
+  }
+
+  llvm::Value* Scratch(const loop::KernelCall& call, size_t i) {
+    auto& b = frame_.builder();
+    llvm::Value* whole = InWorkspace(call.scratch[i]);
+    if (rows_.count == nullptr) return whole;
+    llvm::Value* own = b.CreateConstGEP1_64(b.getInt8Ty(), rows_.scratch,
+                                            static_cast<uint64_t>(call.part_scratch[i]));
+    return b.CreateSelect(rows_.whole, whole, own);
+  }
+
   void Call(const loop::KernelCall& call) {
     Values args;
-    for (int place : call.places) args.push_back(Place(place));
-    for (const loop::Maximum& offset : call.scratch) args.push_back(InWorkspace(offset));
+    for (int place : call.places) args.push_back(PartOf(place));
+    for (size_t i = 0; i < call.scratch.size(); ++i) args.push_back(Scratch(call, i));
     for (ir::Symbol s : symbols_) {
       bool known = std::find(plan_.symbols.begin(), plan_.symbols.end(), s) != plan_.symbols.end();
-      args.push_back(known ? frame_.symbol(s) : llvm::ConstantInt::get(e_.i64(), 0));
+      args.push_back(!known ? llvm::ConstantInt::get(e_.i64(), 0)
+                     : rows_.count != nullptr && s == rows_.symbol ? rows_.count
+                                                                   : frame_.symbol(s));
     }
     const Kernels::Kernel& kernel = kernels_.by_function.at(call.kernel);
     auto& b = frame_.builder();
+    if (kernel.function->arg_size() > args.size()) args.push_back(given_[kThreads]);
     if (kernels_.times == nullptr) {
       b.CreateCall(kernel.function, args);
       return;
@@ -368,15 +345,22 @@ class EntryEmitter {
   void AddToTimes(uint64_t number, llvm::Value* more) {
     auto& b = frame_.builder();
     llvm::Value* place = Element(kernels_.times, number);
-    b.CreateStore(b.CreateAdd(b.CreateLoad(e_.i64(), place), more), place);
+    // Parts of the rows may run at once.
+    b.CreateAtomicRMW(llvm::AtomicRMWInst::Add, place, more, llvm::Align(8),
+                      llvm::AtomicOrdering::Monotonic);
   }
 
   void Copy(const loop::CopyStep& step) {
     const ir::Type& type = plan_.places[static_cast<size_t>(step.from)].type;
-    loop::Extent bytes(ir::ByteSize(type.dtype));
-    for (const ir::Dim& d : type.shape) bytes = bytes * loop::Extent(d);
-    frame_.builder().CreateCall(CopyFunction(e_),
-                                {Place(step.to), Place(step.from), frame_.Extent(bytes)});
+    llvm::Value* size = nullptr;
+    if (llvm::Value* row = RowBytes(type)) {
+      size = frame_.builder().CreateMul(rows_.count, row);
+    } else {
+      loop::Extent bytes(ir::ByteSize(type.dtype));
+      for (const ir::Dim& d : type.shape) bytes = bytes * loop::Extent(d);
+      size = frame_.Extent(bytes);
+    }
+    frame_.builder().CreateCall(CopyFunction(e_), {PartOf(step.to), PartOf(step.from), size});
   }
 
   ModuleEmitter& e_;
@@ -384,9 +368,12 @@ class EntryEmitter {
   const std::vector<ir::Symbol>& symbols_;
   const Kernels& kernels_;
   Frame frame_;
-  std::vector<llvm::Value*> places_;  // null before the first use
+  std::array<llvm::Value*, kParts> given_ = {};  // the entry's arguments
+  RowsState rows_;                               // of a part; else empty
+  std::vector<llvm::Value*> places_;             // null before the first use
   absl::flat_hash_map<int, LoopState> loops_;
   const loop::EntryStep* first_ = nullptr;  // of the plan's steps that are emitted here
+  int runs_ = 0;                            // over rows, so far
 };
 
 }  // namespace
@@ -449,8 +436,7 @@ absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module, const 
       }
       EntryEmitter(emitter, function, *f->entry, symbols, kernels).Emit(parts);
     }
-    absl::Status info = InfoEmitter(emitter, symbol, f->entry->symbols).Emit(*f);
-    if (!info.ok()) return info;
+    if (absl::Status info = EmitInfo(emitter, *f, symbol); !info.ok()) return info;
   }
   if (!any) {
     return absl::FailedPreconditionError(

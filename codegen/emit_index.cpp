@@ -37,6 +37,16 @@ llvm::Value* Frame::SymbolProduct(const loop::Symbols& symbols) {
   return product;
 }
 
+llvm::Value* Frame::ValueOf(const loop::Polynomial& polynomial) {
+  llvm::Value* sum = nullptr;
+  for (const loop::SizeTerm& t : polynomial) {
+    llvm::Value* x = llvm::ConstantInt::getSigned(emitter_.i64(), t.coefficient);
+    for (const loop::Extent& factor : t.factors) x = builder_.CreateMul(x, Extent(factor));
+    sum = sum == nullptr ? x : builder_.CreateAdd(sum, x);
+  }
+  return sum == nullptr ? llvm::ConstantInt::get(emitter_.i64(), 0) : sum;
+}
+
 llvm::Value* Frame::Extent(const loop::Extent& extent) {
   llvm::IntegerType* i64 = emitter_.i64();
   if (extent.is_number()) return llvm::ConstantInt::getSigned(i64, extent.number());

@@ -3,10 +3,10 @@
 // Kernels: one internal LLVM function each, which follows the kernel's plan step by step. Private
 // to codegen.
 //
-//   void kernel(ptr buffer..., i64 symbol...)
+//   void kernel(ptr buffer..., i64 symbol..., [ptr threads])
 //
 // Buffers are those of the plan (scratch included); symbols those of the module, in the order
-// given.
+// given; threads, the caller's or null, are there if the plan has steps that threads may share.
 
 #include <vector>
 

@@ -248,15 +248,17 @@ class TransposingNest {
     if (v != nest_.vector && v != nest_.cross) {
       return frame_.LoopOver(v, {}, [&](const Values&) { return Loops(level + 1); });
     }
-    llvm::Value* end = frame_.Extent(v->extent());
-    bool number = v->extent().is_number();
+    bool whole = frame_.RangeOf(v) == nullptr;
+    bool number = v->extent().is_number() && whole;
     if (number && v->extent().number() == 0) return {};
     llvm::Value* zero = llvm::ConstantInt::get(frame_.emitter().i64(), 0);
     if (number && v->extent().number() <= lanes_) {
       (v == nest_.vector ? vector_base_ : cross_base_) = zero;
       return Loops(level + 1);
     }
-    return frame_.Loop(zero, end, lanes_, !number, {}, nullptr,
+    // A range begins at a whole tile.
+    const auto [begin, end] = frame_.BoundsOf(v);
+    return frame_.Loop(begin, end, lanes_, !number, {}, nullptr,
                        [&](llvm::Value* iv, const Values&) {
                          (v == nest_.vector ? vector_base_ : cross_base_) = iv;
                          frame_.Bind(v, iv);

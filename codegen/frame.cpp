@@ -220,10 +220,22 @@ Values Frame::Loop(llvm::Value* begin, llvm::Value* end, int64_t step, bool may_
   return results;
 }
 
+std::pair<llvm::Value*, llvm::Value*> Frame::BoundsOf(const loop::Variable* v) {
+  llvm::IntegerType* i64 = emitter_.i64();
+  llvm::Value* extent = Extent(v->extent());
+  const Range* range = RangeOf(v);
+  if (range == nullptr) return {llvm::ConstantInt::get(i64, 0), extent};
+  llvm::Value* unit = llvm::ConstantInt::get(i64, static_cast<uint64_t>(range->unit));
+  llvm::Value* end = builder_.CreateMul(range->end, unit);
+  return {builder_.CreateMul(range->first, unit),
+          builder_.CreateSelect(builder_.CreateICmpSLT(end, extent), end, extent)};
+}
+
 Values Frame::LoopOver(const loop::Variable* v, const Values& carried, const Body& body) {
   const loop::Extent& extent = v->extent();
   llvm::IntegerType* i64 = emitter_.i64();
-  if (extent.is_number()) {
+  const bool whole = RangeOf(v) == nullptr;
+  if (extent.is_number() && whole) {
     if (extent.number() == 0) return carried;
     if (extent.number() == 1) {
       Values results;
@@ -234,8 +246,11 @@ Values Frame::LoopOver(const loop::Variable* v, const Values& carried, const Bod
       return results;
     }
   }
-  return Loop(llvm::ConstantInt::get(i64, 0), Extent(extent), 1, !extent.is_number(), carried,
-              nullptr, [&](llvm::Value* iv, const Values& c) {
+  const auto bounds =
+      whole ? std::pair<llvm::Value*, llvm::Value*>(llvm::ConstantInt::get(i64, 0), Extent(extent))
+            : BoundsOf(v);
+  return Loop(bounds.first, bounds.second, 1, !extent.is_number() || !whole, carried, nullptr,
+              [&](llvm::Value* iv, const Values& c) {
                 Bind(v, iv);
                 return body(c);
               });
@@ -267,7 +282,7 @@ Values Frame::VectorLoopOver(const loop::Variable* v, int lanes, int copies, con
     return merged;
   };
 
-  if (extent.is_number()) {
+  if (extent.is_number() && RangeOf(v) == nullptr) {
     int64_t n = extent.number(), chunk = static_cast<int64_t>(lanes) * copies;
     int64_t main = n - n % chunk;
     Values values = carried;
@@ -302,13 +317,13 @@ Values Frame::VectorLoopOver(const loop::Variable* v, int lanes, int copies, con
     return values;
   }
 
-  llvm::Value* n = Extent(extent);
+  const auto bounds = BoundsOf(v);
+  llvm::Value *begin = bounds.first, *n = bounds.second;
   Values values = carried;
-  llvm::Value* zero = llvm::ConstantInt::get(i64, 0);
   int64_t chunk = static_cast<int64_t>(lanes) * copies;
-  llvm::Value* main =
-      builder_.CreateSub(n, builder_.CreateURem(n, llvm::ConstantInt::get(i64, chunk)));
-  values = Loop(zero, main, chunk, true, values, &full, [&](llvm::Value* iv, const Values& c) {
+  llvm::Value* main = builder_.CreateSub(
+      n, builder_.CreateURem(builder_.CreateSub(n, begin), llvm::ConstantInt::get(i64, chunk)));
+  values = Loop(begin, main, chunk, true, values, &full, [&](llvm::Value* iv, const Values& c) {
     Bind(v, iv);
     return body(c);
   });

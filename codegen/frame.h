@@ -96,6 +96,21 @@ class Frame {
   // Forgets the values that were loaded from memory outside all loops.
   void ForgetLoads();
 
+  // A part of the loop over a variable: units [first, end) of `unit` steps each. The loops below
+  // over that variable run over no more.
+  struct Range {
+    const loop::Variable* variable = nullptr;
+    int64_t unit = 1;
+    llvm::Value *first = nullptr, *end = nullptr;
+  };
+  void SetRange(const Range& range) { range_ = range; }
+  // The range if it is one of v, else null.
+  const Range* RangeOf(const loop::Variable* v) const {
+    return range_.variable == v ? &range_ : nullptr;
+  }
+  // The steps of v that run, [first, second).
+  std::pair<llvm::Value*, llvm::Value*> BoundsOf(const loop::Variable* v);
+
   using LoopBody = std::function<Values(llvm::Value* iv, const Values& carried)>;
   // for (iv = begin; iv < end; iv += step), carrying values. `may_be_empty`: begin < end must be
   // asked first.
@@ -114,6 +129,7 @@ class Frame {
   // ---- index forms (emit_index.cpp) ----
 
   llvm::Value* Extent(const loop::Extent& extent);
+  llvm::Value* ValueOf(const loop::Polynomial& polynomial);
   // `vector_offset` is added to the vectorised variable.
   Form Evaluate(const loop::Index& form, int64_t vector_offset = 0);
   llvm::Value* Materialize(const Form& form);  // here
@@ -278,6 +294,7 @@ class Frame {
   std::vector<std::pair<ir::Symbol, llvm::Value*>> symbols_;
   Scope root_;
   Scope* scope_ = nullptr;
+  Range range_;
   absl::flat_hash_map<const loop::Scalar*, Facts> facts_;
   struct Kept {
     llvm::Value* memory;

@@ -67,6 +67,7 @@ std::string CacheKey(const ir::Module& module, const CodegenOptions& options) {
   add(t.features);
   add(fmt::format("{} {} {} {} {} {} {}", t.vector_bytes, t.vector_registers, t.has_fma,
                   t.has_masked_memory, t.l1_bytes, t.l2_bytes, t.l3_bytes));
+  add(fmt::format("{} {} {}", t.sharing.least_work, t.sharing.part_work, t.sharing.part_rows));
   if (!options.cache_key.empty()) {
     add(options.cache_key);
   } else {

@@ -102,6 +102,13 @@ class Writer {
     }
   }
 
+  void Split(const loop::Split& split) {
+    if (split.variable == nullptr) return;
+    const int variable = Number(split.variable);
+    Put("split v{} {} {} {} {};", variable, split.unit, split.least_units,
+        loop::ToString(split.work), split.least_work);
+  }
+
   void Step(const loop::Nest& n) {
     std::string text =
         fmt::format("nest {} v{} v{} {} v{} {} {};", List(n.loops), Number(n.vector),
@@ -126,6 +133,7 @@ class Writer {
       Put("rows;");
     }
     Stores(n.stores);
+    Split(n.split);
   }
 
   void Step(const loop::Contraction& c) {
@@ -142,6 +150,7 @@ class Writer {
     Stores(c.epilogue);
     Put("sums;");
     Stores(c.column_sums);
+    Split(c.split);
   }
 
   const loop::Plan& plan_;

@@ -20,6 +20,8 @@
 #include "passes/schedule_loops.h"
 #include "passes/simplify.h"
 #include "passes/sink_scan.h"
+#include "passes/split_rows.h"
+#include "passes/split_steps.h"
 
 namespace gradus::passes {
 namespace {
@@ -41,6 +43,8 @@ constexpr auto kPasses = std::to_array<Pass>({
     {"schedule-loops", "a plan of plain nests for every kernel", ScheduleLoops, true},
     {"simplify", "identities that are exact in IEEE arithmetic, constants folded", Simplify},
     {"sink-scan", "sums over the steps of a loop over time are done after it", SinkScan},
+    {"split-rows", "steps through which rows go independently may be shared by threads", SplitRows},
+    {"split-steps", "along which loop threads may share a large step of a kernel", SplitSteps},
 });
 
 constexpr std::string_view kGraph =
@@ -57,8 +61,10 @@ constexpr std::string_view kDefault =
     "form-kernels,"    //
     "lower-to-loops,"  // needs kernels
     "schedule,"        // needs loops
+    "split-steps,"     // needs plans
     "recompute,"       // needs the scratch buffers of the plans
-    "plan-memory";     // last: needs the scratch buffers of the plans
+    "plan-memory,"     // needs the scratch buffers of the plans
+    "split-rows";      // needs to know what shares memory
 
 // The oracle: no pass that could change a value.
 constexpr std::string_view kNone =

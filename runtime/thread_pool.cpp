@@ -11,8 +11,8 @@
 //  1. The caller writes the job, opens state_, and changes epoch_; it wakes workers that sleep.
 //  2. A worker that sees a new epoch joins: it adds 1 to state_ if that is open. From then on the
 //  job cannot change.
-//  3. Caller and workers take indices from next_ until none is left; a worker then leaves
-//  (subtracts 1).
+//  3. Caller and workers take indices, each from its own share and then from the others', until
+//  none is left; a worker then leaves (subtracts 1).
 //  4. The caller, out of indices, closes state_ and waits until it is 0: all have left, so all
 //  bodies have returned.
 // A worker that comes late finds state_ closed (or the next job open, which it may as well join):
@@ -65,7 +65,10 @@ absl::StatusOr<std::unique_ptr<ThreadPool>> ThreadPool::Create(int threads) {
   std::unique_ptr<ThreadPool> pool(new ThreadPool);
   try {
     pool->workers_.reserve(static_cast<size_t>(threads - 1));
-    for (int i = 1; i < threads; ++i) pool->workers_.emplace_back([p = pool.get()] { p->Work(); });
+    pool->shares_ = std::vector<Share>(static_cast<size_t>(threads));
+    for (size_t i = 1; i < pool->shares_.size(); ++i) {
+      pool->workers_.emplace_back([p = pool.get(), i] { p->Work(i); });
+    }
   } catch (const std::exception& error) {  // the pool's destructor ends those that were started
     return absl::ResourceExhaustedError(
         fmt::format("cannot start {} threads: {}; ask for fewer", threads - 1, error.what()));
@@ -80,8 +83,13 @@ ThreadPool::~ThreadPool() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-void ThreadPool::TakeIndices() noexcept {
-  for (int64_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) body_(context_, i);
+void ThreadPool::TakeIndices(size_t self) noexcept {
+  for (size_t taken = 0; taken < shares_.size(); ++taken) {
+    Share& share = shares_[(self + taken) % shares_.size()];
+    for (int64_t i; (i = share.next.fetch_add(1, std::memory_order_relaxed)) < share.end;) {
+      body_(context_, i);
+    }
+  }
 }
 
 void ThreadPool::WakeWorkers(int64_t count) {
@@ -95,15 +103,22 @@ void ThreadPool::ParallelFor(int64_t count, gradus_parallel_body body, void* con
     for (int64_t i = 0; i < count; ++i) body(context, i);
     return;
   }
-  count_ = count;
+  const auto threads = static_cast<int64_t>(shares_.size());
+  const int64_t each = count / threads, more = count % threads;  // the first `more` have one more
+  int64_t begin = 0;
+  for (int64_t i = 0; i < threads; ++i) {
+    Share& share = shares_[static_cast<size_t>(i)];
+    share.next.store(begin, std::memory_order_relaxed);
+    begin += each + (i < more ? 1 : 0);
+    share.end = begin;
+  }
   body_ = body;
   context_ = context;
-  next_.store(0, std::memory_order_relaxed);
   state_.store(kOpen, std::memory_order_release);
   epoch_.fetch_add(1);
   WakeWorkers(count - 1);
 
-  TakeIndices();
+  TakeIndices(0);
 
   uint32_t state = state_.fetch_and(~kOpen, std::memory_order_acq_rel) & ~kOpen;
   if (state != 0) {
@@ -116,7 +131,7 @@ void ThreadPool::ParallelFor(int64_t count, gradus_parallel_body body, void* con
   busy_.store(false, std::memory_order_release);
 }
 
-void ThreadPool::Work() noexcept {
+void ThreadPool::Work(size_t self) noexcept {
   uint32_t seen = 0;
   while (true) {
     // 1. Wait for a new job: spin, then sleep.
@@ -139,7 +154,7 @@ void ThreadPool::Work() noexcept {
     if ((state & kOpen) == 0) continue;
 
     // 3. Work, and leave. The last to leave a closed job wakes its caller.
-    TakeIndices();
+    TakeIndices(self);
     if (state_.fetch_sub(1, std::memory_order_acq_rel) == 1) state_.notify_one();
   }
 }

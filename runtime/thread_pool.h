@@ -30,15 +30,23 @@ class ThreadPool {
   // entry then does its work at once, rather than in parts.
   const gradus_threads* threads() const { return workers_.empty() ? nullptr : &threads_; }
 
-  // Runs body(context, i) for every i in [0, count), handing out one index after the other to
-  // whoever is free, and returns when all are done. Nothing if count <= 0. Inside a body, and while
-  // another thread is in here, it runs in the calling thread. Bodies must not throw.
+  // Runs body(context, i) for every i in [0, count) and returns when all are done. Each thread
+  // begins with a share of its own, the same one whenever `count` is the same, so that what it
+  // touched in one step is in its cache in the next; who is done takes from the others' shares.
+  // Nothing if count <= 0. Inside a body, and while another thread is in here, it runs in the
+  // calling thread. Bodies must not throw.
   void ParallelFor(int64_t count, gradus_parallel_body body, void* context) noexcept;
 
  private:
   ThreadPool();
-  void Work() noexcept;
-  void TakeIndices() noexcept;
+  // Indices from `next` to `end` are still to be taken.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+
+  void Work(size_t self) noexcept;
+  void TakeIndices(size_t self) noexcept;
   void WakeWorkers(int64_t count);
 
   gradus_threads threads_;
@@ -48,10 +56,9 @@ class ThreadPool {
   std::atomic<bool> stop_{false};  // set before the last change of epoch_
 
   // The job. Written by the caller while state_ is 0; read by workers counted in state_.
-  int64_t count_ = 0;
   gradus_parallel_body body_ = nullptr;
   void* context_ = nullptr;
-  alignas(64) std::atomic<int64_t> next_{0};
+  std::vector<Share> shares_;  // the caller's, then each worker's
 
   alignas(64) std::atomic<uint32_t> epoch_{0};  // counts jobs; sleeping workers wait for its change
   std::atomic<int32_t> sleepers_{0};

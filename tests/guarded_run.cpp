@@ -149,7 +149,8 @@ std::string NameOf(const char* kind, int64_t i, const gradus_tensor_info& info) 
 
 absl::StatusOr<std::vector<Tensor>> RunOnce(const runtime::Executable& executable,
                                             std::span<const Tensor> arguments, Against against,
-                                            std::string_view context) {
+                                            std::string_view context,
+                                            const gradus_threads* threads) {
   const gradus_entry_info& info = executable.info();
   std::vector<runtime::TensorView> shapes(arguments.begin(), arguments.end());
   const auto dims = executable.BindSymbols(shapes);
@@ -195,7 +196,8 @@ absl::StatusOr<std::vector<Tensor>> RunOnce(const runtime::Executable& executabl
   {
     const FaultReports reports(context);
     absl::Status status = executable.Call(
-        in, out, {reinterpret_cast<std::byte*>(workspace), static_cast<size_t>(*workspace_bytes)});
+        in, out, {reinterpret_cast<std::byte*>(workspace), static_cast<size_t>(*workspace_bytes)},
+        threads);
     if (!status.ok()) return status;
   }
   for (const auto& b : buffers) {
@@ -220,10 +222,11 @@ absl::StatusOr<std::vector<Tensor>> RunOnce(const runtime::Executable& executabl
 
 absl::StatusOr<std::vector<Tensor>> RunGuarded(const runtime::Executable& executable,
                                                std::span<const Tensor> arguments,
-                                               std::string_view context) {
-  auto results = RunOnce(executable, arguments, Against::kPageBehind, context);
+                                               std::string_view context,
+                                               const gradus_threads* threads) {
+  auto results = RunOnce(executable, arguments, Against::kPageBehind, context, threads);
   if (!results.ok()) return results;
-  const auto again = RunOnce(executable, arguments, Against::kPageBefore, context);
+  const auto again = RunOnce(executable, arguments, Against::kPageBefore, context, threads);
   if (!again.ok()) return again.status();
   for (size_t i = 0; i < results->size(); ++i) {
     const auto bytes = static_cast<size_t>((*results)[i].byte_size());

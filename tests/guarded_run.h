@@ -20,6 +20,7 @@ namespace gradus::tests {
 // differ in a bit. Memory is full of NaNs before.
 absl::StatusOr<std::vector<runtime::Tensor>> RunGuarded(const runtime::Executable& executable,
                                                         std::span<const runtime::Tensor> arguments,
-                                                        std::string_view context);
+                                                        std::string_view context,
+                                                        const gradus_threads* threads = nullptr);
 
 }  // namespace gradus::tests

@@ -73,6 +73,14 @@ std::string Print(const EntryPlan& plan) {
       out += fmt::format("{}for step {} in 0..{}{} {{\n", indent, loop->loop, ToString(loop->count),
                          loop->reverse ? " reversed" : "");
       indent += "  ";
+    } else if (const auto* rows = std::get_if<RowsBegin>(&step)) {
+      out += fmt::format("{}parallel over {} in parts of {} rows", indent, rows->rows.name(),
+                         rows->part_rows);
+      if (rows->scratch_bytes > 0) {
+        out += fmt::format(", scratch {} each at {}", rows->scratch_bytes, ToString(rows->scratch));
+      }
+      out += fmt::format(", from {} of work {} {{\n", rows->least_work, ToString(rows->work));
+      indent += "  ";
     } else {
       indent.resize(indent.size() - 2);
       out += indent + "}\n";

@@ -46,6 +46,8 @@ struct KernelCall {
   const ir::Function* kernel = nullptr;  // kind kKernel, with kernel and plan attached
   std::vector<int> places;               // one a buffer of the kernel: inputs, then outputs
   std::vector<Maximum> scratch;  // offset in the workspace of each scratch buffer of its plan
+  // Between RowsBegin and RowsEnd: where each scratch buffer is in the scratch of a part.
+  std::vector<int64_t> part_scratch;
 };
 
 // Copies a whole place to another (a result that is an argument, or an update that could not be
@@ -65,7 +67,22 @@ struct LoopEnd {
   int loop = 0;
 };
 
-using EntryStep = std::variant<KernelCall, CopyStep, LoopBegin, LoopEnd>;
+// The steps from here to the next RowsEnd, loops whole, treat each row of the arrays whose first
+// axis has the size `rows` alike, and no row with another: they may run on parts of the rows, each
+// from the first step to the last, in any order or at once. A part has 2 * part_rows rows at most,
+// and if it is not all rows, scratch of its own: part number p has scratch_bytes at scratch + p *
+// scratch_bytes; there are no more parts than rows / part_rows.
+struct RowsBegin {
+  Symbol rows;
+  int64_t part_rows = 1;
+  Polynomial work;         // of all rows (passes/threads/work.h)
+  int64_t least_work = 0;  // with less it is not worth while
+  Maximum scratch;
+  int64_t scratch_bytes = 0;
+};
+struct RowsEnd {};
+
+using EntryStep = std::variant<KernelCall, CopyStep, LoopBegin, LoopEnd, RowsBegin, RowsEnd>;
 
 struct EntryPlan {
   std::vector<Symbol> symbols;  // in order of first appearance in the arguments' types

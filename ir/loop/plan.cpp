@@ -73,6 +73,13 @@ class PlanPrinter {
     out_ += fmt::format("    pass{}: {}\n", across, results);
   }
 
+  // "parallel over i in parts of 16 tiles": the least that a part has.
+  void PrintSplit(const Split& split, std::string_view unit) {
+    if (split.variable == nullptr) return;
+    out_ += fmt::format(", parallel over {} in parts of {}{}", split.variable->name(),
+                        split.least_units * (unit.empty() ? split.unit : 1), unit);
+  }
+
   void PrintStep(const Nest& n) {
     out_ += fmt::format("  {}", n.purpose.empty() ? "nest" : n.purpose);
     if (!n.loops.empty()) out_ += " " + LoopsToString(n.loops);
@@ -84,6 +91,7 @@ class PlanPrinter {
     }
     if (!n.vector_reductions.empty()) out_ += ", vector_reductions=" + Names(n.vector_reductions);
     for (const Condition& c : n.domain) out_ += ", where " + ToString(c);
+    PrintSplit(n.split, "");
     out_ += " {\n";
     ScalarPrinter printer(plan_.buffers, Roots(n.row_stores, n.stores));
     for (const RowPass& pass : n.passes) PrintPass(pass, printer);
@@ -129,6 +137,8 @@ class PlanPrinter {
     }
     if (c.k_unroll != 1) out_ += fmt::format(", unroll={}", c.k_unroll);
     if (c.prefetch_c) out_ += ", prefetch";
+    const bool tiles = c.split.variable == c.m.back() || c.split.variable == c.n;
+    PrintSplit(c.split, tiles ? " tiles" : "");
     out_ += fmt::format(", epilogue={} {{\n", c.epilogue_in_registers ? "registers" : "rolled");
     ScalarPrinter printer(plan_.buffers, Roots(c.epilogue, c.column_sums));
     PrintStores(c.epilogue, "", printer);

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "ir/loop/kernel.h"
+#include "ir/loop/size.h"
 
 namespace gradus::loop {
 
@@ -40,6 +41,17 @@ struct RowPass {
   // Values along the row that stand in these reductions and again in what comes later: they stay in
   // memory the size of a row and are read from there, not computed again.
   std::vector<const Scalar*> kept;
+};
+
+// How threads may share a step: each does a range of one of its loops. A range is some units; a
+// unit is `unit` steps of the loop or, where the loop is over the rows or columns of a
+// contraction's tiles, a tile. What is computed does not depend on the ranges.
+struct Split {
+  const Variable* variable = nullptr;  // null: the step is not shared
+  int64_t unit = 1;
+  int64_t least_units = 1;  // in a range; 2 * least_units at most
+  Polynomial work;          // of the step (passes/threads/work.h)
+  int64_t least_work = 0;   // with less it is not worth while
 };
 
 // Stores over loops. A scalar (reductions too) is evaluated in the loop of the innermost variable
@@ -71,6 +83,7 @@ struct Nest {
   std::vector<FlatStore> row_stores;  // that do not depend on `row`
   std::vector<FlatStore> stores;
   std::string purpose;  // printed: "pack A", "transpose", "stage", "nest"
+  Split split;
 };
 
 // One operand of a contraction: buffer[offset], offset a form over batch, row/column and K
@@ -120,6 +133,7 @@ struct Contraction {
   // zeroed first.
   std::vector<FlatStore> column_sums;
   std::string rule;  // which row of the tile table fired
+  Split split;
 };
 
 using Step = std::variant<Nest, Contraction>;

@@ -15,6 +15,7 @@ struct Planner {
   Arena& arena;
   loop::Plan& plan;
   const ir::Target& target;
+  bool in_loop = false;  // a loop over time calls the kernel
 
   // A scratch buffer; its number.
   int NewScratch(ir::DType dtype, absl::InlinedVector<Extent, 2> elements);

@@ -44,8 +44,8 @@ constexpr int64_t kShortestRange = 16;
 
 class KernelScheduler {
  public:
-  KernelScheduler(Arena& arena, loop::Plan& plan, const ir::Target& target)
-      : arena_(arena), planner_{arena, plan, target} {}
+  KernelScheduler(Arena& arena, loop::Plan& plan, const ir::Target& target, bool in_loop)
+      : arena_(arena), planner_{arena, plan, target, in_loop} {}
 
   void Schedule(Block block) {
     if (block.ordered()) return ScheduleOrdered(std::move(block));
@@ -236,11 +236,12 @@ class KernelScheduler {
 
 }  // namespace
 
-std::unique_ptr<loop::Plan> ScheduleKernel(const loop::Kernel& kernel, const ir::Target& target) {
+std::unique_ptr<loop::Plan> ScheduleKernel(const loop::Kernel& kernel, const ir::Target& target,
+                                           bool in_loop) {
   auto plan = std::make_unique<loop::Plan>();
   plan->kernel = kernel.name;
   plan->buffers = kernel.buffers;
-  KernelScheduler scheduler(*kernel.arena, *plan, target);
+  KernelScheduler scheduler(*kernel.arena, *plan, target, in_loop);
   std::vector<Block> blocks;
   bool split = false;
   for (Block& block : FormBlocks(kernel)) {

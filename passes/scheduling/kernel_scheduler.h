@@ -20,6 +20,8 @@
 
 namespace gradus::passes::scheduling {
 
-std::unique_ptr<loop::Plan> ScheduleKernel(const loop::Kernel& kernel, const ir::Target& target);
+// `in_loop`: a loop over time calls it, which threads share by rows of the batch.
+std::unique_ptr<loop::Plan> ScheduleKernel(const loop::Kernel& kernel, const ir::Target& target,
+                                           bool in_loop = false);
 
 }  // namespace gradus::passes::scheduling

@@ -9,9 +9,11 @@ namespace gradus::passes::scheduling {
 namespace {
 
 // How many rows of A stand side by side in a vector panel: two vectors (784x32x512 on Zen 5: 235
-// GFLOP/s for 8x32, 201 for 16x16), one where a second would be padding alone.
-int64_t PanelWidth(const Variable* m, int64_t lanes) {
-  return m->extent().is_number() && m->extent().number() <= lanes ? lanes : 2 * lanes;
+// GFLOP/s for 8x32, 201 for 16x16), one where a second would be padding alone. One in a loop over
+// time, too: threads share it by rows of the batch, of which a panel is the least.
+int64_t PanelWidth(const Planner& planner, const Variable* m, int64_t lanes) {
+  const bool one = m->extent().is_number() ? m->extent().number() <= lanes : planner.in_loop;
+  return one ? lanes : 2 * lanes;
 }
 
 }  // namespace
@@ -33,7 +35,7 @@ bool SwapRoles(Planner& planner, const Draft& draft, std::string& why_not) {
   const Variable* const m = draft.m[0];
   const Variable* const n = draft.n[0];
   const int64_t lanes = planner.target.lanes(static_cast<int>(ir::ByteSize(draft.dtype)));
-  const int64_t width = PanelWidth(m, lanes);
+  const int64_t width = PanelWidth(planner, m, lanes);
   const Variable* const mb = arena.NewVariable(m->name() + "b", loop::CeilDiv(m->extent(), width));
   const Variable* const ml = arena.NewVariable(m->name() + "l", Extent(width));
   const Index row = Index(mb) * width + Index(ml);

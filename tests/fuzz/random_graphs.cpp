@@ -2,10 +2,11 @@
 //               [--verbose]
 //
 // Seeded random graphs of tensors, forward and gradients, compiled with all passes and with none,
-// for this machine or for each of the targets named: both must give the same numbers, and touch
-// nothing but their memory; aarch64 runs under an emulator, if there is one. Sizes lie round those
-// at which plans change: vectors of 2 to 16 lanes, tiles, products of 4,096 terms, short sums.
-// Graph i of a seed is the same on every machine. On a difference the graph's IR is printed.
+// for this machine or for each of the targets named: both must give the same numbers, on several
+// threads the same bits as on one, and touch nothing but their memory; aarch64 runs under an
+// emulator, if there is one. Sizes lie round those at which plans change: vectors of 2 to 16 lanes,
+// tiles, products of 4,096 terms, short sums. Graph i of a seed is the same on every machine. On a
+// difference the graph's IR is printed.
 
 #include <algorithm>
 #include <charconv>
@@ -21,6 +22,7 @@
 #include "ir/parser.h"
 #include "ir/printer.h"
 #include "ir/verifier.h"
+#include "runtime/thread_pool.h"
 #include "tests/cross/cross_program.h"
 #include "tests/elf_symbols.h"
 #include "tests/fuzz/targets.h"
@@ -290,11 +292,23 @@ double Difference(const runtime::Tensor& a, const runtime::Tensor& b) {
   return worst;
 }
 
+bool SameBits(const runtime::Tensor& a, const runtime::Tensor& b) {
+  const size_t width = a.dtype() == runtime::DType::kF64 ? 8 : 4;
+  const size_t bytes = static_cast<size_t>(a.num_elements()) * width;
+  return a.num_elements() == b.num_elements() && std::memcmp(a.raw(), b.raw(), bytes) == 0;
+}
+
 class Fuzzer {
  public:
   explicit Fuzzer(const Options& options) : options_(options) {}
 
   int Run() {
+    auto pool = runtime::ThreadPool::Create(3);
+    if (!pool.ok()) {
+      fmt::print(stderr, "error: {}\n", std::string(pool.status().message()));
+      return 1;
+    }
+    pool_ = *std::move(pool);
     const int64_t last = options_.first + options_.graphs;
     for (int64_t first = options_.first; first < last; first += options_.per_module) {
       if (absl::Status s = RunModule(first, std::min(first + options_.per_module, last)); !s.ok()) {
@@ -358,7 +372,8 @@ class Fuzzer {
   }
 
   absl::StatusOr<Results> RunHere(const ir::Module& module, const char* pipeline,
-                                  const ir::Target& target, const std::vector<Call>& calls) const {
+                                  const ir::Target& target, const std::vector<Call>& calls,
+                                  const gradus_threads* threads = nullptr) const {
     const std::unique_ptr<ir::Module> copy = module.Clone();
     const auto entries =
         CompileModule(*copy, {.pipeline = pipeline, .cache_dir = "", .target = target});
@@ -368,7 +383,7 @@ class Fuzzer {
       const auto entry = std::find_if(entries->begin(), entries->end(),
                                       [&](const auto& e) { return e.name == call.name; });
       auto one = tests::RunGuarded(entry->executable, InputsOf(module, call),
-                                   fmt::format("{}, {}", call.label, pipeline));
+                                   fmt::format("{}, {}", call.label, pipeline), threads);
       if (!one.ok()) return one.status();
       results.push_back(*std::move(one));
     }
@@ -420,8 +435,28 @@ class Fuzzer {
     for (size_t i = 0; i < calls.size(); ++i) {
       Compare(calls[i], *module.Find(calls[i].name), (*fast)[i], (*slow)[i]);
     }
+    if (here) {
+      // As for a machine on which the least work is worth sharing.
+      ir::Target sharing = target;
+      sharing.sharing = {.least_work = 0, .part_work = 1, .part_rows = 1};
+      const auto shared = RunHere(module, "default", sharing, calls, pool_->threads());
+      if (!shared.ok()) return shared.status();
+      for (size_t i = 0; i < calls.size(); ++i) {
+        CompareBits(calls[i], *module.Find(calls[i].name), (*fast)[i], (*shared)[i]);
+      }
+    }
     graphs_ += last - first;
     return absl::OkStatus();
+  }
+
+  void CompareBits(const Call& call, const ir::Function& f, const std::vector<runtime::Tensor>& a,
+                   const std::vector<runtime::Tensor>& b) {
+    for (size_t i = 0; i < a.size(); ++i) {
+      if (SameBits(a[i], b[i])) continue;
+      ++failed_;
+      fmt::print(stderr, "{}: {} is not the same on several threads\n", call.label,
+                 f.results()[i].name);
+    }
   }
 
   void Compare(const Call& call, const ir::Function& f, const std::vector<runtime::Tensor>& a,
@@ -444,6 +479,7 @@ class Fuzzer {
   Options options_;
   int64_t graphs_ = 0, results_ = 0, nodes_ = 0, failed_ = 0;
   std::array<double, 2> worst_{};
+  std::unique_ptr<runtime::ThreadPool> pool_;
 };
 
 bool ReadFlag(std::string_view argument, std::string_view name, int64_t& value, int64_t least = 1) {

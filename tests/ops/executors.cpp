@@ -17,7 +17,14 @@ absl::StatusOr<Executor> Executor::Create(const ir::Module& module, std::string_
     return executor;
   }
   codegen::CodegenOptions options;  // no object cache: what is tested is the code of now
-  if (absl::Status s = passes::RunPipeline(*copy, way, {options.target}); !s.ok()) return s;
+  if (way == "shared") {
+    options.target.sharing = {.least_work = 0, .part_work = 1, .part_rows = 1};
+    auto pool = runtime::ThreadPool::Create(4);
+    if (!pool.ok()) return pool.status();
+    executor.pool_ = *std::move(pool);
+  }
+  const std::string_view pipeline = way == "shared" ? "default" : way;
+  if (absl::Status s = passes::RunPipeline(*copy, pipeline, {options.target}); !s.ok()) return s;
   const auto object = codegen::EmitObject(*copy, options);
   if (!object.ok()) return object.status();
   if (const std::string foreign = tests::ForeignSymbols(*object); !foreign.empty()) {
@@ -37,8 +44,8 @@ absl::StatusOr<std::vector<Array>> Executor::Run(std::string_view function,
   if (found == compiled_.end()) return absl::NotFoundError(fmt::format("no entry {}", function));
   std::vector<runtime::Tensor> tensors;
   for (const Array& a : operands) tensors.push_back(ToTensor(a));
-  const absl::StatusOr<std::vector<runtime::Tensor>> results =
-      tests::RunGuarded(found->second, tensors, function);
+  const absl::StatusOr<std::vector<runtime::Tensor>> results = tests::RunGuarded(
+      found->second, tensors, function, pool_ == nullptr ? nullptr : pool_->threads());
   if (!results.ok()) return results.status();
   std::vector<Array> arrays;
   for (const runtime::Tensor& t : *results) arrays.push_back(FromTensor(t));

@@ -11,11 +11,13 @@
 #include "absl/status/statusor.h"
 #include "ir/module.h"
 #include "runtime/executable.h"
+#include "runtime/thread_pool.h"
 #include "tests/ops/array.h"
 
 namespace gradus::test {
 
-// "interpreted" reads loop IR; any other name is a pipeline, and its code is compiled.
+// "interpreted" reads loop IR; any other name is a pipeline, and its code is compiled; "shared" is
+// the default pipeline for a machine on which the least work is worth sharing, on four threads.
 class Executor {
  public:
   static absl::StatusOr<Executor> Create(const ir::Module& module, std::string_view way);
@@ -25,6 +27,7 @@ class Executor {
  private:
   std::unique_ptr<ir::Module> interpreted_;
   std::map<std::string, runtime::Executable, std::less<>> compiled_;
+  std::unique_ptr<runtime::ThreadPool> pool_;  // null: one thread
 };
 
 }  // namespace gradus::test

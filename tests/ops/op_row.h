@@ -49,6 +49,6 @@ inline constexpr DType kAllDTypes[] = {DType::kI1, DType::kI32, DType::kI64, DTy
 absl::StatusOr<std::optional<SpecialCall>> SpecialsOf(const OpCase& c, DType d);
 
 // The ways to run that are compared (see executors.h).
-inline constexpr std::string_view kWays[] = {"interpreted", "none", "default"};
+inline constexpr std::string_view kWays[] = {"interpreted", "none", "default", "shared"};
 
 }  // namespace gradus::test

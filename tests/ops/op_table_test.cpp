@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <map>
+
 #include "codegen/compile.h"
 #include "fmt/format.h"
 #include "ir/builder.h"
@@ -47,6 +50,10 @@ TEST(OpTable, EveryRecordIsComplete) {
     for (const ir::AttrSpec& a : op->attrs)
       EXPECT_FALSE(a.summary.empty()) << op->name << "." << a.name;
   }
+}
+
+bool SameBits(const std::vector<double>& a, const std::vector<double>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
 }
 
 class OpRow : public testing::TestWithParam<size_t> {
@@ -103,6 +110,7 @@ TEST_P(OpRow, ValuesAgreeWithTheReference) {
       b->function->AddResult(b->result);
       built.emplace_back(std::move(s), *b);
     }
+    std::map<std::pair<size_t, int64_t>, std::vector<double>> by_default;
     for (const std::string_view way : kWays) {
       if (way == "interpreted" && HasCalls(m)) continue;
       absl::StatusOr<Executor> executor = Executor::Create(m, way);
@@ -120,6 +128,12 @@ TEST_P(OpRow, ValuesAgreeWithTheReference) {
                                                                   : row().f64;
           const std::string wrong = Difference((*got)[0], want, tolerance);
           EXPECT_EQ(wrong, "") << way << " " << Label(row(), s, batch);
+          // Bit for bit, however the work is shared.
+          if (way == "default") by_default[{n, batch}] = (*got)[0].values;
+          if (way == "shared") {
+            EXPECT_TRUE(SameBits((*got)[0].values, by_default[{n, batch}]))
+                << Label(row(), s, batch);
+          }
         }
       }
     }
