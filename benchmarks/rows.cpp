@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "benchmark/benchmark.h"
+#include "benchmarks/or_die.h"
 #include "frontend/gradus.h"
 #include "ir/printer.h"
 #if defined(__x86_64__)
@@ -28,6 +29,7 @@
 namespace {
 
 using namespace gradus;  // NOLINT: a program of this library
+using benchmarks::OrDie;
 
 // ---- what the machine gives: `reads` streams in, `writes` streams out, n floats each ----
 
@@ -228,15 +230,6 @@ const std::vector<Case>& Cases() {
 }
 
 // ---- measuring ----
-
-template <typename T>
-T OrDie(absl::StatusOr<T> value) {
-  if (!value.ok()) {
-    std::fprintf(stderr, "%s\n", value.status().ToString().c_str());
-    std::exit(1);
-  }
-  return *std::move(value);
-}
 
 double Seconds(const std::function<void()>& run, int64_t times) {
   const auto begin = std::chrono::steady_clock::now();

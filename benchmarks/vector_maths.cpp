@@ -4,27 +4,18 @@
 //
 //   vector_maths --benchmark_repetitions=9 --benchmark_report_aggregates_only=true
 
-#include <cstdio>
-#include <cstdlib>
 #include <vector>
 
 #include "benchmark/benchmark.h"
+#include "benchmarks/or_die.h"
 #include "frontend/gradus.h"
 
 namespace {
 
 using namespace gradus;  // NOLINT: a program of this library
+using benchmarks::OrDie;
 
 constexpr int64_t kCount = 4096;
-
-template <typename T>
-T OrDie(absl::StatusOr<T> value) {
-  if (!value.ok()) {
-    std::fprintf(stderr, "%s\n", value.status().ToString().c_str());
-    std::exit(1);
-  }
-  return *std::move(value);
-}
 
 // Runs a compiled function over and over.
 void Measure(benchmark::State& state, const runtime::Executable& executable,
@@ -91,7 +82,7 @@ void EmbeddingGradient(benchmark::State& state) {
   CountBytes(state, 4 * kRow * (words + 3 * chosen));
 }
 
-void RunningSum(benchmark::State& state, Shape shape, int64_t axis, bool reverse) {
+void RunningSum(benchmark::State& state, const Shape& shape, int64_t axis, bool reverse) {
   Graph graph("running_sum");
   graph.Output("y", cumsum(graph.Input("x", shape), axis, reverse));
   const runtime::Executable executable = OrDie(Compile(graph));

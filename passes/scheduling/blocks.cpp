@@ -28,14 +28,16 @@ const Scalar* FlattenLoads(const loop::Kernel& kernel, const Scalar* value) {
   return flat.empty() ? value : kernel.arena->Substitute(value, {}, flat);
 }
 
-std::vector<const Scalar*> LoadsOf(const loop::FlatStore& store) {
-  std::vector<const Scalar*> roots = {store.value};
-  if (store.jump != nullptr) roots.insert(roots.end(), {store.jump, store.where});
-  std::vector<const Scalar*> loads;
-  for (const Scalar* s : PostOrder(roots)) {
-    if (s->reads_buffer()) loads.push_back(s);
+void AppendScalars(const loop::FlatStore& store, std::vector<const Scalar*>& list) {
+  for (const Scalar* s : {store.value, store.jump, store.where}) {
+    if (s != nullptr) list.push_back(s);
   }
-  return loads;
+}
+
+std::vector<const Scalar*> ScalarsOf(const loop::FlatStore& store) {
+  std::vector<const Scalar*> list;
+  AppendScalars(store, list);
+  return list;
 }
 
 // How a store that loads `loads` can stand in a block after the block's stores: the loads that
@@ -60,30 +62,38 @@ std::optional<absl::flat_hash_map<const Scalar*, const Scalar*>> JoinBlock(
 // the kernel.
 bool MayPass(const loop::Kernel& kernel, const Block& block, int buffer,
              std::span<const Scalar* const> loads) {
-  const ir::Type& type = kernel.buffers[static_cast<size_t>(buffer)].type;
   for (const loop::FlatStore& store : block.stores) {
     if (store.buffer == buffer) return false;
     for (const Scalar* load : loads) {
       if (load->buffer == store.buffer) return false;
     }
-    for (const Scalar* load : LoadsOf(store)) {  // of an argument whose memory `buffer` may use
-      const loop::Buffer& read = kernel.buffers[static_cast<size_t>(load->buffer)];
-      if (read.kind == loop::Buffer::Kind::kInput && read.type == type) return false;
-    }
   }
-  return true;
+  return !MayTouch(kernel.buffers, buffer, LoadsOf(block.values()));
 }
 
 }  // namespace
 
+std::vector<const Scalar*> LoadsOf(std::span<const Scalar* const> values) {
+  std::vector<const Scalar*> loads;
+  for (const Scalar* s : PostOrder(values)) {
+    if (s->reads_buffer()) loads.push_back(s);
+  }
+  return loads;
+}
+
+bool MayTouch(std::span<const loop::Buffer> buffers, int buffer,
+              std::span<const Scalar* const> loads) {
+  const ir::Type& type = buffers[static_cast<size_t>(buffer)].type;
+  return std::ranges::any_of(loads, [&](const Scalar* load) {
+    const loop::Buffer& read = buffers[static_cast<size_t>(load->buffer)];
+    return load->buffer == buffer || (read.kind == loop::Buffer::Kind::kInput && read.type == type);
+  });
+}
+
 std::vector<const Scalar*> Block::values() const {
   std::vector<const Scalar*> list;
   for (const auto* part : {&row_stores, &stores}) {
-    for (const loop::FlatStore& s : *part) {
-      for (const Scalar* scalar : {s.value, s.jump, s.where}) {
-        if (scalar != nullptr) list.push_back(scalar);
-      }
-    }
+    for (const loop::FlatStore& s : *part) AppendScalars(s, list);
   }
   return list;
 }
@@ -125,7 +135,7 @@ std::vector<Block> FormBlocks(const loop::Kernel& kernel) {
   std::vector<Block> blocks;
   for (const loop::Store& store : kernel.stores) {
     loop::FlatStore flat = Flatten(kernel, store);
-    const std::vector<const Scalar*> loads = LoadsOf(flat);
+    const std::vector<const Scalar*> loads = LoadsOf(ScalarsOf(flat));
     bool joined = false;
     const bool may_join = store.kind == loop::Store::Kind::kWrite;
     for (size_t b = blocks.size(); b-- > 0 && may_join && !joined;) {

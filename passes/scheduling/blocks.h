@@ -23,6 +23,14 @@ struct Block {
   std::vector<const Scalar*> values() const;
 };
 
+// All that the values load.
+std::vector<const Scalar*> LoadsOf(std::span<const Scalar* const> values);
+
+// True if a store to `buffer` may touch memory that one of the loads reads: the same buffer, or an
+// argument in whose memory an output of that type may be.
+bool MayTouch(std::span<const loop::Buffer> buffers, int buffer,
+              std::span<const Scalar* const> loads);
+
 // Replaces each scalar of a store by what `with` makes of it.
 template <typename With>
 void ReplaceScalars(loop::FlatStore& store, With&& with) {

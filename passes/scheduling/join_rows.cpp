@@ -11,14 +11,6 @@ namespace {
 // Beyond this, rows and what is kept of them no longer share the first levels of cache.
 constexpr size_t kMostStores = 6;
 
-std::vector<const Scalar*> LoadsOf(const Block& block) {
-  std::vector<const Scalar*> loads;
-  for (const Scalar* s : PostOrder(block.values())) {
-    if (s->reads_buffer()) loads.push_back(s);
-  }
-  return loads;
-}
-
 // True if the block has reductions, all of which run along rows of this length and read them with
 // stride 1.
 bool ReducesRows(const Block& block, const Extent& row) {
@@ -93,7 +85,7 @@ class Join {
 
   bool SharesMemory() const {
     absl::flat_hash_set<int> touched;
-    for (const Scalar* load : LoadsOf(block_)) {
+    for (const Scalar* load : LoadsOf(block_.values())) {
       // What `next` writes is out of date for `block`.
       for (const loop::FlatStore& s : next_.stores) {
         if (s.buffer == load->buffer) return false;
@@ -103,7 +95,7 @@ class Join {
     for (const auto* list : {&block_.row_stores, &block_.stores}) {
       for (const loop::FlatStore& s : *list) touched.insert(s.buffer);
     }
-    return std::ranges::any_of(LoadsOf(next_),
+    return std::ranges::any_of(LoadsOf(next_.values()),
                                [&](const Scalar* l) { return touched.contains(l->buffer); });
   }
 
@@ -130,7 +122,7 @@ class Join {
   std::optional<absl::flat_hash_map<const Scalar*, const Scalar*>> ValuesOfLoads(
       const Variable* row) {
     absl::flat_hash_map<const Scalar*, const Scalar*> values;
-    for (const Scalar* load : LoadsOf(next_)) {
+    for (const Scalar* load : LoadsOf(next_.values())) {
       for (const loop::FlatStore* store : block_.all_stores()) {
         if (store->buffer != load->buffer) continue;
         const Scalar* value = ValueAt(*store, load, row);

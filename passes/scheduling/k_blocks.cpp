@@ -1,7 +1,6 @@
 #include "passes/scheduling/k_blocks.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "passes/scheduling/recognize.h"
 

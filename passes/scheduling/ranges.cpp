@@ -38,22 +38,12 @@ std::optional<Bounded> AsBounded(const loop::Condition& condition) {
   return b;
 }
 
-// True if a store of `writer` may touch memory that `other` reads or writes: the same buffer, or an
-// argument in whose memory the output may be.
-bool MayTouch(std::span<const loop::Buffer> buffers, const Block& writer, const Block& other) {
-  std::set<int> read;
-  for (const Scalar* s : PostOrder(other.values())) {
-    if (s->reads_buffer()) read.insert(s->buffer);
-  }
-  for (const loop::FlatStore& store : writer.stores) {
-    const ir::Type& type = buffers[static_cast<size_t>(store.buffer)].type;
-    for (const int b : read) {
-      const loop::Buffer& buffer = buffers[static_cast<size_t>(b)];
-      const bool argument = buffer.kind == loop::Buffer::Kind::kInput && buffer.type == type;
-      if (b == store.buffer || argument) return true;
-    }
-  }
-  return false;
+// True if a store of `writer` may touch memory that `other` reads.
+bool MayDisturb(std::span<const loop::Buffer> buffers, const Block& writer, const Block& other) {
+  const std::vector<const Scalar*> loads = LoadsOf(other.values());
+  return std::ranges::any_of(writer.stores, [&](const loop::FlatStore& store) {
+    return MayTouch(buffers, store.buffer, loads);
+  });
 }
 
 bool EqualLengths(const Block& a, const Block& b) {
@@ -104,8 +94,8 @@ void JoinEqualLoops(Arena& arena, std::span<const loop::Buffer> buffers,
     Block& before = blocks[i - 1];
     Block& block = blocks[i];
     if (Sums(before) || Sums(block) || !before.domain.empty() || !block.domain.empty() ||
-        !EqualLengths(before, block) || MayTouch(buffers, before, block) ||
-        MayTouch(buffers, block, before)) {
+        !EqualLengths(before, block) || MayDisturb(buffers, before, block) ||
+        MayDisturb(buffers, block, before)) {
       ++i;
       continue;
     }
