@@ -10,6 +10,7 @@
 
 #include "fmt/format.h"
 #include "frontend/compile.h"
+#include "ir/printer.h"
 #include "runtime/thread_pool.h"
 #include "tools/bench/machine.h"
 #include "tools/bench/measure.h"
@@ -27,7 +28,7 @@ struct Options {
   FileOptions file;
   int64_t batch = 0, threads = 1;
   double seconds = 1;
-  bool json = false, list = false, profile = false, compile_times = true;
+  bool json = false, list = false, profile = false, compile_times = true, print_ir = false;
 };
 
 Program Describe(Options& o) {
@@ -49,6 +50,7 @@ Program Describe(Options& o) {
               {"compile_times", "", "measure compilation, too (on; =false turns it off)",
                &o.compile_times},
               {"profile", "", "print the time of each kernel, too", &o.profile},
+              {"print_ir", "", "print the graph, for gradus-opt, and measure nothing", &o.print_ir},
               {"json", "", "print one line of JSON", &o.json},
               {"list", "", "print the workloads", &o.list},
           },
@@ -57,6 +59,8 @@ Program Describe(Options& o) {
           "  gradus-bench --workload=mlp --mode=infer --batch=1\n"
           "  gradus-bench --workload=lenet --profile\n"
           "  gradus-bench --workload=matmul:32x512x784:tb\n"
+          "  gradus-bench --workload=cnn34 --print_ir | gradus-opt - --passes=default "
+          "--emit=loops\n"
           "  gradus-bench --model=net.ir --mode=infer --batch=8\n",
   };
 }
@@ -163,6 +167,10 @@ absl::StatusOr<runtime::Executable> CompileSubject(Subject& s, bool with_times, 
 absl::Status Execute(const Options& options, const Output& output) {
   absl::StatusOr<Subject> subject = MakeSubject(options);
   if (!subject.ok()) return subject.status();
+  if (options.print_ir) {
+    output.out(ir::Print(*subject->module));
+    return absl::OkStatus();
+  }
   Measurement m;
   m.workload = subject->name;
   m.mode = subject->mode;

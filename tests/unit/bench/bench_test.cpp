@@ -4,6 +4,8 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ir/parser.h"
+#include "ir/printer.h"
 #include "nlohmann/json.hpp"
 #include "tools/bench/machine.h"
 #include "tools/bench/networks.h"
@@ -50,6 +52,15 @@ TEST_F(BenchTest, BadFlagsEndWithTwo) {
   EXPECT_EQ(Run({"--workload=exp:8", "--batch=2"}), kBadFlags);
   EXPECT_EQ(Run({"--wrokload=tiny"}), kBadFlags);
   EXPECT_EQ(out_, "");
+}
+
+TEST_F(BenchTest, PrintsTheGraphThatItWouldMeasure) {
+  for (const char* workload : {"--workload=tiny", "--workload=matmul:3x4x5:ta"}) {
+    ASSERT_EQ(Run({workload, "--print_ir"}), kGood) << err_;
+    const auto module = ir::Parse(out_, "printed.ir");
+    ASSERT_TRUE(module.ok()) << module.status();
+    EXPECT_EQ(ir::Print(**module), out_);
+  }
 }
 
 TEST_F(BenchTest, UserErrorsEndWithOne) {
