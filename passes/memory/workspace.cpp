@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <numeric>
+#include <ranges>
 #include <utility>
 
 #include "passes/memory/placement.h"
@@ -150,13 +151,13 @@ Workspace::Layout Workspace::LayoutFor(int last, const loop::SizeOf& typical) co
   for (const size_t i : order) {
     if (blocks[i].bytes == 0) continue;  // whatever the symbols are
     touching.clear();
-    for (auto at = below.rbegin(); at != below.rend(); ++at) {
-      if (!LiveAtOnce(blocks[*at], blocks[i])) continue;
+    for (const size_t at : below | std::views::reverse) {
+      if (!LiveAtOnce(blocks[at], blocks[i])) continue;
       const bool is_covered = std::ranges::any_of(
-          touching, [&](size_t upper) { return LiveAtOnce(blocks[upper], blocks[*at]); });
+          touching, [&](size_t upper) { return LiveAtOnce(blocks[upper], blocks[at]); });
       if (is_covered) continue;
-      touching.push_back(*at);
-      layout.offsets[i].Raise(layout.offsets[*at] + blocks_[*at].rounded);
+      touching.push_back(at);
+      layout.offsets[i].Raise(layout.offsets[at] + blocks_[at].rounded);
     }
     layout.offsets[i].Limit(kMostSums);
     layout.bytes.Raise(layout.offsets[i] + blocks_[i].rounded);

@@ -59,10 +59,10 @@ int64_t MultiplyAndAdd(int64_t turns) {
   Vector sums[kChains] = {};
   Vector one = {1, 1, 1, 1};
   for (int64_t i = 0; i < turns; ++i) {
-    asm volatile("" : "+g"(one));  // else the loop is one multiplication
+    asm volatile("" : "+m"(one));  // else the loop is one multiplication
     for (Vector& s : sums) s = s * one + one;
   }
-  for (Vector& s : sums) asm volatile("" : : "g"(s));
+  for (Vector& s : sums) asm volatile("" : : "m"(s));
   return turns * kChains * 8;
 }
 
