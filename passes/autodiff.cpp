@@ -1,5 +1,6 @@
 #include "passes/autodiff.h"
 
+#include <algorithm>
 #include <ranges>
 #include <utility>
 
@@ -16,10 +17,88 @@ using ir::Function;
 using ir::Node;
 using ir::Value;
 
+// Adds up gradients that arrive at one value. Where they are multiples of the same gradient,
+// g * a + g * b with values a and b of the forward pass, that is g * (a + b): a + b, the derivative
+// of an activation such as x * Phi(x), can be computed and kept where x is, in place of its parts.
+class GradientSum {
+ public:
+  explicit GradientSum(const Function& function)
+      : function_(function), scanned_(function.nodes().size()) {}
+
+  void AddSeed(Value seed) { SetOfGradient(*seed.node()); }
+
+  Value Process(Value a, Value b) {
+    Scan();
+    const Multiple of_a = AsMultiple(a), of_b = AsMultiple(b);
+    // The last gradient that both are multiples of.
+    for (size_t i = 0; i < of_a.gradients.size(); ++i) {
+      const auto at = std::ranges::find(of_b.gradients, of_a.gradients[i]);
+      if (at == of_b.gradients.end()) continue;
+      const auto j = static_cast<size_t>(at - of_b.gradients.begin());
+      if (i == 0 && j == 0) break;
+      return ir::mul(*at, ir::add(FactorOf(of_a, i), FactorOf(of_b, j)));
+    }
+    return ir::add(a, b);
+  }
+
+ private:
+  // gradients[0] == gradients[i] * factors[i - 1] * .. * factors[0].
+  struct Multiple {
+    absl::InlinedVector<Value, 4> gradients, factors;
+  };
+
+  // As far as a function of the user's is likely to reach: in a chain of products each would look
+  // through all the others.
+  static constexpr size_t kMostFactors = 8;
+
+  Multiple AsMultiple(Value v) const {
+    Multiple m{{v}, {}};
+    while (m.factors.size() < kMostFactors && v.node()->op().has(ir::kProduct)) {
+      const Value x = v.node()->operand(0), y = v.node()->operand(1);
+      if (IsOfGradient(x) == IsOfGradient(y)) break;
+      m.factors.push_back(IsOfGradient(x) ? y : x);
+      v = IsOfGradient(x) ? x : y;
+      m.gradients.push_back(v);
+    }
+    return m;
+  }
+
+  static Value FactorOf(const Multiple& m, size_t i) {
+    if (i == 0) return ir::scalar_like(m.gradients[0], 1.0);
+    Value product = m.factors[i - 1];
+    while (--i > 0) product = ir::mul(product, m.factors[i - 1]);
+    return product;
+  }
+
+  // What the nodes that rules have emitted since are made of.
+  void Scan() {
+    for (; scanned_ < function_.nodes().size(); ++scanned_) {
+      const Node& node = *function_.nodes()[scanned_];
+      if (std::ranges::any_of(node.operands(), [&](Value v) { return IsOfGradient(v); })) {
+        SetOfGradient(node);
+      }
+    }
+  }
+
+  bool IsOfGradient(Value v) const {
+    const auto id = static_cast<size_t>(v.node()->id());
+    return id < of_gradient_.size() && of_gradient_[id];
+  }
+  void SetOfGradient(const Node& node) {
+    const auto id = static_cast<size_t>(node.id());
+    if (of_gradient_.size() <= id) of_gradient_.resize(2 * id + 1);
+    of_gradient_[id] = true;
+  }
+
+  const Function& function_;
+  size_t scanned_;                 // how many of its nodes
+  std::vector<bool> of_gradient_;  // by node id
+};
+
 class Differentiator {
  public:
   Differentiator(Function& function, std::span<const Value> wanted)
-      : function_(function), wanted_(wanted) {
+      : function_(function), wanted_(wanted), sum_(function) {
     for (const auto& node : function_.nodes()) forward_.push_back(node.get());
     MarkPaths();
     gradients_.resize(static_cast<size_t>(function_.id_bound()));
@@ -27,6 +106,7 @@ class Differentiator {
 
   // Before Process: what arrives at a result.
   void Seed(Value result, Value seed) {
+    sum_.AddSeed(seed);
     if (Carries(result)) Accumulate(result, seed);
   }
 
@@ -73,7 +153,7 @@ class Differentiator {
     const auto results = static_cast<size_t>(v.node()->num_results());
     if (all.size() < results) all.resize(results);
     Value& slot = all[static_cast<size_t>(v.result())];
-    slot = slot ? ir::add(slot, gradient) : gradient;
+    slot = slot ? sum_.Process(slot, gradient) : gradient;
   }
 
   absl::Status Visit(Node& node) {
@@ -138,6 +218,7 @@ class Differentiator {
 
   Function& function_;
   std::span<const Value> wanted_;
+  GradientSum sum_;
   std::vector<Node*> forward_;
   std::vector<bool> on_path_;
   // By node id: one value a result, or nothing yet. Grows with the nodes that rules emit only in
