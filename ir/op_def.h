@@ -68,6 +68,7 @@ enum Trait : uint32_t {
   kLoop = 1u << 13,           // with kCall: runs the callee once for each step of time (ops/scan.h)
   kGathers = 1u << 14,        // reads operand 0 where operand 1 says: wants it in memory
   kSum = 1u << 15,            // operand 0 + operand 1
+  kProduct = 1u << 16,        // operand 0 * operand 1
 };
 using Traits = uint32_t;
 

@@ -6,6 +6,7 @@
 
 #include "ir/ops/building.h"
 #include "ir/ops/composite.h"
+#include "ir/ops/custom_gradient.h"
 #include "ir/ops/elementwise.h"
 #include "ir/ops/leaf.h"
 
@@ -27,21 +28,16 @@ Value softmax(Operand x, int64_t axis) {
   const CallerScope scope({x});
   const Value e = exp(Shifted(x, {axis}));
   const Value sum = reduce_sum(e, {axis}, /*keep_dims=*/true);
-  return mul(e, div(1, sum));
+  return as_softmax(mul(e, div(1, sum)), x, axis);
 }
 
 std::optional<Value> LogitsOfSoftmax(const Operand& p) {
   if (p.is_number() || !p.value() || p.value().is_poison()) return std::nullopt;
-  const auto is = [](Value v, std::string_view op) { return v.node()->op().name == op; };
-  if (!is(p.value(), "mul")) return std::nullopt;
-  const Value e = p.value().node()->operand(0);
-  Value inverse = p.value().node()->operand(1);
-  while (is(inverse, "broadcast") || is(inverse, "reshape")) inverse = inverse.node()->operand(0);
-  if (!is(inverse, "div") || !IsSplat(inverse.node()->operand(0), 1)) return std::nullopt;
-  const Value sum = inverse.node()->operand(1);
-  if (!is(e, "exp") || !is(sum, "reduce_sum") || sum.node()->operand(0) != e) return std::nullopt;
-  if (sum.node()->attr<IntList>("axes") != IntList{e.rank() - 1}) return std::nullopt;
-  return e.node()->operand(0);
+  const Node& node = *p.value().node();
+  if (node.op().name != "as_softmax" || node.attr<int64_t>("axis") != p.value().rank() - 1) {
+    return std::nullopt;
+  }
+  return node.operand(1);
 }
 
 Value log_softmax(Operand x, int64_t axis) {

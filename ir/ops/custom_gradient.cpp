@@ -3,7 +3,9 @@
 #include "fmt/format.h"
 #include "ir/module.h"
 #include "ir/ops/building.h"
+#include "ir/ops/elementwise.h"
 #include "ir/ops/lowering.h"
+#include "ir/ops/reduction.h"
 #include "ir/ops/tables.h"
 #include "ir/ops/type_rules.h"
 
@@ -68,7 +70,37 @@ constinit const OpDef kWithGradient{
     .simplify = [](Node& n) { return n.operand(0); },
 };
 
-constexpr const OpDef* kTable[] = {&kWithGradient};
+absl::StatusOr<Types> InferAsSoftmax(const InferContext& c) {
+  const Type &y = c.operands[0], &x = c.operands[1];
+  if (absl::Status s = CheckDType(x.dtype, DTypes::kFloat); !s.ok()) return s;
+  if (!(y == x)) {
+    return TypeError(fmt::format("{} is not the softmax of {}", ToString(y), ToString(x)));
+  }
+  if (absl::Status s = CheckAxes({c.attr<int64_t>("axis")}, x.shape); !s.ok()) return s;
+  return Types{y};
+}
+
+absl::InlinedVector<Value, 4> SoftmaxGradient(const Vjp& c) {
+  const Value y = c.result();  // so that its derivative is this formula's, too
+  const Value weighted = c.grad * y;
+  const Value sum = reduce_sum(weighted, {c.node->attr<int64_t>("axis")}, /*keep_dims=*/true);
+  return {Value(), weighted - y * sum};
+}
+
+constinit const OpDef kAsSoftmax{
+    .name = "as_softmax",
+    .summary = "y itself, differentiated as what it is, the softmax of x along an axis",
+    .operands = {"y", "x"},
+    .attrs = {AttrSpec{
+        .name = "axis", .kind = AttrKind::kInt, .summary = "along which y sums up to 1"}},
+    .traits = kPointwise,
+    .infer = InferAsSoftmax,
+    .vjp_all = SoftmaxGradient,
+    .at = [](const loop::At& at) { return at.Operand(0); },
+    .simplify = [](Node& n) { return n.operand(0); },
+};
+
+constexpr const OpDef* kTable[] = {&kWithGradient, &kAsSoftmax};
 
 }  // namespace
 
@@ -87,6 +119,11 @@ Value with_gradient(Operand y, const std::vector<Operand>& x, const Function& ba
   if (node != nullptr) return node->result();
   f.ReportError(std::move(error));
   return f.poison();
+}
+
+Value as_softmax(Operand y, Operand x, int64_t axis) {
+  if (std::optional<Value> stop = Stopped({y, x})) return *stop;
+  return Emit(kAsSoftmax, {y, x}, {{"axis", NormalAxis(axis, x.value().rank())}});
 }
 
 }  // namespace gradus::ir

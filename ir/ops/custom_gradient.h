@@ -1,6 +1,7 @@
 #pragma once
 
-// A value whose gradient a function says.
+// Values whose gradient does not flow through the ops that made them: a function says it, or a
+// formula that is known for them.
 
 #include <vector>
 
@@ -12,5 +13,9 @@ namespace gradus::ir {
 // gives. backward(x.., y, gradient of y) -> (gradients of x..), one of its type for each of x; it
 // is inlined where a gradient is taken, so that gradients of higher order are gradients of its ops.
 Value with_gradient(Operand y, const std::vector<Operand>& x, const Function& backward);
+
+// `y` itself, which is the softmax of `x` along an axis (of y's type). The gradient of x is
+// y * dy - y * sum(y * dy), from y alone: what made y need not be kept.
+Value as_softmax(Operand y, Operand x, int64_t axis);
 
 }  // namespace gradus::ir

@@ -116,7 +116,7 @@ constinit const OpDef kMul{
     .name = "mul",
     .summary = "product of two values, element by element",
     .operands = {"a", "b"},
-    .traits = kPointwise | kCommutative,
+    .traits = kPointwise | kCommutative | kProduct,
     .infer = TwoAlikeNumeric,
     .vjp = {[](const Vjp& c) { return c.grad * c.operand(1); },
             [](const Vjp& c) { return c.grad * c.operand(0); }},

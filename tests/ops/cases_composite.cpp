@@ -199,17 +199,24 @@ std::vector<Sample> Rows(DType d) {
 
 void AddSoftmax(std::vector<OpCase>& cases) {
   const Domain wide{.low = -30, .high = 30};
-  cases.push_back(
-      {.name = "softmax",
-       .samples = Rows,
-       .domains = {wide},
-       .reference = OverAxis1([](std::vector<double>& row) {
-         const double lse = LogSumExp({nullptr, row.data(), row.size()});
-         for (double& x : row) x = std::exp(x - lse);
-       }),
-       .f32 = {.ulps = 100},  // the rounding of x - max, up to 60, is a relative error of exp
-       .f64 = {.ulps = 100},
-       .build = Of([](Value x) { return ir::softmax(x, 1); })});
+  // A record of its own only for its gradient, so it is tested as what it is the mark of.
+  OpCase softmax = {
+      .name = "softmax",
+      .samples = Rows,
+      .domains = {wide},
+      .reference = OverAxis1([](std::vector<double>& row) {
+        const double lse = LogSumExp({nullptr, row.data(), row.size()});
+        for (double& x : row) x = std::exp(x - lse);
+      }),
+      .f32 = {.ulps = 100},  // the rounding of x - max, up to 60, is a relative error of exp
+      .f64 = {.ulps = 100},
+      .build = Of([](Value x) { return ir::softmax(x, 1); })};
+  cases.push_back(softmax);
+  softmax.name = "as_softmax";
+  softmax.refused = {
+      {{F32({2, 3}), F32({2})}, {{"axis", int64_t{0}}}, "f32[2, 3] is not the softmax of f32[2]"},
+      {{F32({2}), F32({2})}, {{"axis", int64_t{1}}}, "axis 1"}};
+  cases.push_back(std::move(softmax));
   cases.push_back({.name = "log_softmax",
                    .samples = Rows,
                    .domains = {wide},
