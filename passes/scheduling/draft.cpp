@@ -80,6 +80,18 @@ void Draft::MergeLoops(Arena& arena) {
   }
 }
 
+Block StoresOver(Arena& arena, const Draft& draft, const Scalar* sum) {
+  Block block;
+  block.loops = draft.m;
+  block.loops.insert(block.loops.end(), draft.n.begin(), draft.n.end());
+  const Scalar* const acc = arena.Acc(draft.dtype, 0);
+  for (const loop::FlatStore& store : draft.epilogue) {
+    block.stores.push_back(
+        {store.buffer, store.offset, arena.Substitute(store.value, {}, {{acc, sum}})});
+  }
+  return block;
+}
+
 bool IsDirect(const Scalar* side, ir::DType dtype, std::span<const Variable* const> variables) {
   return side->kind == ScalarKind::kLoad && side->dtype == dtype && IsAffine(side->indices[0]) &&
          std::ranges::all_of(

@@ -42,6 +42,15 @@ struct Draft {
   void MergeLoops(Arena& arena);
 };
 
+// A product whose results are stored in scratch, and the stores of the draft that it was made of,
+// which read them there.
+struct Staged {
+  Draft product;
+  Block rest;
+};
+// The draft's stores over m and n, with what stands for its sum.
+Block StoresOver(Arena& arena, const Draft& draft, const Scalar* sum);
+
 // A plain load with an affine index and, along the variables given, strides that are numbers.
 bool IsDirect(const Scalar* side, ir::DType dtype, std::span<const Variable* const> variables);
 

@@ -77,6 +77,23 @@ bool IsAffine(const Index& form) {
   });
 }
 
+std::optional<Bounded> AsBounded(const loop::Condition& condition) {
+  if (!condition.low.is_constant() || !condition.high.is_constant()) return std::nullopt;
+  Bounded b;
+  for (const loop::Term& t : condition.form.terms()) {
+    if (!t.symbols.empty()) return std::nullopt;
+    if (t.variable == nullptr) continue;
+    if (b.v != nullptr || t.coefficient != 1 || t.variable->kind() != Variable::Kind::kLoop) {
+      return std::nullopt;
+    }
+    b.v = t.variable;
+  }
+  if (b.v == nullptr) return std::nullopt;
+  b.low = condition.low.constant() - condition.form.constant();
+  b.high = condition.high.constant() - condition.form.constant();
+  return b;
+}
+
 const Scalar* RewriteReductions(Arena& arena, const Scalar* root, const ReduceRewrite& rewrite) {
   absl::flat_hash_map<const Scalar*, const Scalar*> replaced;
   const Scalar* const roots[] = {root};

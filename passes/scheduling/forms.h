@@ -37,6 +37,13 @@ bool InAtom(const Index& form, const Variable* v);
 // True if the form has no atoms.
 bool IsAffine(const Index& form);
 
+// A condition that is low <= v < high of a loop v and numbers; nullopt: it is none.
+struct Bounded {
+  const Variable* v = nullptr;
+  int64_t low = 0, high = 0;
+};
+std::optional<Bounded> AsBounded(const loop::Condition& condition);
+
 // Rebuilds `root` bottom up; `rewrite` gets each reduction with its body already rebuilt and says
 // what stands for it.
 using ReduceRewrite = std::function<const Scalar*(const Scalar& reduce, const Scalar* body)>;

@@ -13,6 +13,7 @@
 #include "passes/scheduling/ranges.h"
 #include "passes/scheduling/residues.h"
 #include "passes/scheduling/role_swap.h"
+#include "passes/scheduling/spread_sum.h"
 
 namespace gradus::passes::scheduling {
 namespace {
@@ -167,11 +168,22 @@ class KernelScheduler {
     first.stores.push_back({laid.buffer, laid.offset, &reduction});
     const Scalar* load = arena_.Load(laid.buffer, reduction.dtype, std::span(&laid.offset, 1));
     for (loop::FlatStore& store : block.stores) {
-      ReplaceScalars(
-          store, [&](const Scalar* s) { return arena_.Substitute(s, {}, {{&reduction, load}}); });
+      ReplaceScalars(store, [&](const Scalar* s) {
+        return arena_.Substitute(s, {}, {{&reduction, load}});
+      });
     }
     Schedule(std::move(first));
     return block;
+  }
+
+  // How far the plan has come, for attempts that fail.
+  struct Mark {
+    size_t buffers, steps;
+  };
+  Mark Here() const { return {planner_.plan.buffers.size(), planner_.plan.steps.size()}; }
+  void BackTo(const Mark& mark) {
+    planner_.plan.buffers.resize(mark.buffers);
+    planner_.plan.steps.resize(mark.steps);
   }
 
   // Adds the steps of a contraction; false (with a remark) if it has to be a nest.
@@ -196,16 +208,24 @@ class KernelScheduler {
     }
     draft.MergeLoops(arena_);
 
-    const size_t buffers = planner_.plan.buffers.size(), steps = planner_.plan.steps.size();
+    const Mark mark = Here();
     std::string why_not;
     if (Plan(std::move(draft), why_not)) return true;
-    planner_.plan.buffers.resize(buffers);
-    planner_.plan.steps.resize(steps);
+    BackTo(mark);
     Remark(sum, why_not);
     return false;
   }
 
   bool Plan(Draft draft, std::string& why_not) {
+    const Mark mark = Here();
+    if (std::optional<Staged> spread = SpreadOverColumns(planner_, draft)) {
+      if (Plan(std::move(spread->product), why_not)) {
+        AddNest(std::move(spread->rest));
+        return true;
+      }
+      why_not.clear();
+      BackTo(mark);
+    }
     // Once A is packed, its sums may be one loop, along which B has a stride that is a number.
     if (!IsDirect(draft.a, draft.dtype, draft.k) && IsDirect(draft.b, draft.dtype, draft.n) &&
         Stride(draft.b->indices[0], draft.n.back()) == 1) {

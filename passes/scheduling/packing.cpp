@@ -10,15 +10,6 @@ namespace {
 
 constexpr int64_t kCacheLine = 64;
 
-void Emit(Planner& planner, Variables loops, int buffer, const Index& offset, const Scalar* value,
-          const char* purpose) {
-  Block block;
-  block.loops = std::move(loops);
-  block.stores.push_back({buffer, offset, value});
-  planner.plan.steps.emplace_back(
-      MakeNest(planner.arena, std::move(block), planner.target, purpose));
-}
-
 bool HasGuard(const Scalar* side) {
   const Scalar* const roots[] = {side};
   return std::ranges::any_of(PostOrder(roots),
@@ -57,6 +48,15 @@ bool HasUnitStride(const Scalar* side, const Variable* v) {
 }
 
 }  // namespace
+
+void Pack(Planner& planner, Variables loops, const Planner::Laid& to, const Scalar* value,
+          const char* purpose) {
+  Block block;
+  block.loops = std::move(loops);
+  block.stores.push_back({to.buffer, to.offset, value});
+  planner.plan.steps.emplace_back(
+      MakeNest(planner.arena, std::move(block), planner.target, purpose));
+}
 
 Variables OwnOrder(const Scalar* side) {
   const Scalar* const roots[] = {side};
@@ -127,8 +127,7 @@ void PackA(Planner& planner, Draft& draft) {
     planner.plan.buffers.pop_back();
     packed = Lay(planner, draft.dtype, {draft.a, {}}, draft.k);
   }
-  Emit(planner, packed.order, packed.laid.buffer, packed.laid.offset, packed.windowed.scalar,
-       "pack A");
+  Pack(planner, packed.order, packed.laid, packed.windowed.scalar, "pack A");
   draft.a = packed.load;
   draft.how_a = PackedHow(packed.windowed);
 }
@@ -156,8 +155,7 @@ void PackB(Planner& planner, Draft& draft) {
   } else {
     laid = planner.LayOut(draft.dtype, order);
   }
-  Emit(planner, order, laid.buffer, laid.offset, windowed.scalar,
-       transposed ? "transpose B" : "pack B");
+  Pack(planner, order, laid, windowed.scalar, transposed ? "transpose B" : "pack B");
   const Index offset = loop::Substitute(planner.arena, laid.offset, windowed.places);
   draft.b = planner.arena.Load(laid.buffer, draft.dtype, std::span(&offset, 1));
   draft.how_b = transposed ? "pack=transpose" : PackedHow(windowed);

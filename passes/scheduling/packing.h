@@ -8,6 +8,10 @@
 
 namespace gradus::passes::scheduling {
 
+// Adds a nest that stores `value`.
+void Pack(Planner& planner, Variables loops, const Planner::Laid& to, const Scalar* value,
+          const char* purpose);
+
 // Adds the nest that evaluates A in its own order; draft.a loads the scratch.
 void PackA(Planner& planner, Draft& draft);
 // The same for B with its rows along n: a transposition where n had no unit stride.

@@ -16,28 +16,6 @@ bool Sums(const Block& block) {
          });
 }
 
-// If the condition is low <= v + c < high for a loop v and numbers: v and its bounds.
-struct Bounded {
-  const Variable* v = nullptr;
-  int64_t low = 0, high = 0;
-};
-std::optional<Bounded> AsBounded(const loop::Condition& condition) {
-  if (!condition.low.is_constant() || !condition.high.is_constant()) return std::nullopt;
-  Bounded b;
-  for (const loop::Term& t : condition.form.terms()) {
-    if (!t.symbols.empty()) return std::nullopt;
-    if (t.variable == nullptr) continue;
-    if (b.v != nullptr || t.coefficient != 1 || t.variable->kind() != Variable::Kind::kLoop) {
-      return std::nullopt;
-    }
-    b.v = t.variable;
-  }
-  if (b.v == nullptr) return std::nullopt;
-  b.low = condition.low.constant() - condition.form.constant();
-  b.high = condition.high.constant() - condition.form.constant();
-  return b;
-}
-
 // True if a store of `writer` may touch memory that `other` reads.
 bool MayDisturb(std::span<const loop::Buffer> buffers, const Block& writer, const Block& other) {
   const std::vector<const Scalar*> loads = LoadsOf(other.values());

@@ -21,4 +21,10 @@ struct Windowed {
 // `fixed` stays what it is, as do variables of symbolic extent or stride.
 Windowed FindWindows(Arena& arena, const Scalar* scalar, const Variable* fixed);
 
+// The window of two variables alone, at the places where the scalar may be other than 0: a guard
+// around all of it says where. Elsewhere what stands for `from` lies outside of its range. Nullopt:
+// they are no window.
+std::optional<Windowed> FindWindow(Arena& arena, const Scalar* scalar, const Variable* p,
+                                   const Variable* q);
+
 }  // namespace gradus::passes::scheduling
