@@ -42,11 +42,11 @@ struct Draft {
   void MergeLoops(Arena& arena);
 };
 
-// A product whose results are stored in scratch, and the stores of the draft that it was made of,
-// which read them there.
+// A product in place of another draft, whose stores are its own, or read from scratch what it
+// stores there.
 struct Staged {
   Draft product;
-  Block rest;
+  std::optional<Block> rest;
 };
 // The draft's stores over m and n, with what stands for its sum.
 Block StoresOver(Arena& arena, const Draft& draft, const Scalar* sum);

@@ -14,6 +14,7 @@
 #include "passes/scheduling/residues.h"
 #include "passes/scheduling/role_swap.h"
 #include "passes/scheduling/spread_sum.h"
+#include "passes/scheduling/widen.h"
 
 namespace gradus::passes::scheduling {
 namespace {
@@ -217,10 +218,12 @@ class KernelScheduler {
   }
 
   bool Plan(Draft draft, std::string& why_not) {
-    const Mark mark = Here();
-    if (std::optional<Staged> spread = SpreadOverColumns(planner_, draft)) {
-      if (Plan(std::move(spread->product), why_not)) {
-        AddNest(std::move(spread->rest));
+    for (const auto& with_more_columns : {SpreadOverColumns, WidenColumns}) {
+      const Mark mark = Here();
+      std::optional<Staged> staged = with_more_columns(planner_, draft);
+      if (!staged) continue;
+      if (Plan(std::move(staged->product), why_not)) {
+        if (staged->rest) AddNest(*std::move(staged->rest));
         return true;
       }
       why_not.clear();
