@@ -81,7 +81,9 @@ Values Frame::ReduceLoops(const Scalar* x, const Guard* guard, size_t level, con
   if (vectorise && level + 1 == x->variables.size())
     return VectorLoopOver(v, lanes, copies, carried, body);
   // A handful of cheap steps (a pooling window) is written out.
-  if (v->extent().is_number() && v->extent().number() <= 4 && FactsOf(x->operands[0]).size <= 16) {
+  constexpr int64_t kMostSteps = 8, kMostOperations = 64;
+  if (v->extent().is_number() && v->extent().number() <= kMostSteps &&
+      v->extent().number() * FactsOf(x->operands[0]).size <= kMostOperations) {
     Values results = carried;
     for (int64_t i = 0; i < v->extent().number(); ++i) {
       InScope([&] {

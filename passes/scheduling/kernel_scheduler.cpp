@@ -51,10 +51,30 @@ class KernelScheduler {
 
   void Schedule(Block block) {
     if (block.ordered()) return ScheduleOrdered(std::move(block));
-    if (std::optional<std::vector<Block>> parts = SplitResidues(arena_, block)) {
-      for (Block& part : *parts) Schedule(std::move(part));
-      return;
+    std::vector<Block> parts;
+    SplitAllResidues(std::move(block), parts);
+    JoinEqualLoops(arena_, planner_.plan.buffers, parts);
+    for (Block& part : parts) ScheduleAffine(std::move(part));
+  }
+
+  // Adds what waits for others to join it; to be called before a step is added, and at the end.
+  void Flush() {
+    if (!waiting_) return;
+    planner_.plan.steps.emplace_back(
+        MakeNest(arena_, *std::exchange(waiting_, std::nullopt), planner_.target, "nest"));
+  }
+
+ private:
+  void SplitAllResidues(Block block, std::vector<Block>& parts) {
+    if (std::optional<std::vector<Block>> split = SplitResidues(arena_, block)) {
+      for (Block& part : *split) SplitAllResidues(std::move(part), parts);
+    } else {
+      parts.push_back(std::move(block));
     }
+  }
+
+  // A block in which no stride divides anything.
+  void ScheduleAffine(Block block) {
     SplitAtoms(arena_, block);
     DropUnitLoops(arena_, block);
     SortReductions(arena_, block);
@@ -91,14 +111,6 @@ class KernelScheduler {
     AddNest(std::move(block));
   }
 
-  // Adds what waits for others to join it; to be called before a step is added, and at the end.
-  void Flush() {
-    if (!waiting_) return;
-    planner_.plan.steps.emplace_back(
-        MakeNest(arena_, *std::exchange(waiting_, std::nullopt), planner_.target, "nest"));
-  }
-
- private:
   // A nest, whose contractions are computed before it.
   void ScheduleOrdered(Block block) {
     for (const Scalar* s : PostOrder(block.values())) {

@@ -3,7 +3,8 @@
 // Plans one kernel: contractions where a sum is one, nests for the rest.
 //
 // For each block of stores over the same loops:
-// 1. Where a sum has a term only if a stride divides something, a block for each residue.
+// 1. Where a sum has a term only if a stride divides something, a block for each residue; those of
+// as many steps that sum nothing become one again.
 // Split index atoms, so that reshapes become affine.
 // 2. Recognise sums. One that the stores' own loops make a contraction is the block's own; its
 // statements become the

@@ -95,4 +95,56 @@ void MergeLoops(Arena& arena, Block& block) {
   }
 }
 
+namespace {
+
+// True if a guard's condition says nothing of `p` and `q`, or bounds p plus what is neither.
+bool BoundsWhole(const loop::Condition& c, const Variable* p, const Variable* q) {
+  for (const Index* bound : {&c.low, &c.high}) {
+    if (bound->depends_on(p) || bound->depends_on(q)) return false;
+  }
+  return !c.form.depends_on(q) &&
+         (!c.form.depends_on(p) || (!InAtom(c.form, p) && Stride(c.form, p) == 1));
+}
+
+}  // namespace
+
+void MergeUnderGuards(Arena& arena, Block& block, int64_t lanes) {
+  if (block.loops.size() < 2 || block.ordered() || !block.domain.empty() ||
+      !block.row_stores.empty()) {
+    return;
+  }
+  const Variable* const p = block.loops[block.loops.size() - 2];
+  const Variable* const q = block.loops.back();
+  if (!p->extent().is_number() || !q->extent().is_number() || q->extent().number() >= lanes) return;
+  const int64_t extent = q->extent().number();
+  const std::vector<const Scalar*> scalars = PostOrder(block.values());
+  std::vector<Index> forms;
+  for (const loop::FlatStore& store : block.stores) forms.push_back(store.offset);
+  absl::flat_hash_map<const Scalar*, const Scalar*> replaced;
+  for (const Scalar* s : scalars) {
+    if (s->kind == ScalarKind::kReduce) return;
+    if (s->kind != ScalarKind::kGuard) {
+      ForEachForm(*s, [&](const Index& form) { forms.push_back(form); });
+      continue;
+    }
+    std::vector<loop::Condition> conditions(s->conditions.begin(), s->conditions.end());
+    for (loop::Condition& c : conditions) {
+      if (!BoundsWhole(c, p, q)) return;
+      if (!c.form.depends_on(p)) continue;
+      c = {c.low * extent, c.form * extent + Index(q), c.high * extent};
+    }
+    replaced[s] = arena.Guard(conditions, arena.Substitute(s->operands[0], {}, replaced));
+  }
+  if (replaced.empty() || !CanMerge(forms, p, q)) return;
+  const Variable* const merged =
+      arena.NewVariable(p->name() + q->name(), p->extent() * q->extent());
+  const Merge both = {{{p, Index(int64_t{0})}, {q, Index(merged)}}};
+  for (loop::FlatStore& store : block.stores) {
+    ReplaceScalars(store, [&](const Scalar* s) { return arena.Substitute(s, {}, replaced); });
+  }
+  SubstituteVariables(arena, block, both);
+  block.loops.pop_back();
+  block.loops.back() = merged;
+}
+
 }  // namespace gradus::passes::scheduling

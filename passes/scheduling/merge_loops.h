@@ -27,4 +27,9 @@ std::vector<Index> FormsOf(const Block& block);
 // Merges the loops of a block, and the variables of each of its reductions, as far as they go.
 void MergeLoops(Arena& arena, Block& block);
 
+// Merges an innermost loop shorter than `lanes` with the one around it where guards alone stand in
+// the way: low <= p < high is low * E <= p * E + q < high * E for every q of an extent E. Then
+// copies of [position, few channels] with zeros around the positions run along whole vectors.
+void MergeUnderGuards(Arena& arena, Block& block, int64_t lanes);
+
 }  // namespace gradus::passes::scheduling

@@ -116,6 +116,8 @@ loop::Nest MakeNest(Arena& arena, Block block, const ir::Target& target, std::st
   const bool carried = IsCarried(block);
   if (block.running != nullptr && !carried) AddToStored(arena, block);
   MergeLoops(arena, block);
+  const auto bytes = static_cast<int>(ir::ByteSize(block.stores.front().value->dtype));
+  MergeUnderGuards(arena, block, target.lanes(bytes));
 
   loop::Nest nest;
   nest.loops = block.loops;
