@@ -9,12 +9,12 @@ namespace {
 // A block for each residue: more would be code for little work each.
 constexpr int64_t kMostResidues = 4;
 
-// `0 <= form mod stride < 1`, with the one loop y and the one summed variable k in the form.
+// `0 <= form mod stride < 1`, with the one loop y and at most one summed variable, k, in the form.
 struct Divides {
   loop::Condition condition;
   const Variable* remainder = nullptr;  // the atom
   const Variable* y = nullptr;
-  const Variable* k = nullptr;
+  const Variable* k = nullptr;  // null: of a window of one step
 };
 
 // The atom if the condition says that it is 0.
@@ -28,7 +28,7 @@ const Variable* ZeroRemainder(const loop::Condition& c) {
   return c.low == Index(0) && c.high == Index(1) ? v : nullptr;
 }
 
-// Two variables of the numerator, with y in a loop of the block and k summed over, whose residue
+// The variables of the numerator, with y in a loop of the block and k summed over, whose residue
 // follows from y's.
 std::optional<Divides> AsDivides(const Block& block, const Scalar& sum, const loop::Condition& c) {
   Divides d{.condition = c, .remainder = ZeroRemainder(c)};
@@ -42,7 +42,7 @@ std::optional<Divides> AsDivides(const Block& block, const Scalar& sum, const lo
     part = t.variable;
     if (part == d.k && std::gcd(t.coefficient, d.remainder->divisor()) != 1) return std::nullopt;
   }
-  const bool found = d.y != nullptr && d.k != nullptr && Contains(block.loops, d.y);
+  const bool found = d.y != nullptr && Contains(block.loops, d.y);
   return found ? std::optional(d) : std::nullopt;
 }
 
@@ -58,6 +58,12 @@ bool Vanishes(const Scalar* x, const loop::Condition& c) {
   }
 }
 
+// Where the condition does not hold.
+bool IsSumOfZeros(const Scalar& s, const loop::Condition& c) {
+  return s.kind == ScalarKind::kReduce && s.reduce == loop::ReduceKind::kSum &&
+         Vanishes(s.operands[0], c);
+}
+
 std::optional<Divides> Find(const Block& block) {
   const std::vector<const Scalar*> scalars = PostOrder(block.values());
   for (const Scalar* sum : scalars) {
@@ -66,9 +72,10 @@ std::optional<Divides> Find(const Block& block) {
       for (const loop::Condition& c : inner->conditions) {
         const std::optional<Divides> d = AsDivides(block, *sum, c);
         if (!d) continue;
+        if (d->k == nullptr && !IsSumOfZeros(*sum, c)) continue;
         const bool everywhere = std::ranges::all_of(scalars, [&](const Scalar* s) {
-          return s->kind != ScalarKind::kReduce || !Contains(s->variables, d->k) ||
-                 (s->reduce == loop::ReduceKind::kSum && Vanishes(s->operands[0], c));
+          return d->k == nullptr || s->kind != ScalarKind::kReduce ||
+                 !Contains(s->variables, d->k) || IsSumOfZeros(*s, c);
         });
         if (everywhere) return d;
       }
@@ -85,21 +92,50 @@ int64_t Count(const Variable* v, int64_t residue, int64_t stride) {
 
 }  // namespace
 
+namespace {
+
+// The block at a residue of y for which no step leaves no rest.
+void DropSums(Arena& arena, Block& block, const loop::Condition& c) {
+  for (loop::FlatStore* store : block.all_stores()) {
+    ReplaceScalars(*store, [&](const Scalar* root) {
+      return RewriteReductions(
+          arena, root, [&](const Scalar& reduce, const Scalar* body) -> const Scalar* {
+            if (IsSumOfZeros(reduce, c)) return arena.Float(reduce.dtype, 0);
+            return body == reduce.operands[0] ? &reduce
+                                              : arena.Reduce(reduce.reduce, reduce.variables, body);
+          });
+    });
+  }
+}
+
+}  // namespace
+
 std::optional<std::vector<Block>> SplitResidues(Arena& arena, const Block& block) {
   const std::optional<Divides> d = Find(block);
   if (!d) return std::nullopt;
   const int64_t stride = d->remainder->divisor();
   const Index& form = d->remainder->numerator();
-  const int64_t of_y = form.coefficient(d->y), of_k = form.coefficient(d->k);
+  const int64_t of_y = form.coefficient(d->y);
+  const int64_t of_k = d->k == nullptr ? 0 : form.coefficient(d->k);
+  const auto in_steps = [&](Block& part, const Variable* v, int64_t residue) {
+    const Variable* steps = arena.NewVariable(v->name() + "h", Extent(Count(v, residue, stride)));
+    ReplaceVariable(arena, part, v, {steps}, Index(steps) * stride + Index(residue));
+  };
   std::vector<Block> blocks;
   for (int64_t a = 0; a < stride; ++a) {
     if (Count(d->y, a, stride) == 0) continue;
-    int64_t b = 0;
-    while ((of_y * a + of_k * b + form.constant()) % stride != 0) ++b;
+    const auto leaves_rest = [&](int64_t b) {
+      return (of_y * a + of_k * b + form.constant()) % stride != 0;
+    };
     Block part = block;
-    for (const auto& [v, residue] : {std::pair(d->y, a), {d->k, b}}) {
-      const Variable* steps = arena.NewVariable(v->name() + "h", Extent(Count(v, residue, stride)));
-      ReplaceVariable(arena, part, v, {steps}, Index(steps) * stride + Index(residue));
+    if (d->k != nullptr) {
+      int64_t b = 0;
+      while (leaves_rest(b)) ++b;
+      in_steps(part, d->y, a);
+      in_steps(part, d->k, b);
+    } else {
+      if (leaves_rest(0)) DropSums(arena, part, d->condition);
+      in_steps(part, d->y, a);
     }
     blocks.push_back(std::move(part));
   }

@@ -3,7 +3,8 @@
 // Strides that divide. The gradient of a strided convolution (or pooling) reads at (y - k) /
 // stride, where there is no rest. For each residue of y modulo the stride one residue of k alone
 // leaves none: a block for each, in which y and k are counted in steps of the stride, is affine
-// again, and sums nothing that is 0.
+// again, and sums nothing that is 0. With one k alone (a window of one step) most residues sum
+// nothing at all.
 
 #include <optional>
 #include <vector>
