@@ -5,10 +5,10 @@
 
 #include "codegen/compile.h"
 #include "fmt/format.h"
+#include "passes/operations.h"
 #include "passes/pipelines.h"
 #include "tools/bench/machine.h"
 #include "tools/bench/measure.h"
-#include "tools/bench/work.h"
 
 namespace gradus::tools {
 

@@ -8,11 +8,15 @@
 
 #include "absl/status/statusor.h"
 #include "ir/module.h"
+#include "passes/operations.h"
 #include "runtime/tensor.h"
 #include "tools/bench/networks.h"
-#include "tools/bench/work.h"
 
 namespace gradus::tools {
+
+using passes::CountOperations;
+using passes::PlannedOperations;
+using passes::Sizes;
 
 struct Subject {
   std::string name;   // as the user wrote it

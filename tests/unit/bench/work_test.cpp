@@ -1,5 +1,3 @@
-#include "tools/bench/work.h"
-
 #include "gtest/gtest.h"
 #include "tools/bench/operations.h"
 #include "tools/bench/subject.h"

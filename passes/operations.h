@@ -9,7 +9,7 @@
 #include "ir/loop/plan.h"
 #include "ir/module.h"
 
-namespace gradus::tools {
+namespace gradus::passes {
 
 // What each symbol stands for.
 using Sizes = std::map<std::string, int64_t, std::less<>>;
@@ -27,4 +27,4 @@ absl::StatusOr<double> CountOperations(const ir::Module& module, const std::stri
 // partial tiles at their real size.
 double PlannedOperations(const loop::Plan& plan, const Sizes& sizes);
 
-}  // namespace gradus::tools
+}  // namespace gradus::passes

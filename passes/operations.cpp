@@ -1,4 +1,4 @@
-#include "tools/bench/work.h"
+#include "passes/operations.h"
 
 #include <algorithm>
 #include <memory>
@@ -9,7 +9,7 @@
 #include "ir/ops/scan.h"
 #include "passes/pipelines.h"
 
-namespace gradus::tools {
+namespace gradus::passes {
 namespace {
 
 // One kernel an op, and its loops. Before that what a compilation would leave out is left out.
@@ -46,7 +46,7 @@ class Counter {
   }
 
  private:
-  double Number(const loop::Extent& extent) const { return tools::Number(extent, sizes_); }
+  double Number(const loop::Extent& extent) const { return passes::Number(extent, sizes_); }
 
   double Kernel(const ir::Function& f) const {
     const bool counts = std::any_of(f.nodes().begin(), f.nodes().end(), [](const auto& node) {
@@ -146,4 +146,4 @@ double PlannedOperations(const loop::Plan& plan, const Sizes& sizes) {
   return sum;
 }
 
-}  // namespace gradus::tools
+}  // namespace gradus::passes
