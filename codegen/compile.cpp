@@ -34,12 +34,13 @@ absl::StatusOr<std::string> Compile(const ir::Module& module, const CodegenOptio
     llvm_module.setTargetTriple(options.target.triple);
     llvm_module.setDataLayout((*machine)->createDataLayout());
     ModuleEmitter emitter(llvm_module, options.target);
-    absl::Status emitted = EmitModule(emitter, module, options.prefix, options.profile);
+    absl::Status emitted = EmitModule(emitter, module, options);
     if (!emitted.ok()) return emitted;
     absl::Status verified = Verify(llvm_module);
     if (!verified.ok()) return verified;
     // Text shows the code as users run it.
-    if (output == Output::kObject && ChecksAddresses()) CheckAddresses(llvm_module);
+    if (output == Output::kObject && !options.in_library && ChecksAddresses())
+      CheckAddresses(llvm_module);
     double generated = Milliseconds();
     if (output == Output::kLlvm) {
       llvm::raw_string_ostream out(result);

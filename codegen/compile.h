@@ -38,6 +38,9 @@ struct CodegenOptions {
   // What decides the code, where the caller knows it before lowering: the graph's text and the
   // pipeline's name. Empty: the lowered module's text.
   std::string cache_key;
+  // For a library (codegen/library.h): entries are hidden symbols, without their infos, and without
+  // the checks of addresses that programs under AddressSanitizer have in code in memory.
+  bool in_library = false;
   // Entries count the processor's cycles of each of their kernels (LoadedEntry::profile); no cache.
   // x86-64 alone.
   bool profile = false;

@@ -391,8 +391,8 @@ std::vector<const ir::Function*> KernelsOf(const ir::Module& module) {
   return kernels;
 }
 
-absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module, const std::string& prefix,
-                        bool profile) {
+absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module,
+                        const CodegenOptions& options) {
   std::vector<ir::Symbol> symbols;
   for (const auto& f : module.functions()) {
     if (f->entry == nullptr) continue;
@@ -409,21 +409,22 @@ absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module, const 
     const uint64_t number = kernels.by_function.size();
     kernels.by_function[f] = {EmitKernel(emitter, *f, symbols), number};
   }
-  if (profile) {
+  if (options.profile) {
     auto* table = llvm::ArrayType::get(emitter.i64(), 2 * kernels.by_function.size());
     kernels.times =
         new llvm::GlobalVariable(emitter.module(), table, false, llvm::GlobalValue::ExternalLinkage,
-                                 llvm::Constant::getNullValue(table), prefix + "_profile");
+                                 llvm::Constant::getNullValue(table), options.prefix + "_profile");
   }
   bool any = false;
   for (const auto& f : module.functions()) {
     if (f->entry == nullptr) continue;
     any = true;
-    std::string symbol = prefix + "_" + f->name();
+    std::string symbol = options.prefix + "_" + f->name();
     auto* p = emitter.pointer();
     auto* type =
         llvm::FunctionType::get(llvm::Type::getInt32Ty(emitter.context()), {p, p, p, p, p}, false);
     llvm::Function* function = emitter.AddFunction(symbol, type, true);
+    if (options.in_library) function->setVisibility(llvm::GlobalValue::HiddenVisibility);
     const EntryEmitter::Steps steps = f->entry->steps;
     if (steps.size() <= kStepsAFunction) {
       EntryEmitter(emitter, function, *f->entry, symbols, kernels).Emit(steps);
@@ -436,6 +437,7 @@ absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module, const 
       }
       EntryEmitter(emitter, function, *f->entry, symbols, kernels).Emit(parts);
     }
+    if (options.in_library) continue;
     if (absl::Status info = EmitInfo(emitter, *f, symbol); !info.ok()) return info;
   }
   if (!any) {

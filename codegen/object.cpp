@@ -20,6 +20,7 @@ absl::StatusOr<std::unique_ptr<llvm::TargetMachine>> MakeTargetMachine(const ir:
   std::call_once(native, [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
+    llvm::InitializeNativeTargetAsmParser();  // of cpuid in runtime/standalone
   });
   if (llvm::Triple(target.triple).getArch() !=
       llvm::Triple(llvm::sys::getProcessTriple()).getArch()) {
@@ -28,6 +29,7 @@ absl::StatusOr<std::unique_ptr<llvm::TargetMachine>> MakeTargetMachine(const ir:
       llvm::InitializeAllTargets();
       llvm::InitializeAllTargetMCs();
       llvm::InitializeAllAsmPrinters();
+      llvm::InitializeAllAsmParsers();
     });
   }
   std::string error;

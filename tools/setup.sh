@@ -8,7 +8,7 @@ job=$(basename "$0")
 install=yes
 started=$SECONDS
 
-packages=(g++ cmake ninja-build ccache llvm-19-dev llvm-19-tools libzstd-dev zlib1g-dev libabsl-dev
+packages=(g++ cmake ninja-build ccache llvm-19-dev llvm-19-tools clang-19 libzstd-dev zlib1g-dev libabsl-dev
   libfmt-dev libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev libcli11-dev python3)
 
 say() { printf '%s: %s\n' "$job" "$*"; }

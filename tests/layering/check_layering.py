@@ -33,7 +33,7 @@ ALLOWED = {
     "tests": LIBRARIES | {"tests", "tools", "examples"},
 }
 # Written by the build; each includes nothing.
-GENERATED = {"gradus_source_hash.h"}
+GENERATED = {"gradus_source_hash.h", "standalone_bitcode.h"}
 CORE = {"absl", "fmt"}
 THIRD_PARTY = {
     "ir": CORE,

@@ -1,0 +1,252 @@
+#include "codegen/emit_library.h"
+
+#include <utility>
+
+#include "codegen/emit_terms.h"
+#include "fmt/format.h"
+#include "llvm/IR/IRBuilder.h"
+#include "runtime/abi.h"
+
+namespace gradus::codegen {
+namespace {
+
+using Constants = std::vector<llvm::Constant*>;
+
+// Functions and constants in the layout of runtime/standalone/standalone.h.
+class InterfaceEmitter {
+ public:
+  InterfaceEmitter(ModuleEmitter& emitter, const Library& library,
+                   std::span<const LibraryLevel> levels)
+      : e_(emitter),
+        library_(library),
+        levels_(levels),
+        i32_(llvm::Type::getInt32Ty(emitter.context())),
+        i64_(emitter.i64()),
+        p_(emitter.pointer()) {}
+
+  absl::Status Emit() {
+    EmitLevels();
+    for (const LibraryFunction& f : library_.functions) {
+      if (absl::Status s = EmitFunction(f); !s.ok()) return s;
+    }
+    EmitSaveAndLoad();
+    if (library_.start) EmitStart(*library_.start);
+    // int32_t <prefix>_isa(void)
+    llvm::Function* isa = Public("isa", {});
+    Forward(isa, "isa", {level_table_});
+    return absl::OkStatus();
+  }
+
+ private:
+  llvm::Constant* I32(int64_t n) { return llvm::ConstantInt::getSigned(i32_, n); }
+  llvm::Constant* I64(int64_t n) { return llvm::ConstantInt::getSigned(i64_, n); }
+  llvm::Constant* Private(llvm::Constant* value) {
+    return new llvm::GlobalVariable(e_.module(), value->getType(), true,
+                                    llvm::GlobalValue::PrivateLinkage, value);
+  }
+  llvm::Constant* String(std::string_view text, bool with_end = true) {
+    return Private(llvm::ConstantDataArray::getString(
+        e_.context(), llvm::StringRef(text.data(), text.size()), with_end));
+  }
+  // A structure of fields with their natural alignment, as in C.
+  llvm::Constant* Struct(const Constants& fields) {
+    return llvm::ConstantStruct::getAnon(e_.context(), fields);
+  }
+  llvm::Constant* Array(const Constants& elements) {
+    if (elements.empty()) return llvm::ConstantPointerNull::get(p_);
+    return Private(llvm::ConstantArray::get(
+        llvm::ArrayType::get(elements.front()->getType(), elements.size()), elements));
+  }
+
+  // A function that users see; all return int32_t.
+  llvm::Function* Public(std::string_view name, const std::vector<llvm::Type*>& parameters) {
+    auto* type = llvm::FunctionType::get(i32_, parameters, false);
+    return e_.AddFunction(fmt::format("{}_{}", library_.prefix, name), type, true);
+  }
+
+  // A function of runtime/standalone.
+  llvm::FunctionCallee Standalone(std::string_view name, llvm::FunctionType* type) {
+    const std::string symbol = StandaloneName(library_, name);
+    llvm::FunctionCallee callee = e_.module().getOrInsertFunction(symbol, type);
+    auto* function = llvm::cast<llvm::Function>(callee.getCallee());
+    function->setVisibility(llvm::GlobalValue::HiddenVisibility);
+    return callee;
+  }
+
+  // The body of `function`: calls runtime/standalone with `tables` and its own arguments.
+  void Forward(llvm::Function* function, std::string_view name, const Constants& tables) {
+    std::vector<llvm::Type*> types;
+    std::vector<llvm::Value*> arguments;
+    for (llvm::Constant* t : tables) arguments.push_back(t);
+    for (llvm::Argument& a : function->args()) arguments.push_back(&a);
+    for (llvm::Value* a : arguments) types.push_back(a->getType());
+    llvm::IRBuilder<> b(llvm::BasicBlock::Create(e_.context(), "", function));
+    b.CreateRet(
+        b.CreateCall(Standalone(name, llvm::FunctionType::get(i32_, types, false)), arguments));
+  }
+
+  void EmitLevels() {
+    Constants numbers;
+    for (const LibraryLevel& level : levels_) numbers.push_back(I32(level.number));
+    auto* chosen =
+        new llvm::GlobalVariable(e_.module(), i32_, false, llvm::GlobalValue::InternalLinkage,
+                                 I32(0), library_.prefix + "_level");
+    level_table_ = Private(Struct({I32(static_cast<int64_t>(levels_.size())), Array(numbers),
+                                   String(library_.variable + "="), chosen}));
+  }
+
+  // gradus_call.
+  absl::StatusOr<llvm::Constant*> CallTable(const LibraryFunction& f) {
+    Constants pointers, arguments, results, bodies;
+    for (const LibraryPointer& p : f.pointers) {
+      if (p.symbols.size() > 3) {
+        return absl::UnimplementedError(
+            fmt::format("library: an array of @{} has {} symbols in its shape, expected 3 at most",
+                        f.entry, p.symbols.size()));
+      }
+      Constants symbols;
+      for (const int s : p.symbols) symbols.push_back(I32(s));
+      symbols.resize(3, I32(0));
+      pointers.push_back(Struct({I64(p.bytes), I32(static_cast<int64_t>(p.symbols.size())),
+                                 llvm::ConstantArray::get(llvm::ArrayType::get(i32_, 3), symbols),
+                                 I32(p.alignment), I32(p.written ? 1 : 0)}));
+    }
+    for (const auto& [from, to] :
+         {std::pair(&f.arguments, &arguments), std::pair(&f.results, &results)}) {
+      for (const LibrarySlot& s : *from) to->push_back(Struct({I64(s.offset), I32(s.pointer)}));
+    }
+    auto* type = llvm::FunctionType::get(i32_, {p_, p_, p_, p_, p_}, false);
+    for (const LibraryLevel& level : levels_) {
+      const std::string name = LevelPrefix(library_, level) + "_" + f.entry;
+      auto* body =
+          llvm::cast<llvm::Function>(e_.module().getOrInsertFunction(name, type).getCallee());
+      body->setVisibility(llvm::GlobalValue::HiddenVisibility);
+      bodies.push_back(body);
+    }
+    const auto terms = TermConstants(e_, f.arena, f.symbols);
+    if (!terms.ok()) return terms.status();
+    const auto size = [](const auto& v) { return static_cast<int64_t>(v.size()); };
+    return Private(Struct({I32(size(pointers)), I32(size(f.symbols)), I32(size(arguments)),
+                           I32(size(results)), I32(size(*terms)), Array(pointers), Array(arguments),
+                           Array(results), Array(*terms), level_table_, Array(bodies)}));
+  }
+
+  absl::Status EmitFunction(const LibraryFunction& f) {
+    const auto table = CallTable(f);
+    if (!table.ok()) return table.status();
+    if (f.threads) EmitCall(f, *table, f.entry + "_threads", true);
+    EmitCall(f, *table, f.entry, false);
+    return absl::OkStatus();
+  }
+
+  // The public function: arrays of its pointers and sizes on the stack, then
+  // gradus_standalone_call.
+  void EmitCall(const LibraryFunction& f, llvm::Constant* table, const std::string& name,
+                bool threads) {
+    std::vector<llvm::Type*> types;
+    for (const LibraryParameter& p : f.parameters) {
+      types.push_back(p.kind == LibraryParameter::Kind::kPointer ? p_ : i64_);
+    }
+    types.push_back(p_);
+    types.push_back(i64_);
+    if (threads) types.push_back(p_);
+    llvm::Function* function = Public(name, types);
+    llvm::IRBuilder<> b(llvm::BasicBlock::Create(e_.context(), "", function));
+    const auto array = [&](llvm::Type* type, size_t count) {
+      return b.CreateAlloca(llvm::ArrayType::get(type, count));
+    };
+    const auto store = [&](llvm::Value* value, llvm::Value* to, int index) {
+      b.CreateStore(value,
+                    b.CreateConstGEP1_64(value->getType(), to, static_cast<uint64_t>(index)));
+    };
+    llvm::Value* pointers = array(p_, f.pointers.size());
+    llvm::Value* dims = array(i64_, f.symbols.size());
+    llvm::Value* in = array(p_, f.arguments.size());
+    llvm::Value* out = array(p_, f.results.size());
+    unsigned next = 0;
+    for (const LibraryParameter& p : f.parameters) {
+      llvm::Value* given = function->getArg(next++);
+      switch (p.kind) {
+        case LibraryParameter::Kind::kPointer: store(given, pointers, p.index); break;
+        case LibraryParameter::Kind::kSize: store(given, dims, p.index); break;
+        case LibraryParameter::Kind::kNumber: {
+          llvm::Value* number = array(i64_, 1);
+          b.CreateStore(given, number);
+          store(number, pointers, p.index);
+          break;
+        }
+      }
+    }
+    llvm::Value* arena = function->getArg(next++);
+    llvm::Value* arena_bytes = function->getArg(next++);
+    llvm::Value* given_threads =
+        threads ? static_cast<llvm::Value*>(function->getArg(next))
+                : static_cast<llvm::Value*>(llvm::ConstantPointerNull::get(p_));
+    auto* type = llvm::FunctionType::get(i32_, {p_, p_, p_, p_, p_, p_, i64_, p_}, false);
+    b.CreateRet(b.CreateCall(Standalone("call", type),
+                             {table, pointers, dims, in, out, arena, arena_bytes, given_threads}));
+  }
+
+  void EmitSaveAndLoad() {
+    const LibraryWeights& w = library_.weights;
+    if (!w.save && !w.load) return;
+    Constants parameters;
+    for (const LibraryWeight& p : w.parameters) {
+      parameters.push_back(Struct({String(p.name), String(p.dtype), String(p.shape), I64(p.bytes),
+                                   I64(p.offset), I64(p.saved)}));
+    }
+    llvm::Constant* table =
+        Private(Struct({I64(static_cast<int64_t>(parameters.size())), Array(parameters),
+                        I64(w.block_bytes), I64(w.alignment), String(w.header, false),
+                        I64(static_cast<int64_t>(w.header.size())), I64(w.file_bytes)}));
+    if (w.save) Forward(Public("save", {p_, p_, i64_}), "save", {table});
+    if (w.load) Forward(Public("load", {p_, p_, i64_}), "load", {table});
+  }
+
+  void EmitStart(const LibraryStart& start) {
+    Constants fills;
+    for (const LibraryFill& f : start.fills) {
+      fills.push_back(
+          Struct({I64(f.offset), I64(f.count), I32(static_cast<int64_t>(f.dtype)),
+                  llvm::ConstantFP::get(llvm::Type::getDoubleTy(e_.context()), f.value)}));
+    }
+    llvm::Constant* table =
+        Private(Struct({I64(static_cast<int64_t>(fills.size())), Array(fills),
+                        I64(start.block_bytes), I64(start.alignment), I64(start.seed_offset)}));
+    Forward(Public("train_start", {p_, i64_}), "start", {table});
+  }
+
+  ModuleEmitter& e_;
+  const Library& library_;
+  std::span<const LibraryLevel> levels_;
+  llvm::Type *i32_, *i64_;
+  llvm::PointerType* p_;
+  llvm::Constant* level_table_ = nullptr;
+};
+
+}  // namespace
+
+std::string LevelPrefix(const Library& library, const LibraryLevel& level) {
+  return fmt::format("{}_internal_v{}", library.prefix, level.number);
+}
+
+std::string StandaloneName(const Library& library, std::string_view name) {
+  return fmt::format("{}_{}{}", library.prefix, name == "strerror" ? "" : "internal_", name);
+}
+
+absl::Status EmitInterface(ModuleEmitter& emitter, const Library& library,
+                           std::span<const LibraryLevel> levels) {
+  return InterfaceEmitter(emitter, library, levels).Emit();
+}
+
+void EmitWeights(ModuleEmitter& emitter, const Library& library) {
+  const std::string& bytes = *library.weights.embedded;
+  llvm::Constant* data = llvm::ConstantDataArray::getString(
+      emitter.context(), llvm::StringRef(bytes.data(), bytes.size()), false);
+  auto* weights = new llvm::GlobalVariable(emitter.module(), data->getType(), true,
+                                           llvm::GlobalValue::ExternalLinkage, data,
+                                           library.prefix + "_weights");
+  weights->setAlignment(llvm::Align(GRADUS_WORKSPACE_ALIGNMENT));
+}
+
+}  // namespace gradus::codegen

@@ -1,0 +1,139 @@
+/* What an ahead-of-time library does besides computing: checks of arguments, the choice of code for
+ * the processor, weights to and from memory, texts of errors.
+ *
+ * Plain C99 without a library, not even C's own: these sources become a part of every library that
+ * codegen/aot.h makes, hidden and renamed to the library's prefix. All that they know about a
+ * library comes in the constant tables below, which codegen/aot writes in this layout. Nothing here
+ * allocates, and nothing is written but the caller's memory and one word that remembers which code
+ * suits the processor. */
+#ifndef GRADUS_RUNTIME_STANDALONE_STANDALONE_H_
+#define GRADUS_RUNTIME_STANDALONE_STANDALONE_H_
+
+#include <stdint.h>
+
+#include "runtime/abi.h"
+
+/* NOLINTBEGIN: names and spelling are C's. */
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What an entry of a library returns. Values are stable. */
+enum gradus_code {
+  GRADUS_OK = 0,
+  GRADUS_NULL = 1,            /* a pointer is null */
+  GRADUS_SIZE = 2,            /* a size is negative, or too large to compute with */
+  GRADUS_ALIGNMENT = 3,       /* a pointer is not aligned to its elements */
+  GRADUS_ARENA_SIZE = 4,      /* the arena is too small for these sizes */
+  GRADUS_ARENA_ALIGNMENT = 5, /* the arena is not aligned to 64 bytes */
+  GRADUS_OVERLAP = 6,         /* memory that is written overlaps other memory of the call */
+  GRADUS_CPU = 7,             /* the processor lacks what the lowest level of code needs */
+  GRADUS_ISA = 8,             /* the level asked for is unknown, absent, or not this processor's */
+  GRADUS_FORMAT = 9,          /* no whole file of safetensors */
+  GRADUS_MISMATCH = 10,       /* the file's tensors are not the model's parameters */
+  GRADUS_BUFFER = 11,         /* the buffer is too small */
+  GRADUS_CODES = 12
+};
+
+/* ---- calls (call.c) ---- */
+
+/* A pointer of a public function: `bytes` times the sizes of the symbols is what it points at. */
+typedef struct gradus_pointer {
+  int64_t bytes;
+  int32_t symbol_count;
+  int32_t symbols[3];
+  int32_t alignment; /* of its elements */
+  int32_t written;   /* 0 or 1 */
+} gradus_pointer;
+
+/* An argument or a result of an entry: so many bytes behind a pointer. */
+typedef struct gradus_slot {
+  int64_t offset;
+  int32_t pointer;
+} gradus_slot;
+
+/* The levels of code that a library holds, lowest first. */
+typedef struct gradus_levels {
+  int32_t count;
+  const int32_t* numbers; /* x86-64-v3 is 3 */
+  const char* variable;   /* of the environment: "THEFT_ISA=" */
+  int32_t* chosen;        /* 0: not yet; else 1 + the index of a level, or minus a gradus_code */
+} gradus_levels;
+
+typedef struct gradus_call {
+  int32_t pointer_count, symbol_count, argument_count, result_count, arena_term_count;
+  const gradus_pointer* pointers;
+  const gradus_slot* arguments;
+  const gradus_slot* results;
+  const gradus_term* arena; /* as in gradus_entry_info */
+  const gradus_levels* levels;
+  const gradus_entry_fn* bodies; /* one a level */
+} gradus_call;
+
+/* Checks everything that could make an entry touch memory that is not its own, then runs it.
+ * `in` and `out` have room for the entry's arguments and results. */
+int32_t gradus_standalone_call(const gradus_call* call, void* const* pointers, const int64_t* dims,
+                               const void** in, void** out, void* arena, uint64_t arena_bytes,
+                               const gradus_threads* threads);
+
+/* ---- the processor (levels.c) ---- */
+
+/* The index of the code to run, or minus a gradus_code. */
+int32_t gradus_standalone_level(const gradus_levels* levels);
+/* The number of the level in use (x86-64-v3 is 3), or minus a gradus_code. */
+int32_t gradus_standalone_isa(const gradus_levels* levels);
+
+/* ---- weights and the state of a training (weights.c) ---- */
+
+typedef struct gradus_parameter {
+  const char* name;
+  const char* dtype; /* as in safetensors: "F32" */
+  const char* shape; /* "[12,64]", as in safetensors but without spaces */
+  int64_t bytes, offset;
+  int64_t saved; /* offset in the data part of what save writes */
+} gradus_parameter;
+
+typedef struct gradus_weights {
+  int64_t parameter_count;
+  const gradus_parameter* parameters;
+  int64_t block_bytes; /* of the structure that holds them */
+  int64_t alignment;   /* of its elements */
+  const void* header;  /* what a saved file begins with: its length and its JSON text */
+  int64_t header_bytes, file_bytes;
+} gradus_weights;
+
+/* Writes file_bytes bytes. */
+int32_t gradus_standalone_save(const gradus_weights* table, const void* weights, void* buffer,
+                               uint64_t buffer_bytes);
+/* Reads a file with these parameters in any order; those of a checkpoint that are no weights
+ * (gradus/...) are passed over. On an error nothing is changed. */
+int32_t gradus_standalone_load(const gradus_weights* table, void* weights, const void* file,
+                               uint64_t file_bytes);
+
+/* `count` elements from `offset` on are `value`. */
+typedef struct gradus_fill {
+  int64_t offset, count;
+  int32_t dtype;
+  double value;
+} gradus_fill;
+
+typedef struct gradus_start {
+  int64_t fill_count;
+  const gradus_fill* fills;
+  int64_t block_bytes, alignment;
+  int64_t seed_offset; /* of an i64, or -1 */
+} gradus_start;
+
+/* The state of a training before its first step. */
+int32_t gradus_standalone_start(const gradus_start* table, void* block, int64_t seed);
+
+/* ---- errors (errors.c) ---- */
+
+/* One sentence of English; never null. */
+const char* gradus_standalone_strerror(int32_t code);
+
+#ifdef __cplusplus
+}
+#endif
+/* NOLINTEND */
+#endif /* GRADUS_RUNTIME_STANDALONE_STANDALONE_H_ */
