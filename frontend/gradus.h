@@ -20,6 +20,8 @@
 #include "frontend/data/windows.h"
 #include "frontend/embedding.h"
 #include "frontend/layers.h"
+#include "frontend/library/saved_model.h"
+#include "frontend/library/write_library.h"
 #include "frontend/losses.h"
 #include "frontend/metrics.h"
 #include "frontend/model.h"

@@ -22,6 +22,7 @@
 #include "frontend/initializers.h"
 #include "frontend/random_key.h"
 #include "frontend/tensor.h"
+#include "frontend/weights.h"
 #include "ir/module.h"
 
 namespace gradus {
@@ -76,6 +77,14 @@ class Layer {
   Model& model_;
   std::string name_, type_;
   std::source_location called_from_;  // by the user, last
+};
+
+struct TrainingOptions;
+
+// What Model::Save writes beside the model.
+struct SaveOptions {
+  const TrainingOptions* training = nullptr;  // loss, optimiser, metrics: what a step does
+  const Weights* weights = nullptr;           // all parameters, as Trainer::CloneWeights gives them
 };
 
 // One line of a summary.
@@ -141,6 +150,10 @@ class Model {
   // the place of the draw, so every step and every place draws other numbers, and a run with the
   // same seed draws the same. Outside of training, seed and step are 0.
   RandomKey NextRandomKey();
+
+  // One file with all of the model, from which a library can be made without the program that built
+  // it: see frontend/library/saved_model.h.
+  absl::Status Save(std::string_view path, const SaveOptions& options = {}) const;
 
   const std::string& name() const { return module_->name(); }
   DType dtype() const { return dtype_; }

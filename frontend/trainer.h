@@ -20,13 +20,11 @@
 #include "frontend/training/fit_options.h"
 #include "frontend/training/history.h"
 #include "frontend/training/metric_totals.h"
+#include "frontend/weights.h"
 #include "runtime/safetensors.h"
 #include "runtime/tensor.h"
 
 namespace gradus {
-
-// Parameters and layers' states by name.
-using Weights = std::map<std::string, runtime::Tensor, std::less<>>;
 
 struct LoadOptions {
   bool allow_missing = false;  // parameters that the source does not have stay as they are

@@ -1,0 +1,27 @@
+#pragma once
+
+// The C header of a library: its documentation.
+
+#include <span>
+#include <string>
+
+#include "frontend/library/interface.h"
+#include "frontend/library/saved_model.h"
+
+namespace gradus {
+
+struct HeaderFacts {
+  std::string library;               // "libtheft.a"
+  std::span<const std::string> isa;  // "x86-64-v3", lowest first
+  bool embedded_weights = false;
+  int64_t file_bytes = 0;  // of saved weights
+};
+
+// C99, which C++ reads, too.
+std::string HeaderText(const CInterface& interface, const SavedModel& model,
+                       const HeaderFacts& facts);
+
+// A size as a constant expression of C; symbols are called by SizeName.
+std::string SizeExpression(const loop::Maximum& size);
+
+}  // namespace gradus

@@ -1,0 +1,380 @@
+#include "frontend/library/write_library.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "codegen/compile.h"
+#include "fmt/format.h"
+#include "fmt/ranges.h"
+#include "frontend/library/header.h"
+#include "frontend/library/interface.h"
+#include "ir/loop/entry_plan.h"
+#include "ir/printer.h"
+#include "passes/operations.h"
+#include "passes/pipelines.h"
+#include "runtime/files.h"
+#include "runtime/safetensors.h"
+
+namespace gradus {
+namespace {
+
+constexpr auto kEntries =
+    std::to_array<std::string_view>({"init", "forward", "evaluate", "train_step", "save", "load"});
+constexpr auto kForms =
+    std::to_array<std::string_view>({"lib", "obj", "llvm", "asm", "loops", "graph"});
+
+bool IsGraph(std::string_view entry) { return entry != "save" && entry != "load"; }
+
+template <typename List>
+bool Contains(const List& list, std::string_view name) {
+  return std::ranges::find(list, name) != std::end(list);
+}
+
+// A weight file's text of a type: "F32".
+std::string FileDType(const runtime::Safetensors& file, std::string_view name) {
+  return file.Find(name)->dtype;
+}
+
+class Writer {
+ public:
+  Writer(const SavedModel& model, const LibraryOptions& options)
+      : model_(model), options_(options) {}
+
+  absl::StatusOr<LibraryReport> Write() {
+    for (const auto step : {&Writer::Check, &Writer::ChooseEntries, &Writer::ChooseLevels,
+                            &Writer::Lower, &Writer::Describe, &Writer::AddCode, &Writer::AddTexts,
+                            &Writer::Measure, &Writer::WriteFiles}) {
+      if (absl::Status s = (this->*step)(); !s.ok()) return s;
+    }
+    return std::move(report_);
+  }
+
+ private:
+  absl::Status Check() {
+    report_.name = options_.name.empty() ? model_.module->name() : options_.name;
+    report_.prefix = options_.prefix.empty() ? report_.name : options_.prefix;
+    if (report_.name.empty() || report_.name.find('/') != std::string::npos) {
+      return absl::InvalidArgumentError(fmt::format(
+          "library: \"{}\" is no name for files\n  help: lib<name>.a, <name>.h and <name>.pc are "
+          "made of it; give a folder for where they go",
+          report_.name));
+    }
+    if (!IsPrefix(report_.prefix)) {
+      return absl::InvalidArgumentError(fmt::format(
+          "library: \"{}\" cannot begin the names of C functions\n  help: a prefix begins with a "
+          "letter, and letters, digits and single underscores follow",
+          report_.prefix));
+    }
+    for (const std::string& form : options_.emit) {
+      if (!Contains(kForms, form)) {
+        return absl::InvalidArgumentError(fmt::format(
+            "library: cannot emit \"{}\", expected some of {}", form, fmt::join(kForms, ", ")));
+      }
+    }
+    if (options_.weights != WeightsIn::kCaller && model_.weights.empty() &&
+        !model_.module->parameters().empty()) {
+      return absl::InvalidArgumentError(fmt::format(
+          "library: model {} comes without weights, so there are none to write\n  help: save the "
+          "model with its weights, or leave them to the caller",
+          model_.module->name()));
+    }
+    return absl::OkStatus();
+  }
+
+  // What goes in, in the order of kEntries.
+  absl::Status ChooseEntries() {
+    const auto has = [&](std::string_view entry) {
+      return !IsGraph(entry) || model_.module->Find(entry) != nullptr;
+    };
+    std::vector<std::string_view> available;
+    for (const std::string_view e : kEntries) {
+      if (has(e)) available.push_back(e);
+    }
+    for (const std::string& wanted : options_.entries) {
+      if (Contains(available, wanted)) continue;
+      const bool known = Contains(kEntries, wanted);
+      return absl::InvalidArgumentError(fmt::format(
+          "library: {} \"{}\", expected some of {}{}",
+          known ? fmt::format("model {} has no entry", model_.module->name())
+                : std::string("there is no entry"),
+          wanted, fmt::join(available, ", "),
+          known ? "\n  help: save the model with how it is trained to have evaluate and train_step"
+                : ""));
+    }
+    for (const std::string_view e : available) {
+      if (options_.entries.empty() || Contains(options_.entries, e)) {
+        report_.entries.emplace_back(e);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ChooseLevels() {
+    // The levels of x86-64, lowest first.
+    constexpr auto kLevels =
+        std::to_array<std::string_view>({"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"});
+    if (options_.targets.empty()) {
+      return absl::InvalidArgumentError(
+          fmt::format("library: no target, expected some of {}", fmt::join(kLevels, ", ")));
+    }
+    std::array<bool, kLevels.size()> wanted = {};
+    for (const std::string& name : options_.targets) {
+      size_t level = static_cast<size_t>(std::ranges::find(kLevels, name) - kLevels.begin());
+      if (name == "host") {  // the highest level that this machine runs
+        for (size_t i = 0; i < kLevels.size(); ++i) {
+          if (codegen::CheckRunsHere(*codegen::NamedTarget(kLevels[i])).ok()) level = i;
+        }
+      }
+      if (level == kLevels.size()) {
+        return absl::InvalidArgumentError(
+            fmt::format("library: cannot make a library for \"{}\", expected some of {}, or host",
+                        name, fmt::join(kLevels, ", ")));
+      }
+      wanted[level] = true;
+    }
+    for (size_t i = 0; i < kLevels.size(); ++i) {
+      if (!wanted[i]) continue;
+      auto target = codegen::NamedTarget(kLevels[i]);
+      if (!target.ok()) return target.status();
+      levels_.push_back({std::string(kLevels[i]), static_cast<int>(i) + 1, *target, nullptr});
+      report_.levels.emplace_back(kLevels[i]);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Lower() {
+    graph_ = model_.module->Clone();
+    std::vector<const ir::Function*> others;
+    for (const auto& f : graph_->functions()) {
+      if (f->kind() == ir::FunctionKind::kGraph && !Contains(report_.entries, f->name())) {
+        others.push_back(f.get());
+      }
+    }
+    for (const ir::Function* f : others) graph_->EraseFunction(f);
+    for (codegen::LibraryLevel& level : levels_) {
+      lowered_.push_back(graph_->Clone());
+      level.module = lowered_.back().get();
+      const passes::PassContext context{
+          .target = level.target, .sizes = options_.sizes, .max_arena = options_.max_arena};
+      absl::Status s =
+          passes::RunPipeline(*lowered_.back(), options_.pipeline, context, {.verify_each = false});
+      if (!s.ok()) return s;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Describe() {
+    auto interface = MakeInterface(model_, report_.prefix, lowered_);
+    if (!interface.ok()) return interface.status();
+    interface_ = *std::move(interface);
+    interface_->save = Contains(report_.entries, "save");
+    interface_->load = Contains(report_.entries, "load");
+    library_.prefix = interface_->prefix;
+    library_.variable = interface_->macro + "_ISA";
+    for (const CFunction& f : interface_->functions) library_.functions.push_back(f.code);
+    if (absl::Status s = DescribeWeights(); !s.ok()) return s;
+    if (interface_->Find("train_step") != nullptr) DescribeStart();
+    return absl::OkStatus();
+  }
+
+  // Where parameters are in the structure and in a file: the file that WriteSafetensors would write
+  // without values.
+  absl::Status DescribeWeights() {
+    codegen::LibraryWeights& w = library_.weights;
+    const CBlock& block = interface_->parameters;
+    w.block_bytes = block.bytes;
+    w.alignment = block.alignment;
+    w.save = interface_->save;
+    w.load = interface_->load;
+    std::vector<runtime::Tensor> zeros;
+    std::vector<runtime::NamedTensorView> views;
+    zeros.reserve(block.fields.size());
+    for (const CField& f : block.fields) {
+      report_.weights_bytes += f.bytes;
+      report_.parameters += f.bytes / ir::ByteSize(f.type.dtype);
+      const auto given = model_.weights.find(f.name);
+      if (given != model_.weights.end()) {
+        views.push_back({f.name, given->second});
+        continue;
+      }
+      std::vector<int64_t> shape;
+      for (const Dim& d : f.type.shape) shape.push_back(d.size());
+      auto tensor = runtime::Tensor::Zeros(static_cast<runtime::DType>(f.type.dtype), shape);
+      if (!tensor.ok()) return tensor.status();
+      zeros.push_back(*std::move(tensor));
+      views.push_back({f.name, zeros.back()});
+    }
+    auto bytes = runtime::SerializeSafetensors(
+        views, {{"format", "gradus-weights"}, {"model", model_.module->name()}});
+    if (!bytes.ok()) return bytes.status();
+    const auto file = runtime::Safetensors::Parse(*bytes, "weights");
+    if (!file.ok()) return file.status();
+    w.file_bytes = static_cast<int64_t>(bytes->size());
+    int64_t data_bytes = 0;
+    for (const CField& f : block.fields) {
+      const runtime::SafetensorsEntry& entry = *file->Find(f.name);
+      w.parameters.push_back({f.name, FileDType(*file, f.name),
+                              fmt::format("[{}]", fmt::join(entry.shape, ",")), f.bytes, f.offset,
+                              entry.begin});
+      data_bytes += f.bytes;
+    }
+    w.header = bytes->substr(0, bytes->size() - static_cast<size_t>(data_bytes));
+    if (options_.weights == WeightsIn::kLibrary) {
+      std::string embedded(static_cast<size_t>(block.bytes), '\0');
+      for (size_t i = 0; i < block.fields.size(); ++i) {
+        if (block.fields[i].bytes == 0) continue;
+        std::memcpy(embedded.data() + block.fields[i].offset, views[i].tensor.data,
+                    static_cast<size_t>(block.fields[i].bytes));
+      }
+      w.embedded = std::move(embedded);
+    }
+    if (options_.weights == WeightsIn::kFile) {
+      files_.emplace_back(report_.name + ".safetensors", *std::move(bytes));
+    }
+    return absl::OkStatus();
+  }
+
+  void DescribeStart() {
+    const CBlock& block = interface_->training;
+    codegen::LibraryStart start{.block_bytes = block.bytes, .alignment = block.alignment};
+    const auto fill = [&](const CField* field, double value) {
+      if (field == nullptr || value == 0) return;
+      start.fills.push_back({field->offset, field->bytes / ir::ByteSize(field->type.dtype),
+                             field->type.dtype, value});
+    };
+    fill(block.Find("learning_rate"), model_.learning_rate);
+    for (const StateStart& s : model_.state) fill(block.Find(s.name), s.start);
+    if (const CField* seed = block.Find("seed")) start.seed_offset = seed->offset;
+    library_.start = std::move(start);
+  }
+
+  absl::Status AddCode() {
+    auto members = codegen::EmitLibrary(library_, levels_);
+    if (!members.ok()) return members.status();
+    auto summary = codegen::Summarize(*members);
+    if (!summary.ok()) return summary.status();
+    report_.summary = *std::move(summary);
+    auto archive = codegen::Archive(*members);
+    if (!archive.ok()) return archive.status();
+    report_.archive_bytes = static_cast<int64_t>(archive->size());
+    if (Contains(options_.emit, "obj")) {
+      for (codegen::LibraryObject& m : *members) files_.emplace_back(m.name, std::move(m.bytes));
+    }
+    if (!Contains(options_.emit, "lib")) return absl::OkStatus();
+    const std::string library = fmt::format("lib{}.a", report_.name);
+    files_.emplace_back(library, *std::move(archive));
+    files_.emplace_back(report_.name + ".h",
+                        HeaderText(*interface_, model_,
+                                   {.library = library,
+                                    .isa = report_.levels,
+                                    .embedded_weights = options_.weights == WeightsIn::kLibrary,
+                                    .file_bytes = library_.weights.file_bytes}));
+    files_.emplace_back(report_.name + ".pc",
+                        fmt::format("Name: {0}\nDescription: compiled model {1}\nVersion: 1\n"
+                                    "Cflags: -I${{pcfiledir}}\nLibs: -L${{pcfiledir}} -l{0}\n",
+                                    report_.name, model_.module->name()));
+    return absl::OkStatus();
+  }
+
+  absl::Status AddTexts() {
+    if (Contains(options_.emit, "graph")) {
+      files_.emplace_back(report_.name + ".ir", ir::Print(*graph_));
+    }
+    for (const codegen::LibraryLevel& level : levels_) {
+      const std::string stem = fmt::format("{}_{}", report_.name, level.name);
+      const codegen::CodegenOptions options{
+          .target = level.target, .prefix = report_.prefix, .in_library = true};
+      if (Contains(options_.emit, "loops")) {
+        files_.emplace_back(stem + ".loops", ir::Print(*level.module));
+      }
+      for (const auto& [form, emit, extension] :
+           {std::tuple("llvm", &codegen::EmitLlvm, ".ll"),
+            std::tuple("asm", &codegen::EmitAssembly, ".s")}) {
+        if (!Contains(options_.emit, form)) continue;
+        auto text = emit(*level.module, options);
+        if (!text.ok()) return text.status();
+        files_.emplace_back(stem + extension, *std::move(text));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Measure() {
+    constexpr int64_t kTypical = passes::PassContext::kTypicalSize;
+    for (const CFunction& f : interface_->functions) {
+      passes::Sizes sizes;
+      for (const ir::Symbol s : f.code.symbols) sizes[std::string(s.name())] = kTypical;
+      auto operations = passes::CountOperations(*graph_, f.entry, sizes);
+      if (!operations.ok()) return operations.status();
+      report_.arenas.push_back({f.entry, loop::ToString(f.code.arena),
+                                loop::ValueAt(f.code.arena, [](ir::Symbol) { return kTypical; }),
+                                *operations});
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status WriteFiles() {
+    for (const auto& [name, bytes] : files_) {
+      const std::string path = fmt::format("{}/{}", options_.folder, name);
+      if (absl::Status s = runtime::WriteFileAtomically(path, bytes); !s.ok()) return s;
+      report_.files.push_back(path);
+    }
+    return absl::OkStatus();
+  }
+
+  const SavedModel& model_;
+  const LibraryOptions& options_;
+  LibraryReport report_;
+  std::unique_ptr<ir::Module> graph_;  // with the wanted entries alone
+  std::vector<codegen::LibraryLevel> levels_;
+  std::vector<std::unique_ptr<ir::Module>> lowered_;
+  std::unique_ptr<CInterface> interface_;
+  codegen::Library library_;
+  std::vector<std::pair<std::string, std::string>> files_;  // names, bytes
+};
+
+}  // namespace
+
+absl::StatusOr<LibraryReport> WriteLibrary(const SavedModel& model, const LibraryOptions& options) {
+  return Writer(model, options).Write();
+}
+
+absl::StatusOr<LibraryReport> WriteLibrary(const Model& model, const SaveOptions& contents,
+                                           const LibraryOptions& options) {
+  auto saved = DescribeModel(model, contents);
+  if (!saved.ok()) return saved.status();
+  return WriteLibrary(*saved, options);
+}
+
+std::string LibraryReport::Card() const {
+  std::string text = fmt::format("library {}: {} for {}\n", name, fmt::join(entries, ", "),
+                                 fmt::join(levels, ", "));
+  const auto row = [&](std::string_view member, const codegen::LibrarySize& s) {
+    text += fmt::format("  {:<28} {:>9} {:>9} {:>7} {:>9}\n", member, s.code, s.constants, s.data,
+                        s.total());
+  };
+  text += fmt::format("  {:<28} {:>9} {:>9} {:>7} {:>9}\n", "bytes of", "code", "constants", "data",
+                      "all");
+  codegen::LibrarySize all;
+  for (const auto& [member, size] : summary.members) {
+    row(member, size);
+    all.code += size.code;
+    all.constants += size.constants;
+    all.data += size.data;
+  }
+  row("all", all);
+  text += fmt::format("  archive: {} bytes\n", archive_bytes);
+  text += fmt::format("  parameters: {} ({} bytes)\n", parameters, weights_bytes);
+  for (const Arena& a : arenas) {
+    text += fmt::format("  {:<10} arena {} bytes; at 32: {}, {:.4g} floating-point operations\n",
+                        a.entry, a.formula, a.bytes, a.operations);
+  }
+  text +=
+      fmt::format("  undefined symbols: {}\n",
+                  summary.undefined.empty() ? std::string("none")
+                                            : fmt::format("{}", fmt::join(summary.undefined, " ")));
+  return text;
+}
+
+}  // namespace gradus

@@ -1,0 +1,469 @@
+// Libraries as C programs use them: built by a C compiler, run as processes of their own, compared
+// with the same model compiled in memory.
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "examples/electricity_theft/detectors.h"
+#include "fmt/format.h"
+#include "frontend/data/philox.h"
+#include "frontend/gradus.h"
+#include "runtime/files.h"
+#include "runtime/safetensors.h"
+#include "tests/elf_symbols.h"
+
+namespace gradus {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kMonths = 12, kSteps = 100, kSeed = 7;
+constexpr const char* kFlags = "-std=c99 -O1 -Wall -Wextra -pedantic -Werror";
+
+// A folder that goes with the test.
+class Folder {
+ public:
+  Folder() {
+    std::string name = (fs::temp_directory_path() / "library_XXXXXX").string();
+    path_ = mkdtemp(name.data()) == nullptr ? "" : name;
+  }
+  ~Folder() {
+    std::error_code error;
+    if (!path_.empty()) fs::remove_all(path_, error);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  std::string operator/(std::string_view name) const { return fmt::format("{}/{}", path_, name); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// What a command prints; its exit code and its text if it fails.
+struct Ran {
+  int code = -1;
+  std::string text;
+};
+Ran Shell(const std::string& command) {
+  Ran ran;
+  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+  if (pipe == nullptr) return ran;
+  char bytes[4096];
+  for (size_t n = 0; (n = fread(bytes, 1, sizeof bytes, pipe)) > 0;) ran.text.append(bytes, n);
+  const int status = pclose(pipe);
+  ran.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return ran;
+}
+
+std::string Contents(const std::string& path) {
+  auto bytes = runtime::ReadFile(path);
+  return bytes.ok() ? *bytes : "(no file)";
+}
+
+TrainingOptions Training() {
+  return {.optimizer = Adam{}, .loss = binary_crossentropy, .metrics = {accuracy}};
+}
+
+std::vector<float> Numbers(int64_t count, uint64_t stream, bool binary) {
+  data::PhiloxStream random(stream);
+  std::vector<float> numbers(static_cast<size_t>(count));
+  for (float& v : numbers) {
+    const double n = random.Normal();
+    v = binary ? (n > 0 ? 1.0F : 0.0F) : static_cast<float>(n);
+  }
+  return numbers;
+}
+
+absl::Status WriteNumbers(const std::string& path, const std::vector<float>& numbers) {
+  return runtime::WriteFileAtomically(
+      path, {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(float)});
+}
+
+// The next number of what the driver wrote.
+class Results {
+ public:
+  explicit Results(std::string bytes) : bytes_(std::move(bytes)) {}
+  template <typename T>
+  T Next() {
+    T value{};
+    if (at_ + sizeof(T) <= bytes_.size()) std::memcpy(&value, bytes_.data() + at_, sizeof(T));
+    at_ += sizeof(T);
+    return value;
+  }
+  std::string Rest() const { return at_ <= bytes_.size() ? bytes_.substr(at_) : "(short)"; }
+
+ private:
+  std::string bytes_;
+  size_t at_ = 0;
+};
+
+class DetectorLibrary : public testing::TestWithParam<const char*> {
+ protected:
+  static Model Build(const std::string& detector) {
+    Model m("theft");
+    electricity_theft::FindDetector(detector)->build(m, kMonths);
+    return m;
+  }
+};
+
+// Everything that the driver does, with a model in memory, bit for bit.
+void Compare(Trainer& trainer, const Weights& start, int64_t batch, const std::string& written,
+             int level) {
+  SCOPED_TRACE(fmt::format("level {} batch {}", level, batch));
+  ASSERT_TRUE(trainer.Reset(kSeed).ok());
+  ASSERT_TRUE(trainer.SetWeights(start).ok());
+  std::vector<int64_t> shape = {batch};
+  const gradus_tensor_info& x_info = trainer.forward_info().arguments[0];
+  int64_t count = batch;
+  for (int32_t a = 1; a < x_info.rank; ++a) {
+    shape.push_back(x_info.dims[a].size);
+    count *= shape.back();
+  }
+  const auto x = runtime::Tensor::FromVector<float>(shape, Numbers(count, 1, false)).value();
+  const auto target =
+      runtime::Tensor::FromVector<float>({batch, 1}, Numbers(batch, 2, true)).value();
+  const std::vector<runtime::TensorView> inputs = {x}, targets = {target};
+  Results results(written);
+  EXPECT_EQ(results.Next<int32_t>(), level);
+  const auto expect_outputs = [&] {
+    const auto want = trainer.Forward(inputs);
+    ASSERT_TRUE(want.ok()) << want.status();
+    std::vector<float> got;
+    for (int64_t i = 0; i < batch; ++i) got.push_back(results.Next<float>());
+    EXPECT_EQ(std::memcmp(got.data(), (*want)[0].raw(), got.size() * sizeof(float)), 0);
+  };
+  const auto expect = [&](const Evaluation& want) {
+    EXPECT_EQ(results.Next<float>(), static_cast<float>(want.loss));
+    const auto hits = results.Next<float>(), total = results.Next<float>();
+    EXPECT_EQ(static_cast<double>(hits) / static_cast<double>(total), want.metrics[0]);
+  };
+  expect_outputs();
+  const auto data = data::Dataset::Of({"x", x.Clone().value()}, {"y", target.Clone().value()});
+  ASSERT_TRUE(data.ok());
+  const auto evaluated = trainer.Evaluate(*data, batch);
+  ASSERT_TRUE(evaluated.ok()) << evaluated.status();
+  expect(*evaluated);
+  for (int64_t i = 0; i < kSteps; ++i) {
+    const auto step = trainer.TrainStep(inputs, targets);
+    ASSERT_TRUE(step.ok()) << step.status();
+    expect(*step);
+    if (testing::Test::HasFailure()) return;
+  }
+  expect_outputs();
+  const auto saved = runtime::Safetensors::Parse(results.Rest());
+  ASSERT_TRUE(saved.ok()) << saved.status();
+  const auto weights = trainer.CloneWeights();
+  ASSERT_TRUE(weights.ok());
+  EXPECT_EQ(saved->tensors().size(), weights->size());
+  bool moved = false;
+  for (const auto& [name, tensor] : *weights) {
+    const auto got = saved->Load(name);
+    ASSERT_TRUE(got.ok()) << got.status();
+    const auto bytes = static_cast<size_t>(tensor.byte_size());
+    ASSERT_EQ(got->shape(), tensor.shape());
+    EXPECT_EQ(std::memcmp(got->raw(), tensor.raw(), bytes), 0) << name;
+    moved = moved || std::memcmp(start.find(name)->second.raw(), tensor.raw(), bytes) != 0;
+  }
+  EXPECT_TRUE(moved);
+}
+
+TEST_P(DetectorLibrary, ComputesWhatCodeInMemoryComputes) {
+  const Folder folder;
+  const Model model = Build(GetParam());
+  const TrainingOptions training = Training();
+  const auto report = WriteLibrary(model, {.training = &training}, {.folder = folder.path()});
+  ASSERT_TRUE(report.ok()) << report.status();
+  const Ran built =
+      Shell(fmt::format("cd {0} && gcc {1} -I. -o driver '{2}/tests/e2e/library_driver.c' "
+                        "-L. -ltheft",
+                        folder.path(), kFlags, GRADUS_SOURCE_DIR));
+  ASSERT_EQ(built.code, 0) << built.text;
+  int levels = 0;
+  for (int level = 2; level <= 4; ++level) {
+    const auto target = codegen::NamedTarget(fmt::format("x86-64-v{}", level));
+    ASSERT_TRUE(target.ok());
+    if (!codegen::CheckRunsHere(*target).ok()) continue;
+    ++levels;
+    auto trainer = Compile(model, training, {.cache_dir = "", .target = *target});
+    ASSERT_TRUE(trainer.ok()) << trainer.status();
+    ASSERT_TRUE(trainer->Reset(3).ok());
+    ASSERT_TRUE(trainer->SaveWeights(folder / "weights").ok());
+    const Weights start = trainer->CloneWeights().value();
+    const gradus_tensor_info& x = trainer->forward_info().arguments[0];
+    int64_t row = 1;
+    for (int32_t a = 1; a < x.rank; ++a) row *= x.dims[a].size;
+    for (const int64_t batch : {1, 7, 32}) {
+      ASSERT_TRUE(WriteNumbers(folder / "x", Numbers(batch * row, 1, false)).ok());
+      ASSERT_TRUE(WriteNumbers(folder / "y", Numbers(batch, 2, true)).ok());
+      const Ran ran = Shell(fmt::format("cd {} && THEFT_ISA=v{} ./driver weights x y {} {} {} out",
+                                        folder.path(), level, batch, kSteps, kSeed));
+      ASSERT_EQ(ran.code, 0) << ran.text;
+      Compare(*trainer, start, batch, Contents(folder / "out"), level);
+    }
+  }
+  EXPECT_GT(levels, 0);
+}
+
+TEST_P(DetectorLibrary, NeedsNothing) {
+  const Folder folder;
+  const TrainingOptions training = Training();
+  const auto report =
+      WriteLibrary(Build(GetParam()), {.training = &training}, {.folder = folder.path()});
+  ASSERT_TRUE(report.ok()) << report.status();
+  for (const std::string& symbol : report->summary.undefined) {
+    EXPECT_TRUE(symbol == "memcpy" || symbol == "memset" || symbol == "memmove") << symbol;
+  }
+  // As the linker sees it, all members at once: nothing but these three, which a second file gives.
+  ASSERT_TRUE(
+      runtime::WriteFileAtomically(
+          folder / "three.c",
+          "void* memcpy(void* a, const void* b, unsigned long n) { (void)b, (void)n; return a; }\n"
+          "void* memmove(void* a, const void* b, unsigned long n) { (void)b, (void)n; return a; }\n"
+          "void* memset(void* a, int b, unsigned long n) { (void)b, (void)n; return a; }\n")
+          .ok());
+  const Ran linked = Shell(fmt::format(
+      "cd {} && gcc -ffreestanding -nostdlib -shared -Wl,--no-undefined,-z,text,--fatal-warnings "
+      "-fPIC -o all.so -Wl,--whole-archive libtheft.a -Wl,--no-whole-archive three.c",
+      folder.path()));
+  EXPECT_EQ(linked.code, 0) << linked.text;
+  // What others see of it has the prefix.
+  const Ran symbols = Shell(fmt::format("cd {} && nm -D --defined-only all.so", folder.path()));
+  ASSERT_EQ(symbols.code, 0) << symbols.text;
+  std::string foreign;
+  int own = 0;
+  for (size_t at = 0; at < symbols.text.size();) {
+    const size_t end = symbols.text.find('\n', at);
+    const std::string line = symbols.text.substr(at, end - at);
+    const std::string name = line.substr(line.rfind(' ') + 1);
+    at = end + 1;
+    if (name.starts_with("theft_") && !name.starts_with("theft_internal")) {
+      ++own;
+    } else if (name != "memcpy" && name != "memmove" && name != "memset") {
+      foreign += " " + name;
+    }
+  }
+  EXPECT_EQ(foreign, "");
+  EXPECT_EQ(own, 12);  // 4 entries, 3 of them with threads, start, save, load, isa, strerror
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DetectorLibrary, testing::Values("rnn", "cnn", "lstm", "hybrid"),
+                         [](const auto& test) { return std::string(test.param); });
+
+// A small model with everything that a training may keep: running statistics, draws, slots.
+Model Small() {
+  Model m("theft");
+  Tensor h = m.Input("x", {kBatch, 3});
+  h = m.Add<Dense>("hidden", 5, relu)(h);
+  h = m.Add<BatchNorm>("norm")(h);
+  h = m.Add<Dropout>("dropout", 0.5)(h);
+  m.Output("p", m.Add<Dense>("out", 1, sigmoid)(h));
+  return m;
+}
+
+std::vector<std::string> FilesOf(const Folder& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder.path())) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+TEST(Library, IsTheSameEveryTimeAndFromAFile) {
+  const Model model = Small();
+  TrainingOptions training = Training();
+  auto trainer = Compile(model, training, {.cache_dir = ""});
+  ASSERT_TRUE(trainer.ok()) << trainer.status();
+  const Weights weights = trainer->CloneWeights().value();
+  const SaveOptions contents{.training = &training, .weights = &weights};
+  LibraryOptions options{.weights = WeightsIn::kLibrary, .emit = {"lib", "obj", "llvm", "graph"}};
+  const Folder first, second, third;
+  options.folder = first.path();
+  ASSERT_TRUE(WriteLibrary(model, contents, options).ok());
+  options.folder = second.path();
+  ASSERT_TRUE(WriteLibrary(model, contents, options).ok());
+  const std::vector<std::string> names = FilesOf(first);
+  EXPECT_GE(names.size(), 10U);
+  EXPECT_EQ(FilesOf(second), names);
+  for (const std::string& name : names) {
+    EXPECT_TRUE(Contents(first / name) == Contents(second / name)) << name;
+  }
+  // And by the program, from a file.
+  const Folder saved;
+  ASSERT_TRUE(model.Save(saved / "theft.gradus", contents).ok());
+  const Ran ran = Shell(
+      fmt::format("{} {} -o {} --weights=embed", GRADUSC, saved / "theft.gradus", third.path()));
+  ASSERT_EQ(ran.code, 0) << ran.text;
+  EXPECT_NE(ran.text.find("undefined symbols: none"), std::string::npos) << ran.text;
+  for (const std::string name : {"libtheft.a", "theft.h", "theft.pc"}) {
+    EXPECT_TRUE(Contents(first / name) == Contents(third / name)) << name;
+  }
+}
+
+TEST(Library, HeaderIsCAndCpp) {
+  const Folder folder;
+  const TrainingOptions training = Training();
+  ASSERT_TRUE(WriteLibrary(Small(), {.training = &training}, {.folder = folder.path()}).ok());
+  ASSERT_TRUE(runtime::WriteFileAtomically(
+                  folder / "use.c",
+                  "#include \"theft.h\"\n#include \"theft.h\"\n"
+                  "THEFT_ALIGNED static unsigned char arena[THEFT_ARENA_BYTES(7)];\n"
+                  "unsigned char* get(void);\nunsigned char* get(void) { return arena; }\n")
+                  .ok());
+  for (const char* compiler : {"gcc -std=c99", "gcc -std=c11", "g++ -std=c++11 -x c++",
+                               "g++ -std=c++20 -x c++", "clang-19 -std=c99"}) {
+    const Ran ran =
+        Shell(fmt::format("cd {} && {} -Wall -Wextra -pedantic -Wshadow -Wconversion "
+                          "-Werror -fsyntax-only use.c",
+                          folder.path(), compiler));
+    EXPECT_EQ(ran.code, 0) << compiler << ": " << ran.text;
+  }
+}
+
+TEST(Library, RefusesMisuse) {
+  const Folder folder;
+  const TrainingOptions training = Training();
+  const auto report = WriteLibrary(Small(), {.training = &training}, {.folder = folder.path()});
+  ASSERT_TRUE(report.ok()) << report.status();
+  for (const char* sanitizer : {"-fsanitize=address,undefined -fno-sanitize-recover=all", ""}) {
+    const Ran built =
+        Shell(fmt::format("cd {0} && gcc {1} -g {3} -I. -o misuse '{2}/tests/e2e/library_misuse.c' "
+                          "-L. -ltheft",
+                          folder.path(), kFlags, GRADUS_SOURCE_DIR, sanitizer));
+    ASSERT_EQ(built.code, 0) << built.text;
+    const Ran ran = Shell(folder / "misuse");
+    EXPECT_EQ(ran.code, 0) << ran.text;
+    EXPECT_NE(ran.text.find("all as expected"), std::string::npos) << ran.text;
+  }
+  // Levels.
+  for (const auto& [value, good] :
+       {std::pair("v2", true), std::pair("x86-64-v2", true), std::pair("", true),
+        std::pair("v1", false), std::pair("v9", false), std::pair("x86-64", false),
+        std::pair("avx2", false), std::pair("x86-64-v2-and-a-long-tail", false)}) {
+    const Ran ran = Shell(fmt::format("THEFT_ISA={} {} isa", value, folder / "misuse"));
+    EXPECT_EQ(ran.code, good ? 0 : 1) << value << ": " << ran.text;
+    if (good) continue;
+    EXPECT_NE(ran.text.find("named in the environment"), std::string::npos) << ran.text;
+  }
+  const Ran needed = Shell(fmt::format("readelf -d {}", folder / "misuse"));
+  EXPECT_EQ(needed.text.find("NEEDED"), needed.text.rfind("NEEDED")) << needed.text;
+  EXPECT_NE(needed.text.find("[libc.so.6]"), std::string::npos) << needed.text;
+}
+
+// Two models in one program, and one model in two versions.
+TEST(Library, TwoLinkTogether) {
+  const Folder folder;
+  const TrainingOptions training = Training();
+  for (const char* prefix : {"theft", "theft_v3", "other"}) {
+    const auto report =
+        WriteLibrary(Small(), {.training = &training}, {.folder = folder.path(), .name = prefix});
+    ASSERT_TRUE(report.ok()) << report.status();
+  }
+  ASSERT_TRUE(
+      runtime::WriteFileAtomically(
+          folder / "both.c",
+          "#include \"theft.h\"\n#include \"theft_v3.h\"\n#include \"other.h\"\n"
+          "int main(void) {\n"
+          "  static theft_parameters a; static theft_v3_parameters b;\n"
+          "  static other_parameters c;\n"
+          "  THEFT_ALIGNED static unsigned char arena[THEFT_INIT_ARENA_BYTES + 64];\n"
+          "  return theft_init(&a, 1, arena, sizeof arena) + "
+          "theft_v3_init(&b, 1, arena, sizeof arena) + other_init(&c, 1, arena, sizeof arena) "
+          "+ (a.hidden_kernel[0][0] != c.hidden_kernel[0][0]) + (a.hidden_kernel[0][0] == 0);\n"
+          "}\n")
+          .ok());
+  const Ran built = Shell(
+      fmt::format("cd {} && gcc {} -I. -o both both.c -L. -ltheft -ltheft_v3 -lother && ./both",
+                  folder.path(), kFlags));
+  EXPECT_EQ(built.code, 0) << built.text;
+}
+
+TEST(Library, SaysWhatIsWrong) {
+  const Folder folder;
+  const Model model = Small();
+  const TrainingOptions training = Training();
+  const auto message = [&](LibraryOptions options, bool trained = true) {
+    options.folder = folder.path();
+    const auto report = WriteLibrary(model, {.training = trained ? &training : nullptr}, options);
+    return report.ok() ? "(good)" : std::string(report.status().message());
+  };
+  const auto expect = [&](const std::string& got, std::string_view want) {
+    EXPECT_NE(got.find(want), std::string::npos) << got;
+  };
+  expect(message({.name = "a/b"}), "is no name for files");
+  expect(message({.prefix = "2x"}), "cannot begin the names of C functions");
+  expect(message({.prefix = "int"}), "cannot begin the names of C functions");
+  expect(message({.entries = {"forwards"}}),
+         "there is no entry \"forwards\", expected some of init");
+  expect(message({.entries = {"train_step"}}, false), "model theft has no entry \"train_step\"");
+  expect(message({.weights = WeightsIn::kLibrary}), "comes without weights");
+  expect(message({.targets = {"x86-64-v9"}}), "cannot make a library for \"x86-64-v9\"");
+  expect(message({.targets = {}}), "no target");
+  expect(message({.emit = {"exe"}}), "cannot emit \"exe\"");
+  expect(message({.max_arena = 64}), "needs an arena of");
+  EXPECT_EQ(FilesOf(folder), std::vector<std::string>());
+  EXPECT_EQ(message({}), "(good)");
+}
+
+TEST(SavedModel, ComesBack) {
+  const Folder folder;
+  const Model model = Small();
+  const TrainingOptions training = Training();
+  auto trainer = Compile(model, training, {.cache_dir = ""});
+  ASSERT_TRUE(trainer.ok()) << trainer.status();
+  const Weights weights = trainer->CloneWeights().value();
+  const std::string path = folder / "theft.gradus";
+  ASSERT_TRUE(model.Save(path, {.training = &training, .weights = &weights}).ok());
+  const auto read = ReadModelFile(path);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->module->name(), "theft");
+  EXPECT_TRUE(read->trains());
+  EXPECT_EQ(read->loss, "binary_crossentropy");
+  EXPECT_EQ(read->optimizer, "adam");
+  EXPECT_EQ(read->learning_rate, 0.001);
+  EXPECT_EQ(read->layers.size(), model.layers().size());
+  EXPECT_EQ(read->weights.size(), weights.size());
+  ASSERT_TRUE(WriteModelFile(folder / "again", *read).ok());
+  EXPECT_TRUE(Contents(path) == Contents(folder / "again"));
+}
+
+TEST(SavedModel, RefusesWhatIsNoModel) {
+  const Folder folder;
+  const std::string path = folder / "file";
+  const auto message = [&](runtime::SafetensorsMetadata metadata) {
+    EXPECT_TRUE(runtime::WriteSafetensors(path, {}, metadata).ok());
+    const auto read = ReadModelFile(path);
+    return read.ok() ? "(good)" : std::string(read.status().message());
+  };
+  const auto expect = [&](const std::string& got, std::string_view want) {
+    EXPECT_NE(got.find(want), std::string::npos) << got;
+    EXPECT_NE(got.find(path), std::string::npos) << got;
+  };
+  runtime::SafetensorsMetadata good = {
+      {"format", "gradus-model"},
+      {"version", "1"},
+      {"graph", "module @m\nfunc @forward(%x: f32[B]) -> (f32[B]) {\n  return %x\n}\n"},
+      {"description", "{\"layers\": []}"}};
+  EXPECT_EQ(message(good), "(good)");
+  const auto with = [&](const char* key, const char* value) {
+    runtime::SafetensorsMetadata changed = good;
+    changed[key] = value;
+    return message(changed);
+  };
+  expect(message({}), "is no model");
+  expect(with("format", "gradus-weights"), "expected a model");
+  expect(with("version", "2"), "is of version 2");
+  expect(with("graph", "module @m\nfunc @forward("), "expected");
+  expect(with("graph", "module @m\n"), "has no @forward");
+  expect(with("description", "{"), "expected JSON");
+  expect(with("description", "{}"), "layers: expected an array");
+  expect(with("description", "{\"layers\": [{\"name\": 1}]}"), "layers[0].name: expected a text");
+}
+
+}  // namespace
+}  // namespace gradus
