@@ -140,7 +140,7 @@ class InterfaceEmitter {
   }
 
   // The public function: arrays of its pointers and sizes on the stack, then
-  // gradus_standalone_call.
+  // gradus_standalone_run.
   void EmitCall(const LibraryFunction& f, llvm::Constant* table, const std::string& name,
                 bool threads) {
     std::vector<llvm::Type*> types;
@@ -183,7 +183,7 @@ class InterfaceEmitter {
         threads ? static_cast<llvm::Value*>(function->getArg(next))
                 : static_cast<llvm::Value*>(llvm::ConstantPointerNull::get(p_));
     auto* type = llvm::FunctionType::get(i32_, {p_, p_, p_, p_, p_, p_, i64_, p_}, false);
-    b.CreateRet(b.CreateCall(Standalone("call", type),
+    b.CreateRet(b.CreateCall(Standalone("run", type),
                              {table, pointers, dims, in, out, arena, arena_bytes, given_threads}));
   }
 

@@ -13,7 +13,7 @@ namespace gradus::codegen {
 
 // The prefix of the entries for one level: <prefix>_internal_v3.
 std::string LevelPrefix(const Library& library, const LibraryLevel& level);
-// The name that a function of runtime/standalone has in the library: <prefix>_internal_call, but
+// The name that a function of runtime/standalone has in the library: <prefix>_internal_run, but
 // for <prefix>_strerror, which users call.
 std::string StandaloneName(const Library& library, std::string_view name);
 

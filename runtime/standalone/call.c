@@ -72,9 +72,9 @@ static int32_t check_pointers(const gradus_call* call, void* const* pointers, co
   return GRADUS_OK;
 }
 
-int32_t gradus_standalone_call(const gradus_call* call, void* const* pointers, const int64_t* dims,
-                               const void** in, void** out, void* arena, uint64_t arena_bytes,
-                               const gradus_threads* threads) {
+int32_t gradus_standalone_run(const gradus_call* call, void* const* pointers, const int64_t* dims,
+                              const void** in, void** out, void* arena, uint64_t arena_bytes,
+                              const gradus_threads* threads) {
   for (int32_t s = 0; s < call->symbol_count; ++s) {
     if (dims[s] < 0) return GRADUS_SIZE;
   }

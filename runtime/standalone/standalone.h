@@ -72,9 +72,9 @@ typedef struct gradus_call {
 
 /* Checks everything that could make an entry touch memory that is not its own, then runs it.
  * `in` and `out` have room for the entry's arguments and results. */
-int32_t gradus_standalone_call(const gradus_call* call, void* const* pointers, const int64_t* dims,
-                               const void** in, void** out, void* arena, uint64_t arena_bytes,
-                               const gradus_threads* threads);
+int32_t gradus_standalone_run(const gradus_call* call, void* const* pointers, const int64_t* dims,
+                              const void** in, void** out, void* arena, uint64_t arena_bytes,
+                              const gradus_threads* threads);
 
 /* ---- the processor (levels.c) ---- */
 

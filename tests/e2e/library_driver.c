@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "theft.h"
+#include <theft.h>
 
 static void fail(const char* what, int32_t code) {
   fprintf(stderr, "driver: %s: %s\n", what, theft_strerror(code));

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "theft.h"
+#include <theft.h>
 
 enum { kBatch = 5 };
 

@@ -350,6 +350,12 @@ TEST(Library, RefusesMisuse) {
     if (good) continue;
     EXPECT_NE(ran.text.find("named in the environment"), std::string::npos) << ran.text;
   }
+  // A processor below the lowest level, where there is an emulator of one.
+  if (Shell("command -v qemu-x86_64").code == 0) {
+    const Ran old = Shell(fmt::format("qemu-x86_64 -cpu qemu64,-sse3 {} isa", folder / "misuse"));
+    EXPECT_EQ(old.code, 1) << old.text;
+    EXPECT_NE(old.text.find("lacks what the lowest"), std::string::npos) << old.text;
+  }
   const Ran needed = Shell(fmt::format("readelf -d {}", folder / "misuse"));
   EXPECT_EQ(needed.text.find("NEEDED"), needed.text.rfind("NEEDED")) << needed.text;
   EXPECT_NE(needed.text.find("[libc.so.6]"), std::string::npos) << needed.text;
@@ -435,7 +441,7 @@ TEST(SavedModel, ComesBack) {
 TEST(SavedModel, RefusesWhatIsNoModel) {
   const Folder folder;
   const std::string path = folder / "file";
-  const auto message = [&](runtime::SafetensorsMetadata metadata) {
+  const auto message = [&](const runtime::SafetensorsMetadata& metadata) {
     EXPECT_TRUE(runtime::WriteSafetensors(path, {}, metadata).ok());
     const auto read = ReadModelFile(path);
     return read.ok() ? "(good)" : std::string(read.status().message());
