@@ -17,11 +17,10 @@ absl::StatusOr<Outcome> RunExperiment(const Detector& detector, const MeterData&
   if (!shown.ok()) return shown.status();
   Model model{std::string(detector.name)};
   detector.build(model, data.months);
-  auto trainer =
-      Compile(model, {.optimizer = Adam{},
-                      .loss = binary_crossentropy,
-                      .metrics = {accuracy},
-                      .record_norms = options.norms});
+  auto trainer = Compile(model, {.optimizer = Adam{},
+                                 .loss = binary_crossentropy,
+                                 .metrics = {accuracy},
+                                 .record_norms = options.norms});
   if (!trainer.ok()) return trainer.status();
   auto pool = runtime::ThreadPool::Create(options.threads);
   if (!pool.ok()) return pool.status();

@@ -181,9 +181,8 @@ class KernelScheduler {
     first.stores.push_back({laid.buffer, laid.offset, &reduction});
     const Scalar* load = arena_.Load(laid.buffer, reduction.dtype, std::span(&laid.offset, 1));
     for (loop::FlatStore& store : block.stores) {
-      ReplaceScalars(store, [&](const Scalar* s) {
-        return arena_.Substitute(s, {}, {{&reduction, load}});
-      });
+      ReplaceScalars(
+          store, [&](const Scalar* s) { return arena_.Substitute(s, {}, {{&reduction, load}}); });
     }
     Schedule(std::move(first));
     return block;

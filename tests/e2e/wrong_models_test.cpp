@@ -1,5 +1,5 @@
-// Mistakes in models and graphs of tensors. Every message says what, where in the user's file, expected and got,
-// and a next step.
+// Mistakes in models and graphs of tensors. Every message says what, where in the user's file,
+// expected and got, and a next step.
 
 #include "tests/e2e/wrong_programs.h"
 
