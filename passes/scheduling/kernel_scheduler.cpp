@@ -251,7 +251,7 @@ class KernelScheduler {
         why_not = "one row, and B has no stride 1 along it";
         return false;
       }
-      const std::optional<SwapCost> cost = CostOfSwap(draft);
+      const std::optional<SwapCost> cost = CostOfSwap(draft, planner_.target);
       if (cost && cost->swap < cost->transpose) return SwapRoles(planner_, draft, why_not);
       PackB(planner_, draft);
     }

@@ -13,12 +13,12 @@
 
 namespace gradus::passes::scheduling {
 
-// What swapping would move, in elements, against a transposition of B; nullopt if roles cannot be
-// swapped.
+// What swapping would move, in elements, against a transposition of B, which comes back from memory
+// where the last cache does not hold it; nullopt if roles cannot be swapped.
 struct SwapCost {
   double swap, transpose;
 };
-std::optional<SwapCost> CostOfSwap(const Draft& draft);
+std::optional<SwapCost> CostOfSwap(const Draft& draft, const ir::Target& target);
 
 // Adds the three steps. False with a reason if the swapped product cannot be one.
 bool SwapRoles(Planner& planner, const Draft& draft, std::string& why_not);
