@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <map>
 
 #include "codegen/compile.h"
@@ -54,6 +55,11 @@ void SetCaches(ir::Target& target) {
   set(target.l1_bytes, _SC_LEVEL1_DCACHE_SIZE);
   set(target.l2_bytes, _SC_LEVEL2_CACHE_SIZE);
   set(target.l3_bytes, _SC_LEVEL3_CACHE_SIZE);
+  // sysconf counts what all groups of cores have together where each has its own (AMD); the kernel
+  // knows what this one has, in KiB ("32768K").
+  std::ifstream of_this_core("/sys/devices/system/cpu/cpu0/cache/index3/size");
+  int64_t kib = 0;
+  if (of_this_core >> kib && kib > 0) target.l3_bytes = kib << 10;
 }
 
 Features HostFeatures() {
