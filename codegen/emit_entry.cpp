@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <span>
 #include <tuple>
 #include <utility>
@@ -371,9 +372,9 @@ class EntryEmitter {
   std::array<llvm::Value*, kParts> given_ = {};  // the entry's arguments
   RowsState rows_;                               // of a part; else empty
   std::vector<llvm::Value*> places_;             // null before the first use
-  absl::flat_hash_map<int, LoopState> loops_;
-  const loop::EntryStep* first_ = nullptr;  // of the plan's steps that are emitted here
-  int runs_ = 0;                            // over rows, so far
+  std::map<int, LoopState> loops_;               // references stay good while loops nest
+  const loop::EntryStep* first_ = nullptr;       // of the plan's steps that are emitted here
+  int runs_ = 0;                                 // over rows, so far
 };
 
 }  // namespace
