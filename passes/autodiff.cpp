@@ -35,7 +35,8 @@ class GradientSum {
       const auto at = std::ranges::find(of_b.gradients, of_a.gradients[i]);
       if (at == of_b.gradients.end()) continue;
       const auto j = static_cast<size_t>(at - of_b.gradients.begin());
-      if (i == 0 && j == 0) break;
+      // Nothing to take out, or a * a, whose derivative would be kept beside a.
+      if (SameFactors(of_a, i, of_b, j)) break;
       return ir::mul(*at, ir::add(FactorOf(of_a, i), FactorOf(of_b, j)));
     }
     return ir::add(a, b);
@@ -61,6 +62,10 @@ class GradientSum {
       m.gradients.push_back(v);
     }
     return m;
+  }
+
+  static bool SameFactors(const Multiple& a, size_t i, const Multiple& b, size_t j) {
+    return std::ranges::equal(std::span(a.factors).first(i), std::span(b.factors).first(j));
   }
 
   static Value FactorOf(const Multiple& m, size_t i) {

@@ -116,8 +116,17 @@ class EntrySplitter {
     return work;
   }
 
+  // True if what all parts need beside the workspace is little of it: memory is everybody's,
+  // threads are for those who have them, and may share each step alone.
+  bool IsSmall(const loop::RowsBegin& run) const {
+    constexpr int64_t kSmallPart = 16;
+    const auto typical = [](ir::Symbol) { return static_cast<int64_t>(kTypicalSize); };
+    const int64_t parts = (typical(run.rows) + run.part_rows - 1) / run.part_rows;
+    return run.scratch_bytes <= loop::ValueAt(plan_.workspace, typical) / kSmallPart / parts;
+  }
+
   // Appends the run's steps between RowsBegin and RowsEnd; false if that would not pay, or the
-  // scratch of a part has no size that is a number.
+  // scratch of a part has no size that is a number, or is large.
   bool Add(const Run& run, std::vector<EntryStep>& out) {
     if (WorkAt(run.work, kManyRows) < static_cast<double>(sharing_.least_work)) return false;
     int64_t tile_rows = sharing_.part_rows, panel_rows = 1;
@@ -154,6 +163,7 @@ class EntrySplitter {
       }
       begin.scratch_bytes = std::max(begin.scratch_bytes, bytes);
     }
+    if (!IsSmall(begin)) return false;
     out.emplace_back(std::move(begin));
     std::move(steps.begin(), steps.end(), std::back_inserter(out));
     out.emplace_back(loop::RowsEnd{});

@@ -46,7 +46,7 @@ std::string LineOf(const EntryPlan& plan, const PassContext& context) {
       }
     } else if (const auto* begin = std::get_if<loop::LoopBegin>(&step)) {
       times.push_back(times.back() * ValueAt(loop::SizeTerm{1, {begin->count}}, size));
-    } else {
+    } else if (std::holds_alternative<loop::LoopEnd>(step)) {
       times.pop_back();
     }
   }
