@@ -7,6 +7,7 @@
 #include "fmt/format.h"
 #include "frontend/library/write_library.h"
 #include "tools/driver/arena.h"
+#include "tools/driver/module_file.h"
 #include "tools/driver/targets.h"
 
 namespace gradus::tools {
@@ -53,16 +54,6 @@ Program Describe(Options& o) {
   };
 }
 
-std::vector<std::string> Split(std::string_view list) {
-  std::vector<std::string> parts;
-  while (!list.empty()) {
-    const size_t comma = std::min(list.find(','), list.size());
-    if (comma > 0) parts.emplace_back(list.substr(0, comma));
-    list.remove_prefix(std::min(comma + 1, list.size()));
-  }
-  return parts;
-}
-
 // "out/libtheft.a" is the name theft in out; a path that does not end in .a is a folder.
 absl::Status SetOutput(std::string_view path, LibraryOptions& library) {
   if (path.empty()) return absl::OkStatus();
@@ -86,9 +77,9 @@ absl::Status SetLibrary(const Options& o, LibraryOptions& library) {
       {{"embed", WeightsIn::kLibrary}, {"file", WeightsIn::kFile}, {"caller", WeightsIn::kCaller}}};
   if (absl::Status s = SetOutput(o.output, library); !s.ok()) return s;
   library.prefix = o.prefix;
-  library.entries = Split(o.entries);
-  if (!o.targets.empty()) library.targets = Split(o.targets);
-  library.emit = Split(o.emit);
+  library.entries = SplitNames(o.entries);
+  if (!o.targets.empty()) library.targets = SplitNames(o.targets);
+  library.emit = SplitNames(o.emit);
   const auto* weights =
       std::ranges::find(kWeights, o.weights, &std::pair<std::string_view, WeightsIn>::first);
   if (weights == kWeights.end()) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "ir/module.h"
@@ -26,7 +27,7 @@ absl::StatusOr<int> FindResult(const ir::Function& function, std::string_view re
 absl::Status ReplaceByGradient(ir::Module& module, ir::Function& function, std::string_view result,
                                std::string_view wanted);
 
-// "a, b, c" of names, for messages.
+// The names between commas; empty ones are left out.
 std::vector<std::string> SplitNames(std::string_view names);
 
 }  // namespace gradus::tools
