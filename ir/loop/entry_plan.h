@@ -31,7 +31,7 @@ struct Place {
     kEither,  // the place `index` when `when` holds, else the place `other`
   };
   Kind kind = Kind::kArgument;
-  int index = 0;   // of the argument or result; of another place
+  int index = 0;  // of the argument or result; of another place
   // kWorkspace: from its start. Places overlap, in part too, where their values live at different
   // times. kSlice: bytes of one step.
   Maximum offset;

@@ -116,8 +116,8 @@ struct Contraction {
   Order order = Order::kColumnsOuter;
   // > 0: the K loop number k_level runs in blocks of about this many steps (balanced). K loops
   // outside it run around the blocks, those inside, whose extents are numbers, within each. Between
-  // blocks the raw sums live at partial_buffer[partial_offset(batch, m, n)] (the output itself where
-  // that is one f32 store of acc, else scratch).
+  // blocks the raw sums live at partial_buffer[partial_offset(batch, m, n)] (the output itself
+  // where that is one f32 store of acc, else scratch).
   int64_t k_block = 0;
   int k_level = 0;
   int partial_buffer = -1;

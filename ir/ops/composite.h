@@ -58,7 +58,8 @@ Value kl_divergence(Operand target, Operand probabilities);
 Value kl_divergence_each(Operand target, Operand probabilities);
 // Probabilities are clipped to [eps, 1 - eps], eps 1e-7, as in Keras; the gradient is 0 where
 // clipping acts. The loss of a sigmoid's or (for the categorical losses) of a softmax's result is
-// that of its logits, also as in Keras: nothing is clipped, and what is surely wrong can be learned.
+// that of its logits, also as in Keras: nothing is clipped, and what is surely wrong can be
+// learned.
 Value binary_crossentropy(Operand target, Operand probability);
 Value binary_crossentropy_each(Operand target, Operand probability);
 Value binary_crossentropy_from_logits(Operand target, Operand logits);
