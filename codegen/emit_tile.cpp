@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "codegen/tiling.h"
+#include "ir/loop/walk.h"
 #include "llvm/IR/Intrinsics.h"
 
 namespace gradus::codegen {
@@ -208,19 +209,45 @@ struct Tile {
     return sums;
   }
 
-  void Prefetch() {
+  // What the epilogue reads and writes at the tile's place: on its way while the sum runs.
+  void PrefetchEpilogue() {
+    struct Place {
+      int buffer;
+      DType dtype;
+      const Index* offset;
+      bool written;
+    };
+    std::vector<Place> places;
+    auto add = [&](int buffer, DType dtype, const Index& offset, bool written) {
+      if (offset.coefficient(tiling.row) == 0 || offset.coefficient(c.n) != 1) return;
+      auto known = std::ranges::find_if(
+          places, [&](const Place& p) { return p.buffer == buffer && *p.offset == offset; });
+      if (known == places.end()) {
+        places.push_back({buffer, dtype, &offset, written});
+      } else {
+        known->written |= written;
+      }
+    };
+    std::vector<const loop::Scalar*> values;
     for (const loop::FlatStore& s : c.epilogue) {
-      llvm::Type* type =
-          tiling.e.MemoryType(frame.buffers()[static_cast<size_t>(s.buffer)].type.dtype);
+      add(s.buffer, frame.buffers()[static_cast<size_t>(s.buffer)].type.dtype, s.offset, true);
+      values.push_back(s.value);
+    }
+    loop::ForEachReached(values, [&](const loop::Scalar* x) {
+      if (x->kind == loop::ScalarKind::kLoad) add(x->buffer, x->dtype, x->indices[0], false);
+    });
+    for (const Place& p : places) {
       for (int row = 0; row < size.rows; ++row) {
         llvm::Value* row_base = Row();
         InColumns([&] {
           frame.BindAt(tiling.row, row_base, row, 0);
           for (int v = 0; v < size.vectors; ++v) {
             llvm::Value* address =
-                frame.Address(frame.pointer(s.buffer), type, s.offset, int64_t{v} * lanes);
-            b.CreateIntrinsic(llvm::Intrinsic::prefetch, {address->getType()},
-                              {address, b.getInt32(1), b.getInt32(3), b.getInt32(1)});
+                frame.Address(frame.pointer(p.buffer), tiling.e.MemoryType(p.dtype), *p.offset,
+                              int64_t{v} * lanes);
+            b.CreateIntrinsic(
+                llvm::Intrinsic::prefetch, {address->getType()},
+                {address, b.getInt32(p.written ? 1 : 0), b.getInt32(3), b.getInt32(1)});
           }
         });
       }
@@ -323,7 +350,9 @@ struct Tile {
     frame.written = 0;
     for (const loop::FlatStore& s : c.epilogue)
       frame.written |= uint64_t{1} << std::min(s.buffer, 63);
-    if (c.prefetch_c) Prefetch();
+    if (c.prefetch_epilogue) {
+      tiling.blocked ? frame.If(last, [&] { PrefetchEpilogue(); }) : PrefetchEpilogue();
+    }
     Values sums = zeros;
     if (tiling.blocked) {
       // zeros the first time, else what the block before left
