@@ -103,7 +103,7 @@ struct Tile {
                           return KLoops(level + 1, s);
                         });
     }
-    int64_t unroll = std::max(c.k_unroll, 1);
+    const int64_t unroll = tiling.e.small() ? 1 : std::max(c.k_unroll, 1);
     auto steps = [&](llvm::Value* iv, int64_t offset, int64_t count, Values s) {
       for (int64_t t = 0; t < count; ++t) {
         frame.InScope([&] {
@@ -343,6 +343,14 @@ struct Tile {
     });
   }
 
+  // A row's epilogue once rather than once a row. (Sums of columns would begin at a zero, which
+  // makes another zero of -0. Updates of weights, which stream through several arrays, would be up
+  // to a fifth slower.)
+  bool RollsForSize() const {
+    return tiling.e.small() && c.column_sums.empty() && c.epilogue.size() == 1 && size.rows > 2 &&
+           size.rows * size.vectors * groups >= 8;
+  }
+
   void Emit() {
     auto* vector = llvm::FixedVectorType::get(tiling.element, static_cast<unsigned>(lanes));
     Values zeros(static_cast<size_t>(groups * size.rows * size.vectors),
@@ -360,7 +368,8 @@ struct Tile {
     }
     sums = KLoops(0, sums);
     auto epilogue = [&] {
-      c.epilogue_in_registers ? EpilogueInRegisters(sums) : EpilogueRolled(sums);
+      const bool rolled = !c.epilogue_in_registers || RollsForSize();
+      rolled ? EpilogueRolled(sums) : EpilogueInRegisters(sums);
     };
     if (!tiling.blocked) return epilogue();
     frame.If(last, epilogue);
