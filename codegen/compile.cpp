@@ -32,8 +32,7 @@ absl::StatusOr<std::string> Compile(const ir::Module& module, const CodegenOptio
     if (options.profile && (*machine)->getTargetTriple().getArch() != llvm::Triple::x86_64) {
       return absl::UnimplementedError("codegen: kernels are timed on x86-64 alone");
     }
-    llvm_module.setTargetTriple(options.target.triple);
-    llvm_module.setDataLayout((*machine)->createDataLayout());
+    SetTarget(llvm_module, **machine);
     ModuleEmitter emitter(llvm_module, options.target, options.in_library);
     absl::Status emitted = EmitModule(emitter, module, options);
     if (!emitted.ok()) return emitted;

@@ -22,9 +22,12 @@ namespace gradus::codegen {
 ir::Target HostTarget();
 // "host" and the levels that code can be made for wherever it is compiled, each the same on every
 // machine: "x86-64" (SSE2), "x86-64-v2", "x86-64-v3" (AVX2 and FMA), "x86-64-v4" (AVX-512),
-// "aarch64" (NEON), and "scalar": this machine's architecture, one number at a time.
+// "aarch64" (NEON), "riscv64", "riscv64-v", "wasm32", "wasm32-simd128", "cortex-m4", "cortex-m7"
+// (Armv7E-M with single floats), and "scalar": this machine's architecture, one number at a time.
 std::span<const std::string_view> TargetNames();
 absl::StatusOr<ir::Target> NamedTarget(std::string_view name);
+// "x86-64", "aarch64", "riscv64", "wasm32", "armv7e-m", ...
+std::string ArchitectureOf(const ir::Target& target);
 // What code is made for where nobody says: $GRADUS_TARGET_CPU, if it is set, else the host. A name
 // there that is not known gives a target with which nothing compiles: the status says why.
 ir::Target DefaultTarget();

@@ -269,7 +269,7 @@ class ContractionEmitter {
     frame_.Loop(
         Number(0), tiles, 1, true, {}, nullptr, [&](llvm::Value* t, const Values&) -> Values {
           llvm::Value* is_larger = b_.CreateICmpSLT(t, larger);
-          llvm::Value* rows = b_.CreateAdd(base, b_.CreateZExt(is_larger, e_.i64()));
+          llvm::Value* rows = b_.CreateAdd(base, b_.CreateZExt(is_larger, e_.index()));
           llvm::Value* before = b_.CreateSelect(is_larger, t, larger);
           llvm::Value* first = b_.CreateAdd(b_.CreateAdd(b_.CreateMul(t, base), before), start);
           Choose(rows, most, [&](int n) { body(first, n); });
@@ -342,7 +342,7 @@ class ContractionEmitter {
                     ? PanelAddress(tile)
                     : frame_.Address(frame_.pointer(c_.b.buffer), t_.element, c_.b.offset)};
     for (int buffer : t_.used_buffers) args.push_back(frame_.pointer(buffer));
-    for (const Variable* v : t_.used_variables) args.push_back(frame_.Evaluate64(Index(v)));
+    for (const Variable* v : t_.used_variables) args.push_back(frame_.EvaluateHere(Index(v)));
     for (ir::Symbol s : t_.symbols) args.push_back(frame_.symbol(s));
     if (t_.blocked) {
       args.push_back(k_count_);

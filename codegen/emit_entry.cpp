@@ -111,18 +111,18 @@ class EntryEmitter {
       given_[i] = b.CreateLoad(e_.pointer(), Element(context, i));
     }
     LoadSymbols();
-    llvm::Value* parts = b.CreateLoad(e_.i64(), Element(context, kParts));
-    llvm::Value* number = frame_.function()->getArg(1);
+    llvm::Value* parts = b.CreateLoad(e_.index(), Element(context, kParts));
+    llvm::Value* number = b.CreateTrunc(frame_.function()->getArg(1), e_.index());
     rows_.symbol = run.rows;
     std::tie(rows_.first, rows_.count) = EmitPartOf(frame_, frame_.symbol(run.rows), parts, number);
-    rows_.whole = b.CreateICmpEQ(parts, llvm::ConstantInt::get(e_.i64(), 1));
+    rows_.whole = b.CreateICmpEQ(parts, llvm::ConstantInt::get(e_.index(), 1));
     // A part is one thread's.
     given_[kThreads] =
         b.CreateSelect(rows_.whole, given_[kThreads], llvm::ConstantPointerNull::get(e_.pointer()));
     if (run.scratch_bytes > 0) {
       rows_.scratch =
           b.CreateGEP(b.getInt8Ty(), InWorkspace(run.scratch),
-                      b.CreateMul(number, llvm::ConstantInt::get(e_.i64(), run.scratch_bytes)));
+                      b.CreateMul(number, llvm::ConstantInt::get(e_.index(), run.scratch_bytes)));
     }
     first_ = steps.data();
     Run(steps);
@@ -172,7 +172,7 @@ class EntryEmitter {
     llvm::Value* parts =
         EmitParts(frame_, frame_.symbol(run.rows), run.part_rows, given_[kThreads],
                   b.CreateICmpSGE(frame_.ValueOf(run.work),
-                                  llvm::ConstantInt::get(e_.i64(), run.least_work)));
+                                  llvm::ConstantInt::get(e_.index(), run.least_work)));
     b.CreateStore(parts, Element(context, kParts));
     EmitFork(frame_, given_[kThreads], parts, part, context);
   }
@@ -181,7 +181,7 @@ class EntryEmitter {
   void Loop(const loop::LoopBegin& begin, Steps steps) {
     LoopState& state = StateOf(begin.loop);
     const std::vector<llvm::Value*> outside = places_;
-    llvm::Value* zero = llvm::ConstantInt::get(e_.i64(), 0);
+    llvm::Value* zero = llvm::ConstantInt::get(e_.index(), 0);
     frame_.Loop(zero, state.count, 1, true, {}, nullptr,
                 [&](llvm::Value* step, const Values&) -> Values {
                   state.done = step;
@@ -210,7 +210,8 @@ class EntryEmitter {
   void LoadSymbols() {
     auto& b = frame_.builder();
     for (size_t i = 0; i < plan_.symbols.size(); ++i) {
-      frame_.SetSymbol(plan_.symbols[i], b.CreateLoad(e_.i64(), Element(given_[kDims], i)));
+      llvm::Value* size = b.CreateLoad(e_.i64(), Element(given_[kDims], i));
+      frame_.SetSymbol(plan_.symbols[i], b.CreateTrunc(size, e_.index()));
     }
   }
 
@@ -222,8 +223,13 @@ class EntryEmitter {
     end->eraseFromParent();
   }
 
+  // Of an array of sizes, or of a context, whose fields are as far apart.
   llvm::Value* Element(llvm::Value* array, size_t i) {
     return frame_.builder().CreateConstGEP1_64(e_.i64(), array, i);
+  }
+  llvm::Value* LoadPointer(llvm::Value* array, size_t i) {
+    auto& b = frame_.builder();
+    return b.CreateLoad(e_.pointer(), b.CreateConstGEP1_64(e_.pointer(), array, i));
   }
 
   llvm::Value* Value(const loop::Maximum& m) {
@@ -244,10 +250,8 @@ class EntryEmitter {
     auto& b = frame_.builder();
     auto index = static_cast<size_t>(p.index);
     switch (p.kind) {
-      case loop::Place::Kind::kArgument:
-        return b.CreateLoad(e_.pointer(), Element(given_[kIn], index));
-      case loop::Place::Kind::kResult:
-        return b.CreateLoad(e_.pointer(), Element(given_[kOut], index));
+      case loop::Place::Kind::kArgument: return LoadPointer(given_[kIn], index);
+      case loop::Place::Kind::kResult: return LoadPointer(given_[kOut], index);
       case loop::Place::Kind::kWorkspace: return InWorkspace(p.offset);
       case loop::Place::Kind::kSlice: return Slice(p);
       case loop::Place::Kind::kEither: break;
@@ -256,15 +260,15 @@ class EntryEmitter {
   }
 
   llvm::Value* Done(const LoopState& loop) {
-    return loop.done == nullptr ? llvm::ConstantInt::get(e_.i64(), 0) : loop.done;
+    return loop.done == nullptr ? llvm::ConstantInt::get(e_.index(), 0) : loop.done;
   }
 
   llvm::Value* Slice(const loop::Place& p) {
     auto& b = frame_.builder();
     const LoopState& loop = StateOf(p.loop);
-    llvm::Value* step = b.CreateAdd(Done(loop), llvm::ConstantInt::getSigned(e_.i64(), p.shift));
+    llvm::Value* step = b.CreateAdd(Done(loop), llvm::ConstantInt::getSigned(e_.index(), p.shift));
     if (loop.reverse) {
-      llvm::Value* last = b.CreateSub(loop.count, llvm::ConstantInt::get(e_.i64(), 1));
+      llvm::Value* last = b.CreateSub(loop.count, llvm::ConstantInt::get(e_.index(), 1));
       step = b.CreateSub(last, step);
     }
     return b.CreateGEP(b.getInt8Ty(), Place(p.index), b.CreateMul(step, Value(p.offset)));
@@ -274,7 +278,7 @@ class EntryEmitter {
     auto& b = frame_.builder();
     const LoopState& loop = StateOf(p.loop);
     llvm::Value* left = b.CreateSub(loop.count, Done(loop));
-    auto number = [&](int64_t n) { return llvm::ConstantInt::getSigned(e_.i64(), n); };
+    auto number = [&](int64_t n) { return llvm::ConstantInt::getSigned(e_.index(), n); };
     switch (p.when) {
       case loop::When::kEmpty: return b.CreateICmpEQ(loop.count, number(0));
       case loop::When::kFirst: return b.CreateICmpEQ(Done(loop), number(0));
@@ -325,7 +329,7 @@ class EntryEmitter {
     for (size_t i = 0; i < call.scratch.size(); ++i) args.push_back(Scratch(call, i));
     for (ir::Symbol s : symbols_) {
       bool known = std::find(plan_.symbols.begin(), plan_.symbols.end(), s) != plan_.symbols.end();
-      args.push_back(!known ? llvm::ConstantInt::get(e_.i64(), 0)
+      args.push_back(!known ? llvm::ConstantInt::get(e_.index(), 0)
                      : rows_.count != nullptr && s == rows_.symbol ? rows_.count
                                                                    : frame_.symbol(s));
     }

@@ -82,9 +82,9 @@ llvm::Function* TransposeFunction(ModuleEmitter& emitter, int element_bytes, boo
   llvm::Function*& known = emitter.Shared(name);
   if (known != nullptr) return known;
   auto* ptr = emitter.pointer();
-  auto* i64 = emitter.i64();
+  auto* index = emitter.index();
   auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(emitter.context()),
-                                       {ptr, i64, ptr, i64, i64, i64}, false);
+                                       {ptr, index, ptr, index, index, index}, false);
   llvm::Function* f = emitter.AddFunction(name, type, false);
   known = f;
   static const std::vector<loop::Buffer> kNoBuffers;
@@ -97,13 +97,13 @@ llvm::Function* TransposeFunction(ModuleEmitter& emitter, int element_bytes, boo
   llvm::Value* zero = llvm::Constant::getNullValue(vector);
   auto address = [&](int base, int row) {
     llvm::Value* offset = b.CreateMul(f->getArg(static_cast<unsigned>(base + 1)),
-                                      llvm::ConstantInt::get(i64, static_cast<uint64_t>(row)));
+                                      llvm::ConstantInt::get(index, static_cast<uint64_t>(row)));
     return b.CreateGEP(element, f->getArg(static_cast<unsigned>(base)), offset);
   };
   // Of what lies outside the edge nothing is touched: the mask of such a row is empty.
   auto mask_of = [&](llvm::Value* in_row, llvm::Value* rows, int row) {
     llvm::Value* inside =
-        b.CreateICmpSLT(llvm::ConstantInt::get(i64, static_cast<uint64_t>(row)), rows);
+        b.CreateICmpSLT(llvm::ConstantInt::get(index, static_cast<uint64_t>(row)), rows);
     return b.CreateSelect(inside, in_row, llvm::Constant::getNullValue(in_row->getType()));
   };
   llvm::Value *rows = f->getArg(4), *columns = f->getArg(5);
@@ -134,9 +134,9 @@ llvm::Function* CopyFunction(ModuleEmitter& emitter) {
   llvm::Function*& known = emitter.Shared("copy");
   if (known != nullptr) return known;
   auto* ptr = emitter.pointer();
-  auto* i64 = emitter.i64();
+  auto* index = emitter.index();
   auto* type =
-      llvm::FunctionType::get(llvm::Type::getVoidTy(emitter.context()), {ptr, ptr, i64}, false);
+      llvm::FunctionType::get(llvm::Type::getVoidTy(emitter.context()), {ptr, ptr, index}, false);
   llvm::Function* f = emitter.AddFunction("copy", type, false);
   known = f;
   static const std::vector<loop::Buffer> kNoBuffers;
@@ -145,9 +145,9 @@ llvm::Function* CopyFunction(ModuleEmitter& emitter) {
   auto chunk = static_cast<uint64_t>(emitter.target().vector_bytes);
   auto* vector = llvm::FixedVectorType::get(b.getInt8Ty(), static_cast<unsigned>(chunk));
   llvm::Value *to = f->getArg(0), *from = f->getArg(1), *bytes = f->getArg(2);
-  llvm::Value* zero = llvm::ConstantInt::get(i64, 0);
+  llvm::Value* zero = llvm::ConstantInt::get(index, 0);
   llvm::Value* main =
-      b.CreateAnd(bytes, llvm::ConstantInt::getSigned(i64, -static_cast<int64_t>(chunk)));
+      b.CreateAnd(bytes, llvm::ConstantInt::getSigned(index, -static_cast<int64_t>(chunk)));
   auto copy = [&](llvm::Type* t, llvm::Value* iv) -> Values {
     llvm::Value* v = b.CreateAlignedLoad(t, b.CreateGEP(b.getInt8Ty(), from, iv), llvm::Align(1));
     b.CreateAlignedStore(v, b.CreateGEP(b.getInt8Ty(), to, iv), llvm::Align(1));

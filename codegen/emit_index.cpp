@@ -40,20 +40,20 @@ llvm::Value* Frame::SymbolProduct(const loop::Symbols& symbols) {
 llvm::Value* Frame::ValueOf(const loop::Polynomial& polynomial) {
   llvm::Value* sum = nullptr;
   for (const loop::SizeTerm& t : polynomial) {
-    llvm::Value* x = llvm::ConstantInt::getSigned(emitter_.i64(), t.coefficient);
+    llvm::Value* x = llvm::ConstantInt::getSigned(emitter_.index(), t.coefficient);
     for (const loop::Extent& factor : t.factors) x = builder_.CreateMul(x, Extent(factor));
     sum = sum == nullptr ? x : builder_.CreateAdd(sum, x);
   }
-  return sum == nullptr ? llvm::ConstantInt::get(emitter_.i64(), 0) : sum;
+  return sum == nullptr ? llvm::ConstantInt::get(emitter_.index(), 0) : sum;
 }
 
 llvm::Value* Frame::Extent(const loop::Extent& extent) {
-  llvm::IntegerType* i64 = emitter_.i64();
-  if (extent.is_number()) return llvm::ConstantInt::getSigned(i64, extent.number());
+  llvm::IntegerType* index = emitter_.index();
+  if (extent.is_number()) return llvm::ConstantInt::getSigned(index, extent.number());
   AtDepth root(*this, 0);
   llvm::Value* product = SymbolProduct(extent.symbols);
   if (extent.scale != 1) {
-    llvm::Value* scale = llvm::ConstantInt::getSigned(i64, extent.scale);
+    llvm::Value* scale = llvm::ConstantInt::getSigned(index, extent.scale);
     llvm::Value*& scaled = root_.pairs[{product, scale}];
     if (scaled == nullptr) scaled = builder_.CreateMul(product, scale);
     product = scaled;
@@ -61,8 +61,8 @@ llvm::Value* Frame::Extent(const loop::Extent& extent) {
   if (extent.divisor == 1) return product;
   llvm::Value*& value = root_.atoms[{nullptr, product, extent.divisor}];
   if (value == nullptr) {
-    value = builder_.CreateAdd(product, llvm::ConstantInt::getSigned(i64, extent.divisor - 1));
-    value = builder_.CreateUDiv(value, llvm::ConstantInt::getSigned(i64, extent.divisor));
+    value = builder_.CreateAdd(product, llvm::ConstantInt::getSigned(index, extent.divisor - 1));
+    value = builder_.CreateUDiv(value, llvm::ConstantInt::getSigned(index, extent.divisor));
   }
   return value;
 }
@@ -163,7 +163,7 @@ Form Frame::Evaluate(const Index& form, int64_t vector_offset) {
 }
 
 llvm::Value* Frame::Materialize(const Form& form) {
-  llvm::Value* constant = llvm::ConstantInt::getSigned(emitter_.i64(), form.constant);
+  llvm::Value* constant = llvm::ConstantInt::getSigned(emitter_.index(), form.constant);
   if (form.runtime == nullptr) return constant;
   return form.constant == 0 ? form.runtime : builder_.CreateAdd(form.runtime, constant);
 }
@@ -179,8 +179,8 @@ llvm::Value* Frame::Address(llvm::Value* buffer, llvm::Type* type, const Index& 
     address = a;
   }
   if (f.constant != 0) {
-    address =
-        builder_.CreateGEP(type, address, llvm::ConstantInt::getSigned(emitter_.i64(), f.constant));
+    address = builder_.CreateGEP(type, address,
+                                 llvm::ConstantInt::getSigned(emitter_.index(), f.constant));
   }
   return address;
 }
@@ -244,8 +244,8 @@ llvm::Value* Frame::EvaluateLanes(const Index& form, int copy) {
   }
   llvm::SmallVector<llvm::Constant*, 16> steps, iota;
   for (unsigned l = 0; l < lanes; ++l) {
-    steps.push_back(llvm::ConstantInt::getSigned(emitter_.i64(), stride * l));
-    iota.push_back(llvm::ConstantInt::get(emitter_.i64(), l));
+    steps.push_back(llvm::ConstantInt::getSigned(emitter_.index(), stride * l));
+    iota.push_back(llvm::ConstantInt::get(emitter_.index(), l));
   }
   llvm::Value* base = Materialize(Evaluate(affine, static_cast<int64_t>(copy) * context.lanes));
   llvm::Value* v =

@@ -23,7 +23,7 @@ class KernelEmitter {
     const bool shares = std::ranges::any_of(
         plan_.steps, [](const loop::Step& s) { return SplitOf(s).variable != nullptr; });
     std::vector<llvm::Type*> types(plan_.buffers.size(), e_.pointer());
-    types.resize(types.size() + symbols_.size(), e_.i64());
+    types.resize(types.size() + symbols_.size(), e_.index());
     if (shares) types.push_back(e_.pointer());
     auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(e_.context()), types, false);
     llvm::Function* f = e_.AddFunction(name_, type, false);
@@ -80,7 +80,7 @@ class KernelEmitter {
     llvm::Value* work = frame.ValueOf(split.work);
     llvm::Value* parts =
         EmitParts(frame, Units(frame, split), split.least_units, threads,
-                  b.CreateICmpSGE(work, llvm::ConstantInt::get(e_.i64(), split.least_work)));
+                  b.CreateICmpSGE(work, llvm::ConstantInt::get(e_.index(), split.least_work)));
     b.CreateStore(parts, Field(frame, context, fields));
     EmitFork(frame, threads, parts, PartFunction(step, given), context);
   }
@@ -102,8 +102,9 @@ class KernelEmitter {
       own.push_back(b.CreateLoad(given[i]->getType(), Field(frame, f->getArg(0), i)));
     }
     Declare(frame, own);
-    llvm::Value* parts = b.CreateLoad(e_.i64(), Field(frame, f->getArg(0), fields));
-    const auto [first, count] = EmitPartOf(frame, Units(frame, split), parts, f->getArg(1));
+    llvm::Value* parts = b.CreateLoad(e_.index(), Field(frame, f->getArg(0), fields));
+    llvm::Value* number = b.CreateTrunc(f->getArg(1), e_.index());
+    const auto [first, count] = EmitPartOf(frame, Units(frame, split), parts, number);
     frame.SetRange({split.variable, split.unit, first, b.CreateAdd(first, count)});
     frame.InScope([&] { EmitStep(frame, step); });
     return f;

@@ -3,7 +3,7 @@
 // Kernels: one internal LLVM function each, which follows the kernel's plan step by step. Private
 // to codegen.
 //
-//   void kernel(ptr buffer..., i64 symbol..., [ptr threads])
+//   void kernel(ptr buffer..., index symbol..., [ptr threads])
 //
 // Buffers are those of the plan (scratch included); symbols those of the module, in the order
 // given; threads, the caller's or null, are there if the plan has steps that threads may share.

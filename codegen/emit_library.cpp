@@ -1,5 +1,6 @@
 #include "codegen/emit_library.h"
 
+#include <bit>
 #include <utility>
 
 #include "codegen/emit_terms.h"
@@ -11,6 +12,18 @@ namespace gradus::codegen {
 namespace {
 
 using Constants = std::vector<llvm::Constant*>;
+
+// The bytes of an element, lowest first.
+int64_t BitsOf(const LibraryFill& fill) {
+  switch (fill.dtype) {
+    case ir::DType::kF32: return std::bit_cast<int32_t>(static_cast<float>(fill.value));
+    case ir::DType::kF64: return std::bit_cast<int64_t>(fill.value);
+    case ir::DType::kI1: return fill.value != 0 ? 1 : 0;
+    case ir::DType::kI32:
+    case ir::DType::kI64: break;
+  }
+  return static_cast<int64_t>(fill.value);
+}
 
 // Functions and constants in the layout of runtime/standalone/standalone.h.
 class InterfaceEmitter {
@@ -73,14 +86,17 @@ class InterfaceEmitter {
     return callee;
   }
 
-  // The body of `function`: calls runtime/standalone with `tables` and its own arguments.
+  // The body of `function`: calls runtime/standalone with `tables` and its own arguments, a size_t
+  // as 64 bits.
   void Forward(llvm::Function* function, std::string_view name, const Constants& tables) {
     std::vector<llvm::Type*> types;
     std::vector<llvm::Value*> arguments;
-    for (llvm::Constant* t : tables) arguments.push_back(t);
-    for (llvm::Argument& a : function->args()) arguments.push_back(&a);
-    for (llvm::Value* a : arguments) types.push_back(a->getType());
     llvm::IRBuilder<> b(llvm::BasicBlock::Create(e_.context(), "", function));
+    for (llvm::Constant* t : tables) arguments.push_back(t);
+    for (llvm::Argument& a : function->args()) {
+      arguments.push_back(a.getType()->isIntegerTy() ? b.CreateZExt(&a, i64_) : &a);
+    }
+    for (llvm::Value* a : arguments) types.push_back(a->getType());
     b.CreateRet(
         b.CreateCall(Standalone(name, llvm::FunctionType::get(i32_, types, false)), arguments));
   }
@@ -149,7 +165,7 @@ class InterfaceEmitter {
       types.push_back(p.kind == LibraryParameter::Kind::kPointer ? p_ : i64_);
     }
     types.push_back(p_);
-    types.push_back(i64_);
+    types.push_back(e_.index());
     if (threads) types.push_back(p_);
     llvm::Function* function = Public(name, types);
     llvm::IRBuilder<> b(llvm::BasicBlock::Create(e_.context(), "", function));
@@ -179,7 +195,7 @@ class InterfaceEmitter {
       }
     }
     llvm::Value* arena = function->getArg(next++);
-    llvm::Value* arena_bytes = function->getArg(next++);
+    llvm::Value* arena_bytes = b.CreateZExt(function->getArg(next++), i64_);
     llvm::Value* given_threads =
         threads ? static_cast<llvm::Value*>(function->getArg(next))
                 : static_cast<llvm::Value*>(llvm::ConstantPointerNull::get(p_));
@@ -200,16 +216,15 @@ class InterfaceEmitter {
         Private(Struct({I64(static_cast<int64_t>(parameters.size())), Array(parameters),
                         I64(w.block_bytes), I64(w.alignment), String(w.header, false),
                         I64(static_cast<int64_t>(w.header.size())), I64(w.file_bytes)}));
-    if (w.save) Forward(Public("save", {p_, p_, i64_}), "save", {table});
-    if (w.load) Forward(Public("load", {p_, p_, i64_}), "load", {table});
+    if (w.save) Forward(Public("save", {p_, p_, e_.index()}), "save", {table});
+    if (w.load) Forward(Public("load", {p_, p_, e_.index()}), "load", {table});
   }
 
   void EmitStart(const LibraryStart& start) {
     Constants fills;
     for (const LibraryFill& f : start.fills) {
       fills.push_back(
-          Struct({I64(f.offset), I64(f.count), I32(static_cast<int64_t>(f.dtype)),
-                  llvm::ConstantFP::get(llvm::Type::getDoubleTy(e_.context()), f.value)}));
+          Struct({I64(f.offset), I64(f.count), I64(BitsOf(f)), I32(ir::ByteSize(f.dtype))}));
     }
     llvm::Constant* table =
         Private(Struct({I64(static_cast<int64_t>(fills.size())), Array(fills),

@@ -41,9 +41,9 @@ const Guard* Frame::MakeGuard(std::span<const loop::Condition> conditions, const
   for (const loop::Condition& c : conditions) {
     bool bounds_vary = DependsOnVector(c.low) || DependsOnVector(c.high);
     if (!bounds_vary && !DependsOnVector(c.form)) {
-      llvm::Value* x = Evaluate64(c.form);
-      llvm::Value* holds = builder_.CreateAnd(builder_.CreateICmpSLE(Evaluate64(c.low), x),
-                                              builder_.CreateICmpSLT(x, Evaluate64(c.high)));
+      llvm::Value* x = EvaluateHere(c.form);
+      llvm::Value* holds = builder_.CreateAnd(builder_.CreateICmpSLE(EvaluateHere(c.low), x),
+                                              builder_.CreateICmpSLT(x, EvaluateHere(c.high)));
       g.uniform = both(g.uniform, holds);
       continue;
     }
@@ -54,8 +54,8 @@ const Guard* Frame::MakeGuard(std::span<const loop::Condition> conditions, const
       if (!bounds_vary && VectorStride(c.form) == 1) {
         llvm::Value* first =
             Materialize(Evaluate(c.form, static_cast<int64_t>(copy) * context.lanes));
-        mask = both(mask, LaneMask(builder_.CreateSub(Evaluate64(c.low), first),
-                                   builder_.CreateSub(Evaluate64(c.high), first), context.lanes));
+        mask = both(mask, LaneMask(builder_.CreateSub(EvaluateHere(c.low), first),
+                                   builder_.CreateSub(EvaluateHere(c.high), first), context.lanes));
         continue;
       }
       llvm::Value* x = EvaluateLanes(c.form, copy);
@@ -149,7 +149,7 @@ Packet Frame::EmitGather(const Scalar* x, const Guard* guard) {
     if (auto* t = llvm::dyn_cast<llvm::FixedVectorType>(j->getType())) {
       stride = builder_.CreateVectorSplat(t->getNumElements(), stride);
     }
-    j = builder_.CreateMul(j, stride);
+    j = builder_.CreateMul(builder_.CreateSExtOrTrunc(j, stride->getType()), stride);
   }
   llvm::Value* buffer = pointer(x->buffer);
   const loop::Index& form = x->indices[0];

@@ -251,7 +251,7 @@ class TransposingNest {
     bool whole = frame_.RangeOf(v) == nullptr;
     bool number = v->extent().is_number() && whole;
     if (number && v->extent().number() == 0) return {};
-    llvm::Value* zero = llvm::ConstantInt::get(frame_.emitter().i64(), 0);
+    llvm::Value* zero = llvm::ConstantInt::get(frame_.emitter().index(), 0);
     if (number && v->extent().number() <= lanes_) {
       (v == nest_.vector ? vector_base_ : cross_base_) = zero;
       return Loops(level + 1);
@@ -272,7 +272,7 @@ class TransposingNest {
                      const std::vector<loop::Condition>& limits) {
     auto& b = frame_.builder();
     llvm::Value* lanes =
-        llvm::ConstantInt::get(frame_.emitter().i64(), static_cast<uint64_t>(lanes_));
+        llvm::ConstantInt::get(frame_.emitter().index(), static_cast<uint64_t>(lanes_));
     llvm::Value* count = lanes;
     auto limit = [&](llvm::Value* rest) {
       count = b.CreateSelect(b.CreateICmpSLT(rest, count), rest, count);
@@ -281,7 +281,7 @@ class TransposingNest {
       limit(b.CreateSub(frame_.Extent(v->extent()), base));
     }
     for (const loop::Condition& c : limits) {
-      limit(b.CreateSub(frame_.Evaluate64(c.high), frame_.Evaluate64(c.form)));
+      limit(b.CreateSub(frame_.EvaluateHere(c.high), frame_.EvaluateHere(c.form)));
     }
     return count;
   }
@@ -301,7 +301,7 @@ class TransposingNest {
       llvm::Value* columns = Count(nest_.vector, vector_base_, vector_limits_);
       llvm::Value* rows = Count(nest_.cross, cross_base_, cross_limits_);
       llvm::Value* lanes =
-          llvm::ConstantInt::get(frame_.emitter().i64(), static_cast<uint64_t>(lanes_));
+          llvm::ConstantInt::get(frame_.emitter().index(), static_cast<uint64_t>(lanes_));
       llvm::Value* full = b.CreateAnd(b.CreateICmpEQ(rows, lanes), b.CreateICmpEQ(columns, lanes));
       if (IsPureTransposition()) {
         const loop::FlatStore& s = nest_.stores[0];
@@ -343,9 +343,9 @@ class TransposingNest {
     int bytes = static_cast<int>(ir::ByteSize(t.load->dtype));
     llvm::Value* source = frame_.Address(frame_.pointer(t.load->buffer), type, t.load->indices[0]);
     llvm::Value* source_stride =
-        llvm::ConstantInt::getSigned(e.i64(), *Stride(t.load->indices[0], nest_.vector));
+        llvm::ConstantInt::getSigned(e.index(), *Stride(t.load->indices[0], nest_.vector));
     Values args{source,  source_stride,
-                target,  llvm::ConstantInt::getSigned(e.i64(), target_stride),
+                target,  llvm::ConstantInt::getSigned(e.index(), target_stride),
                 columns, rows};
     auto* known = llvm::dyn_cast<llvm::ConstantInt>(full);
     if (known == nullptr || known->isOne()) {
@@ -363,7 +363,7 @@ class TransposingNest {
     llvm::Type* type = e.MemoryType(t.load->dtype);
     llvm::Value* raw = StackTile(t);
     VectorContext context{nest_.cross, lanes_, 1, {MaskOf(rows)}};
-    llvm::Value* zero = llvm::ConstantInt::get(e.i64(), 0);
+    llvm::Value* zero = llvm::ConstantInt::get(e.index(), 0);
     frame_.InScope(
         [&] {
           frame_.Bind(nest_.cross, cross_base_);
@@ -373,15 +373,15 @@ class TransposingNest {
                 std::vector<loop::Condition> conditions = t.conditions;
                 conditions.insert(conditions.end(), guarded_.begin(), guarded_.end());
                 Values row = frame_.EvaluateVector(t.load, frame_.MakeGuard(conditions, nullptr));
-                llvm::Value* offset =
-                    b.CreateMul(iv, llvm::ConstantInt::get(e.i64(), static_cast<uint64_t>(lanes_)));
+                llvm::Value* offset = b.CreateMul(
+                    iv, llvm::ConstantInt::get(e.index(), static_cast<uint64_t>(lanes_)));
                 b.CreateAlignedStore(row[0], b.CreateGEP(type, raw, offset),
                                      llvm::Align(ir::ByteSize(t.load->dtype)));
                 return {};
               });
         },
         &context);
-    llvm::Value* stride = llvm::ConstantInt::get(e.i64(), static_cast<uint64_t>(lanes_));
+    llvm::Value* stride = llvm::ConstantInt::get(e.index(), static_cast<uint64_t>(lanes_));
     b.CreateCall(TransposeFunction(e, static_cast<int>(ir::ByteSize(t.load->dtype)), true),
                  {raw, stride, t.tile, stride, stride, stride});
   }
@@ -390,32 +390,32 @@ class TransposingNest {
     auto& e = frame_.emitter();
     auto& b = frame_.builder();
     VectorContext context{nest_.vector, lanes_, 1, {MaskOf(columns)}};
-    llvm::Value* zero = llvm::ConstantInt::get(e.i64(), 0);
+    llvm::Value* zero = llvm::ConstantInt::get(e.index(), 0);
     frame_.InScope(
         [&] {
           frame_.Bind(nest_.vector, vector_base_);
-          frame_.Loop(zero, rows, 1, true, {}, nullptr,
-                      [&](llvm::Value* iv, const Values&) -> Values {
-                        frame_.Bind(nest_.cross, b.CreateAdd(cross_base_, iv));
-                        frame_.load_hook = [&](const Scalar* load, const Guard*, Packet* out) {
-                          for (const TransposedLoad& t : transposed_) {
-                            if (t.load != load) continue;
-                            llvm::Type* type = e.MemoryType(load->dtype);
-                            llvm::Value* offset = b.CreateMul(
-                                iv, llvm::ConstantInt::get(e.i64(), static_cast<uint64_t>(lanes_)));
-                            llvm::Type* vector =
-                                llvm::FixedVectorType::get(type, static_cast<unsigned>(lanes_));
-                            *out = {{b.CreateAlignedLoad(vector, b.CreateGEP(type, t.tile, offset),
-                                                         llvm::Align(64))},
-                                    true};
-                            return true;
-                          }
-                          return false;
-                        };
-                        EmitStores(frame_, nest_, guarded_);
-                        frame_.load_hook = nullptr;
-                        return {};
-                      });
+          frame_.Loop(
+              zero, rows, 1, true, {}, nullptr, [&](llvm::Value* iv, const Values&) -> Values {
+                frame_.Bind(nest_.cross, b.CreateAdd(cross_base_, iv));
+                frame_.load_hook = [&](const Scalar* load, const Guard*, Packet* out) {
+                  for (const TransposedLoad& t : transposed_) {
+                    if (t.load != load) continue;
+                    llvm::Type* type = e.MemoryType(load->dtype);
+                    llvm::Value* offset = b.CreateMul(
+                        iv, llvm::ConstantInt::get(e.index(), static_cast<uint64_t>(lanes_)));
+                    llvm::Type* vector =
+                        llvm::FixedVectorType::get(type, static_cast<unsigned>(lanes_));
+                    *out = {{b.CreateAlignedLoad(vector, b.CreateGEP(type, t.tile, offset),
+                                                 llvm::Align(64))},
+                            true};
+                    return true;
+                  }
+                  return false;
+                };
+                EmitStores(frame_, nest_, guarded_);
+                frame_.load_hook = nullptr;
+                return {};
+              });
         },
         &context);
   }

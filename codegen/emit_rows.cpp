@@ -217,8 +217,8 @@ void Frame::EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row)
       return {};
     });
   };
-  llvm::Value* zero = llvm::ConstantInt::get(emitter_.i64(), 0);
-  llvm::Value* step = llvm::ConstantInt::get(emitter_.i64(), static_cast<uint64_t>(at_once));
+  llvm::Value* zero = llvm::ConstantInt::get(emitter_.index(), 0);
+  llvm::Value* step = llvm::ConstantInt::get(emitter_.index(), static_cast<uint64_t>(at_once));
   llvm::Value* end = Extent(pass.across->extent());
   llvm::Value* main = builder_.CreateSub(end, builder_.CreateURem(end, step));
   Loop(zero, main, at_once, true, {}, nullptr, [&](llvm::Value* iv, const Values&) -> Values {

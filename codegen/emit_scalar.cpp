@@ -93,12 +93,15 @@ Packet Frame::Emit(const Scalar* x, const Guard* guard) {
     case ScalarKind::kConst:
       if (ir::IsFloat(x->dtype)) return {{llvm::ConstantFP::get(type, x->number)}};
       return {{llvm::ConstantInt::get(type, static_cast<uint64_t>(x->integer), true)}};
-    case ScalarKind::kExtent: return {{Extent(x->extent)}};
+    case ScalarKind::kExtent: return {{builder_.CreateSExt(Extent(x->extent), type)}};
     case ScalarKind::kIndex: {
-      if (!DependsOnVector(x->indices[0])) return {{Evaluate64(x->indices[0])}};
+      if (!DependsOnVector(x->indices[0])) {
+        return {{builder_.CreateSExt(EvaluateHere(x->indices[0]), type)}};
+      }
       Packet p{{}, true};
+      llvm::Type* lanes = WithLanes(type, vector()->lanes);
       for (int c = 0; c < vector()->copies; ++c)
-        p.values.push_back(EvaluateLanes(x->indices[0], c));
+        p.values.push_back(builder_.CreateSExt(EvaluateLanes(x->indices[0], c), lanes));
       return p;
     }
     case ScalarKind::kLoad: return EmitLoad(x, guard);
@@ -254,6 +257,10 @@ llvm::Value* Frame::IntegerDivide(llvm::Value* a, llvm::Value* b) {
 llvm::Value* Frame::Convert(DType from, DType to, llvm::Value* x) {
   if (from == to) return x;
   auto& b = builder_;
+  // An index of 32 bits that became an i64: conversions from these are calls on such machines.
+  if (auto* widened = llvm::dyn_cast<llvm::SExtInst>(x); widened != nullptr && to != DType::kI1) {
+    x = widened->getOperand(0);
+  }
   llvm::Type* type = emitter_.RegisterType(to);
   if (auto* t = llvm::dyn_cast<llvm::FixedVectorType>(x->getType())) {
     type = WithLanes(type, static_cast<int>(t->getNumElements()));
@@ -266,15 +273,40 @@ llvm::Value* Frame::Convert(DType from, DType to, llvm::Value* x) {
   }
   if (from == DType::kI1) return ir::IsFloat(to) ? b.CreateUIToFP(x, type) : b.CreateZExt(x, type);
   if (to == DType::kI1) return b.CreateICmpNE(x, llvm::ConstantInt::get(x->getType(), 0));
+  if (to == DType::kF32 && !emitter_.target().has_i64_to_float &&
+      x->getType()->isIntOrIntVectorTy(64)) {
+    return I64ToF32(x);
+  }
   if (ir::IsFloat(to)) return b.CreateSIToFP(x, type);
   return b.CreateSExtOrTrunc(x, type);
 }
 
+// By way of 32 bits: the magnitude's highest ones, the last of which also stands for all that are
+// left out, so that it rounds as the whole would; then a power of two.
+llvm::Value* Frame::I64ToF32(llvm::Value* x) {
+  auto& b = builder_;
+  llvm::Type *i64 = x->getType(), *i32 = b.getInt32Ty(), *f32 = b.getFloatTy();
+  if (auto* t = llvm::dyn_cast<llvm::FixedVectorType>(i64)) {
+    i32 = WithLanes(i32, static_cast<int>(t->getNumElements()));
+    f32 = WithLanes(f32, static_cast<int>(t->getNumElements()));
+  }
+  const auto number = [&](int n) { return llvm::ConstantInt::get(i32, static_cast<uint64_t>(n)); };
+  llvm::Value* magnitude = b.CreateBinaryIntrinsic(llvm::Intrinsic::abs, x, b.getFalse());
+  llvm::Value* high = b.CreateTrunc(b.CreateLShr(magnitude, 32), i32);
+  llvm::Value* zeros = b.CreateBinaryIntrinsic(llvm::Intrinsic::ctlz, high, b.getFalse());
+  llvm::Value* shift = b.CreateSub(number(32), zeros);  // 0 to 32
+  llvm::Value* top = b.CreateLShr(magnitude, b.CreateZExt(shift, i64));
+  llvm::Value* rest = b.CreateICmpNE(b.CreateShl(top, b.CreateZExt(shift, i64)), magnitude);
+  llvm::Value* bits = b.CreateOr(b.CreateTrunc(top, i32), b.CreateZExt(rest, i32));
+  llvm::Value* power = b.CreateBitCast(b.CreateShl(b.CreateAdd(shift, number(127)), 23), f32);
+  llvm::Value* value = b.CreateFMul(b.CreateUIToFP(bits, f32), power);
+  llvm::Value* negative = b.CreateICmpSLT(x, llvm::ConstantInt::get(i64, 0));
+  return b.CreateSelect(negative, b.CreateFNeg(value), value);
+}
+
 llvm::Value* Frame::RoundEven(llvm::Value* x, bool floor) {
   auto& b = builder_;
-  const std::string& triple = emitter_.target().triple;
-  const std::string& features = emitter_.target().features;
-  if (!triple.starts_with("x86_64") || features.find("+sse4.1") != std::string::npos) {
+  if (emitter_.target().has_rounding) {
     return b.CreateUnaryIntrinsic(floor ? llvm::Intrinsic::floor : llvm::Intrinsic::roundeven, x);
   }
   // Adding and subtracting 2^(mantissa bits) rounds to even; what is as large has no fraction. The

@@ -78,7 +78,7 @@ struct Tile {
 
   // With the variable of columns vectorised.
   void InColumns(const std::function<void()>& body) {
-    llvm::Value* column = frame.Evaluate64(Index(c.n));
+    llvm::Value* column = frame.EvaluateHere(Index(c.n));
     frame.InScope(
         [&] {
           frame.BindAt(c.n, column, 0, 0);
@@ -87,7 +87,7 @@ struct Tile {
         &context);
   }
 
-  llvm::Value* Row() { return frame.Evaluate64(Index(tiling.row)); }
+  llvm::Value* Row() { return frame.EvaluateHere(Index(tiling.row)); }
 
   // The sums of this tile over K, added to `sums`.
   Values KLoops(size_t level, const Values& sums) {
@@ -382,12 +382,12 @@ struct Tile {
 llvm::Function* EmitTile(const Tiling& tiling, TileSize size, const std::string& name) {
   ModuleEmitter& e = tiling.e;
   std::vector<llvm::Type*> types(2 + tiling.used_buffers.size(), e.pointer());
-  types.resize(types.size() + tiling.used_variables.size() + tiling.symbols.size(), e.i64());
+  types.resize(types.size() + tiling.used_variables.size() + tiling.symbols.size(), e.index());
   if (tiling.blocked) {
-    types.push_back(e.i64());
+    types.push_back(e.index());
     types.resize(types.size() + 2, llvm::Type::getInt1Ty(e.context()));
   }
-  if (tiling.fetches_ahead) types.push_back(e.i64());
+  if (tiling.fetches_ahead) types.push_back(e.index());
   llvm::Function* f = e.AddFunction(
       name, llvm::FunctionType::get(llvm::Type::getVoidTy(e.context()), types, false), false);
   Tile(tiling, f, size).Emit();

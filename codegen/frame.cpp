@@ -221,11 +221,11 @@ Values Frame::Loop(llvm::Value* begin, llvm::Value* end, int64_t step, bool may_
 }
 
 std::pair<llvm::Value*, llvm::Value*> Frame::BoundsOf(const loop::Variable* v) {
-  llvm::IntegerType* i64 = emitter_.i64();
+  llvm::IntegerType* index = emitter_.index();
   llvm::Value* extent = Extent(v->extent());
   const Range* range = RangeOf(v);
-  if (range == nullptr) return {llvm::ConstantInt::get(i64, 0), extent};
-  llvm::Value* unit = llvm::ConstantInt::get(i64, static_cast<uint64_t>(range->unit));
+  if (range == nullptr) return {llvm::ConstantInt::get(index, 0), extent};
+  llvm::Value* unit = llvm::ConstantInt::get(index, static_cast<uint64_t>(range->unit));
   llvm::Value* end = builder_.CreateMul(range->end, unit);
   return {builder_.CreateMul(range->first, unit),
           builder_.CreateSelect(builder_.CreateICmpSLT(end, extent), end, extent)};
@@ -233,7 +233,7 @@ std::pair<llvm::Value*, llvm::Value*> Frame::BoundsOf(const loop::Variable* v) {
 
 Values Frame::LoopOver(const loop::Variable* v, const Values& carried, const Body& body) {
   const loop::Extent& extent = v->extent();
-  llvm::IntegerType* i64 = emitter_.i64();
+  llvm::IntegerType* index = emitter_.index();
   const bool whole = RangeOf(v) == nullptr;
   if (extent.is_number() && whole) {
     if (extent.number() == 0) return carried;
@@ -246,9 +246,9 @@ Values Frame::LoopOver(const loop::Variable* v, const Values& carried, const Bod
       return results;
     }
   }
-  const auto bounds =
-      whole ? std::pair<llvm::Value*, llvm::Value*>(llvm::ConstantInt::get(i64, 0), Extent(extent))
-            : BoundsOf(v);
+  const auto bounds = whole ? std::pair<llvm::Value*, llvm::Value*>(
+                                  llvm::ConstantInt::get(index, 0), Extent(extent))
+                            : BoundsOf(v);
   return Loop(bounds.first, bounds.second, 1, !extent.is_number() || !whole, carried, nullptr,
               [&](llvm::Value* iv, const Values& c) {
                 Bind(v, iv);
@@ -259,7 +259,7 @@ Values Frame::LoopOver(const loop::Variable* v, const Values& carried, const Bod
 Values Frame::VectorLoopOver(const loop::Variable* v, int lanes, int copies, const Values& carried,
                              const Body& body, bool carries_copies) {
   const loop::Extent& extent = v->extent();
-  llvm::IntegerType* i64 = emitter_.i64();
+  llvm::IntegerType* index = emitter_.index();
   VectorContext full{v, lanes, copies, Values(static_cast<size_t>(copies), nullptr)};
   // A body with fewer copies carries only the first values of each group of `copies`.
   auto partial = [&](const VectorContext& context, const Values& all) {
@@ -294,8 +294,8 @@ Values Frame::VectorLoopOver(const loop::Variable* v, int lanes, int copies, con
           },
           &full);
     } else if (main > 0) {
-      values = Loop(llvm::ConstantInt::get(i64, 0), llvm::ConstantInt::get(i64, main), chunk, false,
-                    values, &full, [&](llvm::Value* iv, const Values& c) {
+      values = Loop(llvm::ConstantInt::get(index, 0), llvm::ConstantInt::get(index, main), chunk,
+                    false, values, &full, [&](llvm::Value* iv, const Values& c) {
                       Bind(v, iv);
                       return body(c);
                     });
@@ -305,7 +305,7 @@ Values Frame::VectorLoopOver(const loop::Variable* v, int lanes, int copies, con
       VectorContext tail{v, lanes, static_cast<int>((rest + lanes - 1) / lanes), {}};
       tail.masks.assign(static_cast<size_t>(tail.copies), nullptr);
       if (rest % lanes != 0) {
-        tail.masks.back() = LaneMask(nullptr, llvm::ConstantInt::get(i64, rest % lanes), lanes);
+        tail.masks.back() = LaneMask(nullptr, llvm::ConstantInt::get(index, rest % lanes), lanes);
       }
       InScope(
           [&] {
@@ -322,7 +322,7 @@ Values Frame::VectorLoopOver(const loop::Variable* v, int lanes, int copies, con
   Values values = carried;
   int64_t chunk = static_cast<int64_t>(lanes) * copies;
   llvm::Value* main = builder_.CreateSub(
-      n, builder_.CreateURem(builder_.CreateSub(n, begin), llvm::ConstantInt::get(i64, chunk)));
+      n, builder_.CreateURem(builder_.CreateSub(n, begin), llvm::ConstantInt::get(index, chunk)));
   values = Loop(begin, main, chunk, true, values, &full, [&](llvm::Value* iv, const Values& c) {
     Bind(v, iv);
     return body(c);

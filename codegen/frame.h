@@ -133,11 +133,11 @@ class Frame {
   // `vector_offset` is added to the vectorised variable.
   Form Evaluate(const loop::Index& form, int64_t vector_offset = 0);
   llvm::Value* Materialize(const Form& form);  // here
-  llvm::Value* Evaluate64(const loop::Index& form) { return Materialize(Evaluate(form)); }
+  llvm::Value* EvaluateHere(const loop::Index& form) { return Materialize(Evaluate(form)); }
   // Address of buffer[form], `type` the element's type in memory.
   llvm::Value* Address(llvm::Value* buffer, llvm::Type* type, const loop::Index& form,
                        int64_t vector_offset = 0);
-  // <lanes x i64> of one copy.
+  // <lanes x index> of one copy.
   llvm::Value* EvaluateLanes(const loop::Index& form, int copy);
   // lanes with low <= lane < high; null stands for no bound.
   llvm::Value* LaneMask(llvm::Value* low, llvm::Value* high, int lanes);
@@ -274,6 +274,7 @@ class Frame {
                        bool b_is_number);
   llvm::Value* IntegerDivide(llvm::Value* a, llvm::Value* b);
   llvm::Value* Convert(DType from, DType to, llvm::Value* x);
+  llvm::Value* I64ToF32(llvm::Value* x);
   llvm::Value* RoundEven(llvm::Value* x, bool floor);
   Packet EmitGather(const loop::Scalar* x, const Guard* guard);
   // `jump`, if not empty: elements further on, one number for all or vectors of them.

@@ -13,6 +13,7 @@
 #include "llvm/Object/ArchiveWriter.h"
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Object/ObjectFile.h"
+#include "llvm/Object/Wasm.h"
 #include "llvm/TargetParser/Triple.h"
 #include "standalone_bitcode.h"
 
@@ -28,8 +29,7 @@ absl::StatusOr<std::string> MakeObject(const ir::Target& target, const std::stri
     llvm::Module module(name, context);
     auto machine = MakeTargetMachine(target);
     if (!machine.ok()) return machine.status();
-    module.setTargetTriple(target.triple);
-    module.setDataLayout((*machine)->createDataLayout());
+    SetTarget(module, **machine);
     ModuleEmitter emitter(module, target);
     if (absl::Status s = fill(emitter); !s.ok()) return s;
     if (absl::Status s = Verify(module); !s.ok()) return s;
@@ -85,10 +85,9 @@ std::string_view SourceFor(const EmbeddedBitcode& bitcode, const ir::Target& tar
 // Code around the entries runs on every processor of the architecture.
 ir::Target BaseTarget(const ir::Target& level) {
   ir::Target base = level;
-  if (llvm::Triple(level.triple).getArch() == llvm::Triple::x86_64) {
-    base = *NamedTarget("x86-64");
-    base.triple = level.triple;
-  }
+  if (ArchitectureOf(level) == "x86-64") base = *NamedTarget("x86-64");
+  if (ArchitectureOf(level) == "riscv64") base = *NamedTarget("riscv64");
+  base.triple = level.triple;
   return base;
 }
 
@@ -177,6 +176,7 @@ absl::StatusOr<LibrarySummary> Summarize(std::span<const LibraryObject> members)
       const auto flags =
           (*object)->isELF() ? llvm::object::ELFSectionRef(s).getFlags() : uint64_t{0};
       if ((*object)->isELF() && (flags & llvm::ELF::SHF_ALLOC) == 0) continue;
+      if ((*object)->isWasm() && !s.isText() && !s.isData()) continue;
       if (s.isText()) {
         size.code += bytes;
       } else if ((flags & llvm::ELF::SHF_WRITE) != 0 && !name->starts_with(".data.rel.ro")) {
@@ -186,6 +186,11 @@ absl::StatusOr<LibrarySummary> Summarize(std::span<const LibraryObject> members)
       }
     }
     for (const llvm::object::SymbolRef& s : (*object)->symbols()) {
+      // A linker for WebAssembly itself makes the memory, the table and the stack's pointer.
+      if (const auto* wasm = llvm::dyn_cast<llvm::object::WasmObjectFile>(object->get())) {
+        const llvm::object::WasmSymbol& symbol = wasm->getWasmSymbol(s);
+        if (!symbol.isTypeFunction() && !symbol.isTypeData()) continue;
+      }
       auto flags = s.getFlags();
       auto name = s.getName();
       if (!flags || !name) return absl::InternalError("library: a symbol without a name");

@@ -35,6 +35,10 @@ class ModuleEmitter {
   llvm::Type* MemoryType(ir::DType dtype);
   llvm::PointerType* pointer() { return llvm::PointerType::get(context(), 0); }
   llvm::IntegerType* i64() { return llvm::Type::getInt64Ty(context()); }
+  // Loop variables, sizes and offsets: as wide as pointers. In the C interface sizes are i64.
+  llvm::IntegerType* index() {
+    return llvm::Type::getIntNTy(context(), static_cast<unsigned>(8 * target_.pointer_bytes));
+  }
 
   // A function with the target's attributes: exported, or internal and never inlined.
   llvm::Function* AddFunction(std::string_view name, llvm::FunctionType* type, bool exported);
@@ -54,13 +58,14 @@ class ModuleEmitter {
 };
 
 // Transposes a tile of lanes x lanes elements of `element_bytes` (4 or 8):
-//   void(ptr source, i64 source_stride, ptr target, i64 target_stride, i64 rows, i64 columns)
+//   void(ptr source, index source_stride, ptr target, index target_stride, index rows,
+//        index columns)
 // Strides count elements; rows and columns (<= lanes) say how much of the source there is; what
 // lies outside is neither read nor written. `full` is the variant which ignores rows and columns
 // and does all of the tile.
 llvm::Function* TransposeFunction(ModuleEmitter& emitter, int element_bytes, bool full);
 
-// void(ptr target, ptr source, i64 bytes): a copy that is no library call.
+// void(ptr target, ptr source, index bytes): a copy that is no library call.
 llvm::Function* CopyFunction(ModuleEmitter& emitter);
 
 }  // namespace gradus::codegen

@@ -14,6 +14,10 @@
 
 namespace gradus::codegen {
 
+namespace {
+constexpr const char* kRiscvAbi = "lp64d";
+}
+
 absl::StatusOr<std::unique_ptr<llvm::TargetMachine>> MakeTargetMachine(const ir::Target& target) {
   if (absl::Status s = CheckKnown(target); !s.ok()) return s;
   static std::once_flag native, all;
@@ -41,13 +45,28 @@ absl::StatusOr<std::unique_ptr<llvm::TargetMachine>> MakeTargetMachine(const ir:
   llvm::TargetOptions options;
   options.FunctionSections = true;
   options.DataSections = true;
-  std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(
-      target.triple, target.cpu, target.features, options, llvm::Reloc::PIC_,
-      llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
+  const llvm::Triple triple(target.triple);
+  if (triple.isRISCV()) options.MCOptions.ABIName = kRiscvAbi;
+  if (triple.isThumb()) options.FloatABIType = llvm::FloatABI::Hard;
+  // Without an operating system nothing loads code to another place, or shares it.
+  const bool is_fixed = triple.getOS() == llvm::Triple::UnknownOS;
+  std::unique_ptr<llvm::TargetMachine> machine(
+      found->createTargetMachine(target.triple, target.cpu, target.features, options,
+                                 is_fixed ? llvm::Reloc::Static : llvm::Reloc::PIC_,
+                                 llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
   if (machine == nullptr) {
     return absl::InternalError(fmt::format("codegen: no target machine for \"{}\"", target.triple));
   }
   return machine;
+}
+
+void SetTarget(llvm::Module& module, const llvm::TargetMachine& machine) {
+  module.setTargetTriple(machine.getTargetTriple().str());
+  module.setDataLayout(machine.createDataLayout());
+  if (machine.getTargetTriple().isRISCV() && module.getModuleFlag("target-abi") == nullptr) {
+    module.addModuleFlag(llvm::Module::Error, "target-abi",
+                         llvm::MDString::get(module.getContext(), kRiscvAbi));
+  }
 }
 
 absl::StatusOr<std::string> Assemble(llvm::Module& module, llvm::TargetMachine& machine,

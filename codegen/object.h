@@ -18,6 +18,9 @@ absl::Status CheckKnown(const ir::Target& target);
 
 absl::StatusOr<std::unique_ptr<llvm::TargetMachine>> MakeTargetMachine(const ir::Target& target);
 
+// Makes `module`, which is empty, one for this machine.
+void SetTarget(llvm::Module& module, const llvm::TargetMachine& machine);
+
 // Object bytes or assembly text. The module must have the machine's data layout (SetTarget).
 absl::StatusOr<std::string> Assemble(llvm::Module& module, llvm::TargetMachine& machine,
                                      bool object);

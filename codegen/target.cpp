@@ -28,22 +28,14 @@ bool Has(const Features& f, std::string_view name) {
   return it != f.end() && it->second;
 }
 
-// What the scheduler must know, from the features alone.
-void Derive(const Features& f, bool x86, ir::Target& target) {
-  for (const auto& [name, on] : f) {
-    target.features += (target.features.empty() ? "" : ",") + std::string(on ? "+" : "-") + name;
-  }
-  if (!x86) {  // 128-bit vectors, 32 of them, and fused multiply-add, as on AArch64
-    target.vector_bytes = 16;
-    target.vector_registers = 32;
-    target.has_fma = true;
-    return;
-  }
+// What the scheduler must know, from the features of x86-64 alone.
+void Derive(const Features& f, ir::Target& target) {
   // All of these, so that masks and integer vectors are as wide as floats.
   bool avx512 = Has(f, "avx512f") && Has(f, "avx512vl") && Has(f, "avx512bw") && Has(f, "avx512dq");
   target.vector_bytes = avx512 ? 64 : Has(f, "avx2") ? 32 : 16;
   target.vector_registers = avx512 ? 32 : 16;
   target.has_fma = Has(f, "fma");
+  target.has_rounding = Has(f, "sse4.1");
   target.has_masked_memory = avx512;
 }
 
@@ -72,11 +64,26 @@ bool IsX86(const ir::Target& target) {
   return llvm::Triple(target.triple).getArch() == llvm::Triple::x86_64;
 }
 
+std::string ListOf(const Features& features) {
+  std::string list;
+  for (const auto& [name, on] : features) {
+    list += (list.empty() ? "" : ",") + std::string(on ? "+" : "-") + name;
+  }
+  return list;
+}
+
 ir::Target DetectHost() {
   ir::Target target;
   target.triple = llvm::sys::getProcessTriple();
   target.cpu = llvm::sys::getHostCPUName().str();
-  Derive(HostFeatures(), IsX86(target), target);
+  const Features features = HostFeatures();
+  target.features = ListOf(features);
+  if (IsX86(target)) {
+    Derive(features, target);
+  } else {  // 128-bit vectors, 32 of them, and fused multiply-add, as on AArch64
+    target.vector_registers = 32;
+    target.has_fma = true;
+  }
   SetCaches(target);
   return target;
 }
@@ -89,9 +96,42 @@ constexpr std::string_view kLevels[][12] = {
     {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "evex512"},
 };
 
-// The levels first, in the order of kLevels.
-constexpr std::string_view kNames[] = {"x86-64",  "x86-64-v2", "x86-64-v3", "x86-64-v4",
-                                       "aarch64", "scalar",    "host"};
+// The levels first, in the order of kLevels; then those of kOthers.
+constexpr std::string_view kNames[] = {
+    "x86-64", "x86-64-v2",      "x86-64-v3", "x86-64-v4", "aarch64", "riscv64", "riscv64-v",
+    "wasm32", "wasm32-simd128", "cortex-m4", "cortex-m7", "scalar",  "host"};
+
+// What is not x86-64, as one record each. Features of half floats and of products of bytes
+// (AArch64's fp16 and dotprod) would change nothing: there are no such numbers.
+struct Other {
+  std::string_view name, triple, cpu, features;
+  int vector_bytes, vector_registers;  // one number at a time: 4
+  int pointer_bytes;
+  bool fma, rounding, threads;
+  int64_t l1_bytes, l2_bytes, l3_bytes;
+};
+constexpr int64_t kKiB = 1 << 10, kMiB = 1 << 20;
+constexpr Other kOthers[] = {
+    {"aarch64", "aarch64-unknown-linux-gnu", "generic", "+fp-armv8,+neon", 16, 32, 8, true, true,
+     true, 32 * kKiB, 512 * kKiB, 8 * kMiB},
+    {"riscv64", "riscv64-unknown-linux-gnu", "generic-rv64", "+a,+c,+d,+f,+m", 4, 32, 8, true, true,
+     true, 32 * kKiB, 512 * kKiB, 2 * kMiB},
+    // Registers of 128 bits, which every V has; longer ones are used for as much.
+    {"riscv64-v", "riscv64-unknown-linux-gnu", "generic-rv64", "+a,+c,+d,+f,+m,+v", 16, 32, 8, true,
+     true, true, 32 * kKiB, 512 * kKiB, 2 * kMiB},
+    {"wasm32", "wasm32-unknown-unknown", "generic",
+     "+bulk-memory,+mutable-globals,+nontrapping-fptoint,+sign-ext", 4, 16, 4, false, true, false,
+     32 * kKiB, 512 * kKiB, 8 * kMiB},
+    {"wasm32-simd128", "wasm32-unknown-unknown", "generic",
+     "+bulk-memory,+mutable-globals,+nontrapping-fptoint,+sign-ext,+simd128", 16, 16, 4, false,
+     true, false, 32 * kKiB, 512 * kKiB, 8 * kMiB},
+    // Armv7E-M with floats in registers. Both have a unit of single precision at least: f64 is
+    // refused where it would need a library.
+    {"cortex-m4", "thumbv7em-none-eabihf", "cortex-m4", "+vfp4d16sp", 4, 32, 4, true, false, false,
+     16 * kKiB, 64 * kKiB, 64 * kKiB},
+    {"cortex-m7", "thumbv7em-none-eabihf", "cortex-m7", "+fp-armv8d16sp,-fp64", 4, 32, 4, true,
+     true, false, 16 * kKiB, 64 * kKiB, 64 * kKiB},
+};
 
 ir::Target X86Level(size_t highest) {
   ir::Target target;
@@ -103,15 +143,26 @@ ir::Target X86Level(size_t highest) {
       if (!f.empty()) features[std::string(f)] = true;
     }
   }
-  Derive(features, true, target);
+  target.features = ListOf(features);
+  Derive(features, target);
   return target;
 }
 
-ir::Target AArch64() {
+ir::Target TargetOf(const Other& other) {
   ir::Target target;
-  target.triple = "aarch64-unknown-linux-gnu";
-  target.cpu = "generic";
-  Derive({{"fp-armv8", true}, {"neon", true}}, false, target);
+  target.triple = std::string(other.triple);
+  target.cpu = std::string(other.cpu);
+  target.features = std::string(other.features);
+  target.vector_bytes = other.vector_bytes;
+  target.vector_registers = other.vector_registers;
+  target.pointer_bytes = other.pointer_bytes;
+  target.has_fma = other.fma;
+  target.has_rounding = other.rounding;
+  target.l1_bytes = other.l1_bytes;
+  target.l2_bytes = other.l2_bytes;
+  target.l3_bytes = other.l3_bytes;
+  target.has_i64_to_float = llvm::Triple(target.triple).getArch() != llvm::Triple::thumb;
+  if (!other.threads) target.sharing.least_work = ir::Sharing::kNever;
   return target;
 }
 
@@ -139,14 +190,23 @@ absl::StatusOr<ir::Target> NamedTarget(std::string_view name) {
     if (name == kNames[level]) return X86Level(level);
   }
   if (name == "host") return HostTarget();
-  if (name == "aarch64") return AArch64();
+  for (const Other& other : kOthers) {
+    if (name == other.name) return TargetOf(other);
+  }
   if (name == "scalar") {
-    ir::Target target = IsX86(HostTarget()) ? X86Level(0) : AArch64();
+    ir::Target target = IsX86(HostTarget()) ? X86Level(0) : TargetOf(kOthers[0]);
     target.vector_bytes = 4;
     return target;
   }
   return absl::InvalidArgumentError(fmt::format("target: unknown name \"{}\", expected one of {}",
                                                 name, fmt::join(kNames, ", ")));
+}
+
+std::string ArchitectureOf(const ir::Target& target) {
+  const llvm::Triple triple(target.triple);
+  if (triple.getArch() == llvm::Triple::x86_64) return "x86-64";
+  if (triple.getArch() == llvm::Triple::thumb) return "armv7e-m";
+  return llvm::Triple::getArchTypeName(triple.getArch()).str();
 }
 
 ir::Target DefaultTarget() {

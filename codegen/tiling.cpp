@@ -37,7 +37,7 @@ llvm::Align Tiling::Align() const {
   return llvm::Align(static_cast<uint64_t>(ir::ByteSize(c.dtype)));
 }
 
-llvm::Value* Tiling::Number(int64_t n) const { return llvm::ConstantInt::getSigned(e.i64(), n); }
+llvm::Value* Tiling::Number(int64_t n) const { return llvm::ConstantInt::getSigned(e.index(), n); }
 
 llvm::Constant* Tiling::TailMask(int tail) const {
   llvm::SmallVector<llvm::Constant*, 16> bits;

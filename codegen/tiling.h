@@ -58,8 +58,8 @@ struct Tiling {
 
 // The function of a tile of that size:
 //
-//   void tile(ptr a, ptr b, ptr used_buffer..., i64 used_variable..., i64 symbol...,
-//             [i64 k_count, i1 first, i1 last], [i64 ahead])
+//   void tile(ptr a, ptr b, ptr used_buffer..., index used_variable..., index symbol...,
+//             [index k_count, i1 first, i1 last], [index ahead])
 //
 // a and b: where the tile's rows and columns start at the first k. The group in brackets is there
 // if K is blocked (this block's length, and whether it is the first and the last), `ahead` if the

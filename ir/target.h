@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <string>
 
 namespace gradus::ir {
@@ -16,6 +17,7 @@ namespace gradus::ir {
 // that sleeps 10 to 30 us. A step of 88 us of work, in 8 parts, takes 47 us on two threads; one of
 // 43 us in two parts, whose thread was asleep, 34 us.
 struct Sharing {
+  static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
   int64_t least_work = 20'000'000;  // in all; with less the thread that called does it alone
   int64_t part_work = 1'000'000;    // in a part
   // Rows of a contraction's tiles in a part, so that what is read of B is read for so many rows:
@@ -29,7 +31,10 @@ struct Target {
   std::string features;   // LLVM feature string, "+avx2,+fma,..."
   int vector_bytes = 16;  // width of the vectors that code should use; 4: one number at a time
   int vector_registers = 16;
+  int pointer_bytes = 8;  // of sizes and offsets, too
   bool has_fma = false;
+  bool has_rounding = true;  // to whole numbers; else made of other operations
+  bool has_i64_to_float = true;
   bool has_masked_memory = false;  // masked loads and stores cost no more than plain ones
   int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10, l3_bytes = 8 << 20;
 

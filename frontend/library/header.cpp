@@ -425,7 +425,8 @@ class HeaderWriter {
 
   void Queries() {
     Line(
-        "/* The level of instructions in use (of x86-64-v3: 3), or minus an error code. */\n"
+        "/* The level of instructions in use (of x86-64-v3: 3; where there is one: 1), or minus an "
+        "error code. */\n"
         "int32_t {}_isa(void);\n",
         i_.prefix);
   }

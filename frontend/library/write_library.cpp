@@ -9,6 +9,7 @@
 #include "fmt/ranges.h"
 #include "frontend/library/header.h"
 #include "frontend/library/interface.h"
+#include "frontend/library/levels.h"
 #include "ir/loop/entry_plan.h"
 #include "ir/printer.h"
 #include "passes/operations.h"
@@ -23,6 +24,9 @@ constexpr auto kEntries =
     std::to_array<std::string_view>({"init", "forward", "evaluate", "train_step", "save", "load"});
 constexpr auto kForms =
     std::to_array<std::string_view>({"lib", "obj", "llvm", "asm", "loops", "graph"});
+
+// What code may call.
+constexpr auto kOfC = std::to_array<std::string_view>({"memcpy", "memmove", "memset"});
 
 bool IsGraph(std::string_view entry) { return entry != "save" && entry != "load"; }
 
@@ -111,35 +115,10 @@ class Writer {
   }
 
   absl::Status ChooseLevels() {
-    // The levels of x86-64, lowest first.
-    constexpr auto kLevels =
-        std::to_array<std::string_view>({"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"});
-    if (options_.targets.empty()) {
-      return absl::InvalidArgumentError(
-          fmt::format("library: no target, expected some of {}", fmt::join(kLevels, ", ")));
-    }
-    std::array<bool, kLevels.size()> wanted = {};
-    for (const std::string& name : options_.targets) {
-      size_t level = static_cast<size_t>(std::ranges::find(kLevels, name) - kLevels.begin());
-      if (name == "host") {  // the highest level that this machine runs
-        for (size_t i = 0; i < kLevels.size(); ++i) {
-          if (codegen::CheckRunsHere(*codegen::NamedTarget(kLevels[i])).ok()) level = i;
-        }
-      }
-      if (level == kLevels.size()) {
-        return absl::InvalidArgumentError(
-            fmt::format("library: cannot make a library for \"{}\", expected some of {}, or host",
-                        name, fmt::join(kLevels, ", ")));
-      }
-      wanted[level] = true;
-    }
-    for (size_t i = 0; i < kLevels.size(); ++i) {
-      if (!wanted[i]) continue;
-      auto target = codegen::NamedTarget(kLevels[i]);
-      if (!target.ok()) return target.status();
-      levels_.push_back({std::string(kLevels[i]), static_cast<int>(i) + 1, *target, nullptr});
-      report_.levels.emplace_back(kLevels[i]);
-    }
+    auto levels = gradus::ChooseLevels(options_.targets);
+    if (!levels.ok()) return levels.status();
+    levels_ = *std::move(levels);
+    for (const codegen::LibraryLevel& level : levels_) report_.levels.push_back(level.name);
     return absl::OkStatus();
   }
 
@@ -170,6 +149,9 @@ class Writer {
     auto interface = MakeInterface(model_, report_.prefix, lowered_);
     if (!interface.ok()) return interface.status();
     interface_ = *std::move(interface);
+    for (CFunction& f : interface_->functions) {
+      f.code.threads &= levels_.front().target.sharing.least_work != ir::Sharing::kNever;
+    }
     interface_->save = Contains(report_.entries, "save");
     interface_->load = Contains(report_.entries, "load");
     library_.prefix = interface_->prefix;
@@ -257,6 +239,13 @@ class Writer {
     auto summary = codegen::Summarize(*members);
     if (!summary.ok()) return summary.status();
     report_.summary = *std::move(summary);
+    for (const std::string& symbol : report_.summary.undefined) {
+      if (Contains(kOfC, symbol)) continue;
+      return absl::UnimplementedError(fmt::format(
+          "library: code for {} would call {} of a compiler's library\n  help: the processor has "
+          "no instructions for something that model {} does; f64 is what most often is missing",
+          fmt::join(report_.levels, ", "), symbol, model_.module->name()));
+    }
     auto archive = codegen::Archive(*members);
     if (!archive.ok()) return archive.status();
     report_.archive_bytes = static_cast<int64_t>(archive->size());

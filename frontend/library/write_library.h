@@ -35,7 +35,7 @@ struct LibraryOptions {
   // Of init, forward, evaluate, train_step, save, load. Empty: all that the model has.
   std::vector<std::string> entries;
   WeightsIn weights = WeightsIn::kCaller;
-  // Levels of a processor by name, any order; see codegen::TargetNames.
+  // Levels of x86-64 by name, any order, or one other target; see levels.h.
   std::vector<std::string> targets = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
   std::string pipeline = "default";  // or "none": without optimisation, to compare with
   // What to write: lib (the archive, the header and the .pc file), obj (its members), and for each

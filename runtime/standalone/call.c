@@ -4,14 +4,28 @@
 
 /* NOLINTBEGIN: C */
 
-/* Sizes stay below this, so that sums of a few of them fit in 64 bits. */
+/* Sizes stay below this: sums of a few of them fit in 64 bits, and offsets in a pointer's. */
+#if UINTPTR_MAX > UINT32_MAX
 static const int64_t kMost = (int64_t)1 << 56;
+#else
+static const int64_t kMost = INT32_MAX;
+#endif
 
-/* a * b where both are 0 or more, or -1 if that is above kMost. */
+/* a * b where both are 0 or more, or -1 if that is above kMost. (Where pointers have 32 bits a
+ * division of 64 bits would be a call of the compiler's library.) */
 static int64_t times(int64_t a, int64_t b) {
-  if (a < 0 || b < 0) return -1;
+  if (a < 0 || b < 0 || a > kMost || b > kMost) return -1;
+#if UINTPTR_MAX > UINT32_MAX
   if (a != 0 && b > kMost / a) return -1;
   return a * b;
+#else
+  return a * b > kMost ? -1 : a * b;
+#endif
+}
+
+/* Of a size and a divisor of a few thousand at most. */
+static int64_t ceil_divide(int64_t size, int64_t divisor) {
+  return (int64_t)(((uintptr_t)size + (uintptr_t)divisor - 1) / (uintptr_t)divisor);
 }
 
 static int64_t bytes_of(const gradus_pointer* p, const int64_t* dims) {
@@ -33,7 +47,7 @@ static int64_t arena_of(const gradus_call* call, const int64_t* dims) {
       for (int32_t s = 0; s < factor->symbol_count; ++s)
         value = times(value, dims[factor->symbols[s]]);
       if (value < 0) return -1;
-      product = times(product, (value + factor->divisor - 1) / factor->divisor);
+      product = times(product, ceil_divide(value, factor->divisor));
     }
     if (product < 0) return -1;
     sum += product;
@@ -76,7 +90,7 @@ int32_t gradus_standalone_run(const gradus_call* call, void* const* pointers, co
                               const void** in, void** out, void* arena, uint64_t arena_bytes,
                               const gradus_threads* threads) {
   for (int32_t s = 0; s < call->symbol_count; ++s) {
-    if (dims[s] < 0) return GRADUS_SIZE;
+    if (dims[s] < 0 || dims[s] > kMost) return GRADUS_SIZE;
   }
   const int64_t needed = arena_of(call, dims);
   if (needed < 0) return GRADUS_SIZE;

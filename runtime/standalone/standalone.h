@@ -110,11 +110,11 @@ int32_t gradus_standalone_save(const gradus_weights* table, const void* weights,
 int32_t gradus_standalone_load(const gradus_weights* table, void* weights, const void* file,
                                uint64_t file_bytes);
 
-/* `count` elements from `offset` on are `value`. */
+/* `count` elements from `offset` on have `bytes` bytes each: those of `bits`, lowest first. */
 typedef struct gradus_fill {
   int64_t offset, count;
-  int32_t dtype;
-  double value;
+  uint64_t bits;
+  int32_t bytes;
 } gradus_fill;
 
 typedef struct gradus_start {

@@ -244,15 +244,9 @@ int32_t gradus_standalone_start(const gradus_start* table, void* block, int64_t 
   for (int64_t i = 0; i < table->block_bytes; ++i) bytes[i] = 0;
   for (int64_t i = 0; i < table->fill_count; ++i) {
     const gradus_fill* fill = &table->fills[i];
-    void* at = bytes + fill->offset;
+    char* at = bytes + fill->offset;
     for (int64_t k = 0; k < fill->count; ++k) {
-      switch (fill->dtype) {
-        case GRADUS_F32: ((float*)at)[k] = (float)fill->value; break;
-        case GRADUS_F64: ((double*)at)[k] = fill->value; break;
-        case GRADUS_I64: ((int64_t*)at)[k] = (int64_t)fill->value; break;
-        case GRADUS_I32: ((int32_t*)at)[k] = (int32_t)fill->value; break;
-        default: ((char*)at)[k] = (char)(fill->value != 0); break;
-      }
+      for (int32_t byte = 0; byte < fill->bytes; ++byte) *at++ = (char)(fill->bits >> (8 * byte));
     }
   }
   if (table->seed_offset >= 0) *(int64_t*)(void*)(bytes + table->seed_offset) = seed;

@@ -15,7 +15,8 @@ namespace gradus::tests {
 namespace {
 
 TEST(CrossApprox, NativeCodeIsAccurate) {
-  if (const std::string missing = CrossProgram::Missing(); !missing.empty()) {
+  if (const std::string missing = CrossProgram::Missing(ToolchainFor("aarch64"));
+      !missing.empty()) {
     GTEST_SKIP() << missing << " is not installed";
   }
   constexpr uint64_t kStep = 65521, kCount = (uint64_t{1} << 32) / kStep + 1;
@@ -28,7 +29,7 @@ TEST(CrossApprox, NativeCodeIsAccurate) {
       runtime::Tensor::FromVector<float>({static_cast<int64_t>(kCount)}, inputs).value());
 
   const ir::Target target = *codegen::NamedTarget("aarch64");
-  CrossProgram program(std::filesystem::temp_directory_path().string());
+  CrossProgram program(ToolchainFor("aarch64"), std::filesystem::temp_directory_path().string());
   for (const Function& function : kFunctions) {
     Graph graph("approx");
     graph.Output("y", function.op(graph.Input("x", {static_cast<int64_t>(kCount)})));

@@ -16,12 +16,36 @@ namespace {
 namespace fs = std::filesystem;
 using runtime::Tensor;
 
-constexpr const char* kCompiler = "aarch64-linux-gnu-gcc";
-constexpr const char* kEmulator = "qemu-aarch64";
-
-bool IsInstalled(const char* program) {
+bool IsInstalled(const std::string& program) {
   return std::system(fmt::format("command -v {} >/dev/null 2>&1", program).c_str()) == 0;
 }
+
+const std::vector<Toolchain>& Toolchains() {
+  constexpr const char* kRiscv =
+      "clang-19 --target=riscv64-linux-gnu -march=rv64gc -mabi=lp64d -fuse-ld=lld";
+  constexpr const char* kRiscvFile = "/usr/riscv64-linux-gnu/lib/libc.a";
+  static const auto* const kAll = new std::vector<Toolchain>{
+      {"aarch64", "aarch64-linux-gnu-gcc", "/usr/aarch64-linux-gnu/lib/libc.a", "qemu-aarch64"},
+      {"riscv64", kRiscv, kRiscvFile, "qemu-riscv64 -cpu rv64,v=false"},
+      // QEMU 7.2 fails an assertion of its own (decode_save_opc) at the instruction vfcvt.rtz.
+      {"riscv64-v",
+       kRiscv,
+       kRiscvFile,
+       "qemu-riscv64 -cpu rv64,v=true,vlen=256,vext_spec=v1.0",
+       "",
+       {"cast"}},
+      // Divisions of i64, powers (in f64), conversions of f32 to i64.
+      {"cortex-m4",
+       "clang-19 --target=armv7-linux-gnueabihf -mthumb -fuse-ld=lld",
+       "/usr/arm-linux-gnueabihf/lib/libc.a",
+       "qemu-arm -cpu max",
+       "f64",
+       {"cast", "div", "pow"}},
+  };
+  return *kAll;
+}
+
+std::string FirstWord(const std::string& command) { return command.substr(0, command.find(' ')); }
 
 std::string ReadFile(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -84,7 +108,12 @@ class Reader {
 
 }  // namespace
 
-CrossProgram::CrossProgram(const std::string& directory) {
+const Toolchain& ToolchainFor(std::string_view target) {
+  return *std::ranges::find(Toolchains(), target, &Toolchain::target);
+}
+
+CrossProgram::CrossProgram(const Toolchain& toolchain, const std::string& directory)
+    : toolchain_(toolchain) {
   std::string name = directory + "/cross_XXXXXX";
   folder_ = mkdtemp(name.data()) == nullptr ? "" : name;
 }
@@ -98,12 +127,16 @@ std::string CrossProgram::PathOf(std::string_view name) const {
   return fmt::format("{}/{}", folder_, name);
 }
 
-std::string CrossProgram::Missing() {
-  if (kAddressesAreChecked) return "AddressSanitizer's runtime for AArch64";
+std::string CrossProgram::Missing(const Toolchain& toolchain) {
+  if (kAddressesAreChecked) return "AddressSanitizer's runtime for " + toolchain.target;
   std::string missing;
-  for (const char* program : {kCompiler, kEmulator}) {
-    if (!IsInstalled(program)) missing += (missing.empty() ? "" : " and ") + std::string(program);
+  const auto add = [&](const std::string& what) {
+    missing += (missing.empty() ? "" : " and ") + what;
+  };
+  for (const std::string& command : {toolchain.compiler, toolchain.emulator}) {
+    if (!IsInstalled(FirstWord(command))) add(FirstWord(command));
   }
+  if (!fs::exists(toolchain.file)) add(toolchain.file);
   return missing;
 }
 
@@ -157,10 +190,10 @@ absl::StatusOr<std::vector<std::vector<Tensor>>> CrossProgram::Run() {
   const std::string link = fmt::format(
       "{0} -std=gnu99 -O1 -static -I'{1}' -o '{2}/program' '{1}/tests/cross/driver.c' "
       "'{2}/table.c' @'{2}/objects'",
-      kCompiler, GRADUS_SOURCE_DIR, folder_);
+      toolchain_.compiler, GRADUS_SOURCE_DIR, folder_);
   if (absl::Status s = Execute(link, PathOf("log")); !s.ok()) return s;
   const std::string run =
-      fmt::format("{0} '{1}/program' '{1}/calls' '{1}/results'", kEmulator, folder_);
+      fmt::format("{0} '{1}/program' '{1}/calls' '{1}/results'", toolchain_.emulator, folder_);
   if (absl::Status s = Execute(run, PathOf("log")); !s.ok()) return s;
 
   const std::string bytes = ReadFile(PathOf("results"));

@@ -429,10 +429,32 @@ TEST(Library, SaysWhatIsWrong) {
   expect(message({.weights = WeightsIn::kLibrary}), "comes without weights");
   expect(message({.targets = {"x86-64-v9"}}), "cannot make a library for \"x86-64-v9\"");
   expect(message({.targets = {}}), "no target");
+  expect(message({.targets = {"scalar"}}),
+         "cannot make a library for \"scalar\", expected some of x86-64, x86-64-v2, x86-64-v3, "
+         "x86-64-v4, aarch64, riscv64, riscv64-v, cortex-m4, cortex-m7, wasm32, wasm32-simd128, or "
+         "host");
+  expect(message({.targets = {"x86-64-v3", "aarch64"}}),
+         "x86-64-v3 and aarch64 do not go into one library");
+  expect(message({.targets = {"riscv64", "riscv64-v"}}),
+         "riscv64 and riscv64-v do not go into one library");
   expect(message({.emit = {"exe"}}), "cannot emit \"exe\"");
   expect(message({.max_arena = 64}), "needs an arena of");
   EXPECT_EQ(FilesOf(folder), std::vector<std::string>());
   EXPECT_EQ(message({}), "(good)");
+}
+
+// A processor without arithmetic of doubles, and a model of them.
+TEST(Library, CallsNoLibraryOfTheCompiler) {
+  const Folder folder;
+  Model m("wide", DType::kF64);
+  m.Output("p", m.Add<Dense>("out", 1, sigmoid)(m.Input("x", {kBatch, 3})));
+  const auto report = WriteLibrary(m, {}, {.folder = folder.path(), .targets = {"cortex-m7"}});
+  ASSERT_EQ(report.status().code(), absl::StatusCode::kUnimplemented);
+  const std::string message(report.status().message());
+  EXPECT_NE(message.find("library: code for cortex-m7 would call __"), std::string::npos)
+      << message;
+  EXPECT_NE(message.find("f64 is what most often is missing"), std::string::npos) << message;
+  EXPECT_EQ(FilesOf(folder), std::vector<std::string>());
 }
 
 TEST(SavedModel, ComesBack) {

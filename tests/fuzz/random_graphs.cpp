@@ -402,7 +402,8 @@ class Fuzzer {
     }
     std::vector<std::string> symbols;
     for (const Call& call : calls) symbols.push_back("run_" + call.name);
-    tests::CrossProgram program(std::filesystem::temp_directory_path().string());
+    tests::CrossProgram program(tests::ToolchainFor("aarch64"),
+                                std::filesystem::temp_directory_path().string());
     if (absl::Status s = program.AddObject(*object, symbols); !s.ok()) return s;
     for (const Call& call : calls) {
       if (absl::Status s = program.AddCall("run_" + call.name, InputsOf(module, call)); !s.ok())
@@ -499,7 +500,7 @@ int Main(int argc, char** argv) {
       continue;
     }
     if (constexpr std::string_view kTarget = "--target-cpu="; a.starts_with(kTarget)) {
-      const bool emulated = tests::CrossProgram::Missing().empty();
+      const bool emulated = tests::CrossProgram::Missing(tests::ToolchainFor("aarch64")).empty();
       auto targets = fuzz::TargetsOf(a.substr(kTarget.size()), emulated ? "aarch64" : "");
       if (!targets.ok()) {
         fmt::print(stderr, "error: {}\n", std::string(targets.status().message()));

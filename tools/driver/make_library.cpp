@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "fmt/format.h"
+#include "frontend/library/levels.h"
 #include "frontend/library/write_library.h"
 #include "tools/driver/arena.h"
 #include "tools/driver/module_file.h"
@@ -15,7 +16,8 @@ namespace {
 
 struct Options {
   std::vector<std::string> files;
-  std::string output, prefix, entries, weights = "caller", targets, emit = "lib", max_arena;
+  std::string output, prefix, entries, weights = "caller", architecture, targets, emit = "lib",
+                                       max_arena;
   std::string level = "2";
   bool quiet = false, print_targets = false;
 };
@@ -37,8 +39,12 @@ Program Describe(Options& o) {
               {"weights", "WHERE",
                "embed: in the library; file: <name>.safetensors; caller (default): neither",
                &o.weights},
+              {"target", "NAME",
+               "x86-64 (default), aarch64, riscv64, armv7e-m, wasm32, or a triple of one",
+               &o.architecture},
               {"target-cpu", "NAMES",
-               "levels of instructions (default x86-64-v2,x86-64-v3,x86-64-v4)", &o.targets},
+               "levels of instructions (x86-64: x86-64-v2,x86-64-v3,x86-64-v4), or one processor",
+               &o.targets},
               {"emit", "FORMS", "lib (default), obj, llvm, asm, loops, graph", &o.emit},
               {"max-arena", "BYTES", kMaxArenaHelp, &o.max_arena},
               {"optimize", "N", "0: one plain loop nest an op; 1, 2, 3: all passes (default 2)",
@@ -79,6 +85,14 @@ absl::Status SetLibrary(const Options& o, LibraryOptions& library) {
   library.prefix = o.prefix;
   library.entries = SplitNames(o.entries);
   if (!o.targets.empty()) library.targets = SplitNames(o.targets);
+  if (!o.architecture.empty()) {
+    auto targets = TargetsOf(o.architecture, SplitNames(o.targets));
+    if (!targets.ok()) {
+      return absl::InvalidArgumentError(
+          fmt::format("--target: {}", std::string(targets.status().message())));
+    }
+    library.targets = *std::move(targets);
+  }
   library.emit = SplitNames(o.emit);
   const auto* weights =
       std::ranges::find(kWeights, o.weights, &std::pair<std::string_view, WeightsIn>::first);

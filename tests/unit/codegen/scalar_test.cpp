@@ -22,8 +22,15 @@ template <typename T>
 std::vector<T> Samples() {
   if constexpr (std::is_integral_v<T>) {
     T low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
-    return {0,  1,  -1, 2,   -2,  3,          7,    -7,          31,   32,
-            33, 63, 64, 100, low, T(low + 1), high, T(high - 1), 12345};
+    std::vector<T> samples = {0,  1,  -1, 2,   -2,  3,          7,    -7,          31,   32,
+                              33, 63, 64, 100, low, T(low + 1), high, T(high - 1), 12345};
+    // Between two floats, and a bit beside the middle, far below.
+    const int64_t middle = (int64_t{1} << 24) + 1;
+    for (const int64_t n :
+         {middle, middle + 2, middle << 16, (middle << 32) + 1, -(middle << 32)}) {
+      samples.push_back(static_cast<T>(n));
+    }
+    return samples;
   } else {
     return {0,       T(-0.0), 1,       -1,      T(0.5),   T(-0.5),      T(1.5),
             T(2.5),  T(-2.5), T(0.3),  T(-0.3), T(1e-42), T(8388607.5), T(-4503599627370495.5),
@@ -96,6 +103,10 @@ std::vector<CodegenOptions> Targets() {
     options.target = *NamedTarget(name);
     targets.push_back(options);
   }
+  // What processors without these instructions do.
+  targets.push_back(targets[0]);
+  targets.back().target.has_rounding = false;
+  targets.back().target.has_i64_to_float = false;
   return targets;
 }
 
