@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "frontend/data/philox.h"
 #include "frontend/gradus.h"
@@ -66,7 +67,7 @@ absl::StatusOr<Trainer> MakeTrainer(const Network& n, bool shared) {
 
 runtime::Tensor Random(std::vector<int64_t> shape, uint64_t seed) {
   data::PhiloxStream random(seed);
-  runtime::Tensor t = runtime::Tensor::Zeros(runtime::DType::kF32, shape).value();
+  runtime::Tensor t = runtime::Tensor::Zeros(runtime::DType::kF32, std::move(shape)).value();
   for (float& x : t.data<float>()) x = static_cast<float>(random.Normal());
   return t;
 }

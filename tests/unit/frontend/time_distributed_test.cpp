@@ -59,7 +59,7 @@ std::vector<Case> Cases() {
   };
 }
 
-Shape WithLeading(std::vector<Dim> leading, const Shape& rest) {
+Shape WithLeading(const std::vector<Dim>& leading, const Shape& rest) {
   Shape shape;
   for (const Dim& d : leading) shape.push_back(d);
   for (const Dim& d : rest) shape.push_back(d);
