@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "codegen/emit_entry.h"
+#include "codegen/merge_functions.h"
 #include "codegen/object.h"
 #include "codegen/object_cache.h"
 #include "llvm/IR/LLVMContext.h"
@@ -32,9 +33,10 @@ absl::StatusOr<std::string> Compile(const ir::Module& module, const CodegenOptio
       return absl::UnimplementedError("codegen: kernels are timed on x86-64 alone");
     }
     SetTarget(llvm_module, **machine);
-    ModuleEmitter emitter(llvm_module, options.target);
+    ModuleEmitter emitter(llvm_module, options.target, options.in_library);
     absl::Status emitted = EmitModule(emitter, module, options);
     if (!emitted.ok()) return emitted;
+    if (options.in_library) MergeFunctions(llvm_module);
     absl::Status verified = Verify(llvm_module);
     if (!verified.ok()) return verified;
     // Text shows the code as users run it.

@@ -248,6 +248,9 @@ class ContractionEmitter {
     const auto [begin, end] = frame_.BoundsOf(t_.row);
     llvm::Value* m = b_.CreateSub(end, begin);
     llvm::Value* start = begin;
+    // Few sizes of tiles where code is to be small. (Sums of columns depend on which rows a tile
+    // has, and must not differ.)
+    if (e_.small() && c_.column_sums.empty()) return HalvingRows(start, m, body);
     if (!c_.rows_balanced) {
       llvm::Value* main = b_.CreateSub(m, b_.CreateURem(m, Number(most)));
       frame_.Loop(Number(0), main, most, true, {}, nullptr,
@@ -272,6 +275,27 @@ class ContractionEmitter {
           Choose(rows, most, [&](int n) { body(first, n); });
           return {};
         });
+  }
+
+  // Tiles of `most` rows, then at most one of each power of two below.
+  void HalvingRows(llvm::Value* start, llvm::Value* m,
+                   const std::function<void(llvm::Value*, int)>& body) {
+    const int64_t most = c_.tile_rows;
+    llvm::Value* rest = b_.CreateURem(m, Number(most));
+    llvm::Value* main = b_.CreateSub(m, rest);
+    frame_.Loop(Number(0), main, most, true, {}, nullptr,
+                [&](llvm::Value* row, const Values&) -> Values {
+                  body(b_.CreateAdd(row, start), static_cast<int>(most));
+                  return {};
+                });
+    llvm::Value* row = b_.CreateAdd(main, start);
+    int64_t rows = 1;
+    while (2 * rows < most) rows *= 2;
+    for (; rows > 0 && rows < most; rows /= 2) {
+      llvm::Value* of_these = b_.CreateAnd(rest, Number(rows));
+      frame_.If(b_.CreateICmpNE(of_these, Number(0)), [&] { body(row, static_cast<int>(rows)); });
+      row = b_.CreateAdd(row, of_these);
+    }
   }
 
   void Choose(llvm::Value* value, int64_t most, const std::function<void(int)>& body) {

@@ -133,7 +133,8 @@ class InterfaceEmitter {
     }
     auto* type = llvm::FunctionType::get(i32_, {p_, p_, p_, p_, p_}, false);
     for (const LibraryLevel& level : levels_) {
-      const std::string name = LevelPrefix(library_, level) + "_" + f.entry;
+      const LibraryLevel& body_of = f.every_level ? level : levels_.front();
+      const std::string name = LevelPrefix(library_, body_of) + "_" + f.entry;
       auto* body =
           llvm::cast<llvm::Function>(e_.module().getOrInsertFunction(name, type).getCallee());
       body->setVisibility(llvm::GlobalValue::HiddenVisibility);

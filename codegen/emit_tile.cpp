@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "codegen/tiling.h"
+#include "ir/loop/walk.h"
 #include "llvm/IR/Intrinsics.h"
 
 namespace gradus::codegen {
@@ -102,7 +103,7 @@ struct Tile {
                           return KLoops(level + 1, s);
                         });
     }
-    int64_t unroll = std::max(c.k_unroll, 1);
+    const int64_t unroll = tiling.e.small() ? 1 : std::max(c.k_unroll, 1);
     auto steps = [&](llvm::Value* iv, int64_t offset, int64_t count, Values s) {
       for (int64_t t = 0; t < count; ++t) {
         frame.InScope([&] {
@@ -208,19 +209,45 @@ struct Tile {
     return sums;
   }
 
-  void Prefetch() {
+  // What the epilogue reads and writes at the tile's place: on its way while the sum runs.
+  void PrefetchEpilogue() {
+    struct Place {
+      int buffer;
+      DType dtype;
+      const Index* offset;
+      bool written;
+    };
+    std::vector<Place> places;
+    auto add = [&](int buffer, DType dtype, const Index& offset, bool written) {
+      if (offset.coefficient(tiling.row) == 0 || offset.coefficient(c.n) != 1) return;
+      auto known = std::ranges::find_if(
+          places, [&](const Place& p) { return p.buffer == buffer && *p.offset == offset; });
+      if (known == places.end()) {
+        places.push_back({buffer, dtype, &offset, written});
+      } else {
+        known->written |= written;
+      }
+    };
+    std::vector<const loop::Scalar*> values;
     for (const loop::FlatStore& s : c.epilogue) {
-      llvm::Type* type =
-          tiling.e.MemoryType(frame.buffers()[static_cast<size_t>(s.buffer)].type.dtype);
+      add(s.buffer, frame.buffers()[static_cast<size_t>(s.buffer)].type.dtype, s.offset, true);
+      values.push_back(s.value);
+    }
+    loop::ForEachReached(values, [&](const loop::Scalar* x) {
+      if (x->kind == loop::ScalarKind::kLoad) add(x->buffer, x->dtype, x->indices[0], false);
+    });
+    for (const Place& p : places) {
       for (int row = 0; row < size.rows; ++row) {
         llvm::Value* row_base = Row();
         InColumns([&] {
           frame.BindAt(tiling.row, row_base, row, 0);
           for (int v = 0; v < size.vectors; ++v) {
             llvm::Value* address =
-                frame.Address(frame.pointer(s.buffer), type, s.offset, int64_t{v} * lanes);
-            b.CreateIntrinsic(llvm::Intrinsic::prefetch, {address->getType()},
-                              {address, b.getInt32(1), b.getInt32(3), b.getInt32(1)});
+                frame.Address(frame.pointer(p.buffer), tiling.e.MemoryType(p.dtype), *p.offset,
+                              int64_t{v} * lanes);
+            b.CreateIntrinsic(
+                llvm::Intrinsic::prefetch, {address->getType()},
+                {address, b.getInt32(p.written ? 1 : 0), b.getInt32(3), b.getInt32(1)});
           }
         });
       }
@@ -316,6 +343,14 @@ struct Tile {
     });
   }
 
+  // A row's epilogue once rather than once a row. (Sums of columns would begin at a zero, which
+  // makes another zero of -0. Updates of weights, which stream through several arrays, would be up
+  // to a fifth slower.)
+  bool RollsForSize() const {
+    return tiling.e.small() && c.column_sums.empty() && c.epilogue.size() == 1 && size.rows > 2 &&
+           size.rows * size.vectors * groups >= 8;
+  }
+
   void Emit() {
     auto* vector = llvm::FixedVectorType::get(tiling.element, static_cast<unsigned>(lanes));
     Values zeros(static_cast<size_t>(groups * size.rows * size.vectors),
@@ -323,7 +358,9 @@ struct Tile {
     frame.written = 0;
     for (const loop::FlatStore& s : c.epilogue)
       frame.written |= uint64_t{1} << std::min(s.buffer, 63);
-    if (c.prefetch_c) Prefetch();
+    if (c.prefetch_epilogue) {
+      tiling.blocked ? frame.If(last, [&] { PrefetchEpilogue(); }) : PrefetchEpilogue();
+    }
     Values sums = zeros;
     if (tiling.blocked) {
       // zeros the first time, else what the block before left
@@ -331,7 +368,8 @@ struct Tile {
     }
     sums = KLoops(0, sums);
     auto epilogue = [&] {
-      c.epilogue_in_registers ? EpilogueInRegisters(sums) : EpilogueRolled(sums);
+      const bool rolled = !c.epilogue_in_registers || RollsForSize();
+      rolled ? EpilogueRolled(sums) : EpilogueInRegisters(sums);
     };
     if (!tiling.blocked) return epilogue();
     frame.If(last, epilogue);

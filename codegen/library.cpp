@@ -108,6 +108,10 @@ absl::StatusOr<std::vector<LibraryObject>> EmitLibrary(const Library& library,
                             }));
   if (!status.ok()) return status;
   for (const LibraryLevel& level : levels) {
+    if (&level != &levels.front() &&
+        std::ranges::none_of(library.functions, &LibraryFunction::every_level)) {
+      continue;
+    }
     const CodegenOptions options{
         .target = level.target, .prefix = LevelPrefix(library, level), .in_library = true};
     status = add("_" + level.name, EmitObject(*level.module, options));

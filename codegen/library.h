@@ -48,6 +48,8 @@ struct LibraryFunction {
   std::vector<LibrarySlot> arguments, results;  // as many as the entry has
   loop::Maximum arena;                          // enough for every level
   bool threads = false;
+  // Else there is one body, in the module of the lowest level, for all: the same bits everywhere.
+  bool every_level = true;
 };
 
 // A parameter of the model in the structure of all weights, and in a file of them.
@@ -83,7 +85,8 @@ struct Library {
   std::optional<LibraryStart> start;
 };
 
-// The same entries, lowered for one level of a processor.
+// The same entries, lowered for one level of a processor; those of one body in the first level
+// alone.
 struct LibraryLevel {
   std::string name;  // "x86-64-v3"
   int number = 0;    // 3

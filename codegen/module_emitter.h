@@ -18,14 +18,17 @@ namespace gradus::codegen {
 
 class ModuleEmitter {
  public:
-  ModuleEmitter(llvm::Module& module, const ir::Target& target)
-      : module_(module), target_(target) {}
+  // `small`: code for a library, where its size counts, rather than for this process alone. It
+  // computes the same bits.
+  ModuleEmitter(llvm::Module& module, const ir::Target& target, bool small = false)
+      : module_(module), target_(target), small_(small) {}
   ModuleEmitter(const ModuleEmitter&) = delete;
   ModuleEmitter& operator=(const ModuleEmitter&) = delete;
 
   llvm::Module& module() { return module_; }
   llvm::LLVMContext& context() { return module_.getContext(); }
   const ir::Target& target() const { return target_; }
+  bool small() const { return small_; }
 
   // The type of a value in a register (i1 for kI1) and of an element in memory (i8 for kI1).
   llvm::Type* RegisterType(ir::DType dtype);
@@ -49,6 +52,7 @@ class ModuleEmitter {
  private:
   llvm::Module& module_;
   const ir::Target& target_;
+  const bool small_;
   absl::flat_hash_map<std::string, llvm::Function*> shared_;
   llvm::GlobalVariable* zeros_ = nullptr;
 };

@@ -145,7 +145,7 @@ class Writer {
                         c.tile_vectors, c.rows_balanced, static_cast<int>(c.order), c.k_block);
     text += fmt::format("{} ", c.k_level);
     text += fmt::format("{} {} {} {} {} {};", c.partial_buffer, Form(c.partial_offset),
-                        c.b_panel_buffer, c.k_unroll, c.prefetch_c, c.epilogue_in_registers);
+                        c.b_panel_buffer, c.k_unroll, c.prefetch_epilogue, c.epilogue_in_registers);
     Put("{}", text);
     Stores(c.epilogue);
     Put("sums;");

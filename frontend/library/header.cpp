@@ -96,7 +96,9 @@ struct EntryText {
   std::string_view entry, text;
 };
 constexpr EntryText kEntryTexts[] = {
-    {"init", "Draws new weights: the same ones for the same seed."},
+    {"init",
+     "Draws new weights: the same ones for the same seed, on every instruction set of the "
+     "library."},
     {"forward", "The model's outputs for a batch. Layers do what they do outside of training."},
     {"evaluate",
      "The loss of a batch and what its metrics count. Sums named alike may be added over batches; "

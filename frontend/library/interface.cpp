@@ -288,7 +288,10 @@ absl::StatusOr<std::unique_ptr<CInterface>> MakeInterface(
     if (f->entry == nullptr) continue;
     auto function = FunctionBuilder(*interface, *f).Build();
     if (!function.ok()) return function.status();
+    // Weights are drawn once: one body, and the same weights on every processor.
+    function->code.every_level = f->name() != "init";
     for (const auto& level : levels) {
+      if (!function->code.every_level && level != levels.front()) continue;
       const ir::Function* same = level->Find(f->name());
       if (same == nullptr || same->entry == nullptr || same->entry->symbols != f->entry->symbols) {
         return absl::InternalError("library: the levels have different entries");

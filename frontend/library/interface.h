@@ -62,7 +62,8 @@ std::string SizeName(ir::Symbol symbol);
 // Whether a name can be the prefix of symbols in C.
 bool IsPrefix(std::string_view name);
 
-// Of the entries in `levels`, each the module of `model` lowered for one level. In the heap: its
+// Of the entries in `levels`, each the module of `model` lowered for one level, init in the first
+// alone. In the heap: its
 // functions point at its blocks.
 absl::StatusOr<std::unique_ptr<CInterface>> MakeInterface(
     const SavedModel& model, const std::string& prefix,

@@ -133,6 +133,8 @@ class Writer {
     for (const ir::Function* f : others) graph_->EraseFunction(f);
     for (codegen::LibraryLevel& level : levels_) {
       lowered_.push_back(graph_->Clone());
+      const ir::Function* init = lowered_.back()->Find("init");
+      if (lowered_.size() > 1 && init != nullptr) lowered_.back()->EraseFunction(init);
       level.module = lowered_.back().get();
       const passes::PassContext context{
           .target = level.target, .sizes = options_.sizes, .max_arena = options_.max_arena};
@@ -271,6 +273,7 @@ class Writer {
       files_.emplace_back(report_.name + ".ir", ir::Print(*graph_));
     }
     for (const codegen::LibraryLevel& level : levels_) {
+      if (level.module->functions().empty()) continue;  // init alone, which the first level has
       const std::string stem = fmt::format("{}_{}", report_.name, level.name);
       const codegen::CodegenOptions options{
           .target = level.target, .prefix = report_.prefix, .in_library = true};

@@ -136,7 +136,7 @@ class PlanPrinter {
           fmt::format(", panels=%{}", plan_.buffers[static_cast<size_t>(c.b_panel_buffer)].name);
     }
     if (c.k_unroll != 1) out_ += fmt::format(", unroll={}", c.k_unroll);
-    if (c.prefetch_c) out_ += ", prefetch";
+    if (c.prefetch_epilogue) out_ += ", prefetch";
     const bool tiles = c.split.variable == c.m.back() || c.split.variable == c.n;
     PrintSplit(c.split, tiles ? " tiles" : "");
     out_ += fmt::format(", epilogue={} {{\n", c.epilogue_in_registers ? "registers" : "rolled");

@@ -126,7 +126,7 @@ struct Contraction {
   // its use.
   int b_panel_buffer = -1;
   int k_unroll = 1;
-  bool prefetch_c = false;
+  bool prefetch_epilogue = false;     // what it reads and writes is fetched before the sum runs
   bool epilogue_in_registers = true;  // else rolled over a stack tile
   std::vector<FlatStore> epilogue;    // over batch, m, n and kAcc(0..siblings)
   // Riding sums over M: `value` (as in the epilogue) summed over all of M into buffer[offset(n)],

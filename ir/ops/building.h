@@ -51,5 +51,7 @@ std::optional<Value> LogitsOfSigmoid(const Operand& p);
 std::optional<double> SplatNumber(Value v);
 // Whether every element equals `number`; 0.0 and -0.0 differ unless v is of integers.
 bool IsSplat(Value v, double number);
+// Whether a value is a comparison a <= b.
+bool IsLessEqual(Value v);
 
 }  // namespace gradus::ir

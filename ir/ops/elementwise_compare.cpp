@@ -132,6 +132,7 @@ OpTable ComparisonOps() { return kTable; }
 Value equal(Operand a, Operand b) { return EmitElementwise(kEqual, {a, b}); }
 Value not_equal(Operand a, Operand b) { return EmitElementwise(kNotEqual, {a, b}); }
 Value less(Operand a, Operand b) { return EmitElementwise(kLess, {a, b}); }
+bool IsLessEqual(Value v) { return &v.node()->op() == &kLessEqual; }
 Value less_equal(Operand a, Operand b) { return EmitElementwise(kLessEqual, {a, b}); }
 Value greater(Operand a, Operand b) { return EmitElementwise(kGreater, {a, b}); }
 Value greater_equal(Operand a, Operand b) { return EmitElementwise(kGreaterEqual, {a, b}); }

@@ -71,6 +71,15 @@ Value SimplifyCast(Node& n) {
   return holds ? inner.operand(0) : Value();
 }
 
+// Where operand 2 was taken. Of x <= 0 ? 0 : x the result says it, too, which is kept anyway where
+// the condition would be kept for this alone.
+Value TookFirst(const Vjp& c) {
+  const Value condition = c.operand(0), x = c.operand(2);
+  const bool is_relu = IsLessEqual(condition) && condition.node()->operand(0) == x &&
+                       IsSplat(condition.node()->operand(1), 0) && IsSplat(c.operand(1), 0);
+  return is_relu ? less_equal(c.result(), 0) : condition;
+}
+
 loop::Expr Same(loop::Expr x) { return x; }
 
 constinit const OpDef kSelect{
@@ -80,7 +89,7 @@ constinit const OpDef kSelect{
     .traits = kPointwise,
     .infer = InferSelect,
     .vjp = {nullptr, [](const Vjp& c) { return select(c.node->operand(0), c.grad, 0); },
-            [](const Vjp& c) { return select(c.node->operand(0), 0, c.grad); }},
+            [](const Vjp& c) { return select(TookFirst(c), 0, c.grad); }},
     .at = SelectAt,
     .simplify = SimplifySelect,
 };

@@ -166,7 +166,9 @@ Value UnfoldGradient(const Vjp& c) {
 
 // 1. Lay out the windows with their elements along one axis. 2. Where in each is the first that
 // equals the maximum (or is NaN)? 3. Put the gradient there, zeros elsewhere, and fold.
+// The only element of a window is its first maximum.
 Value WindowMaxGradient(const Vjp& c) {
+  if (SimplifyWindowMax(*c.node)) return c.grad;
   const Windows w = WindowsOf(c.node->attrs());
   const Value windows = unfold(c.operand(0), w, Spatial(c.grad.shape(), w));
   const int axis = static_cast<int>(w.first) + static_cast<int>(w.window.size());

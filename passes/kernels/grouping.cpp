@@ -344,12 +344,59 @@ class Grouper {
     from = Group{};
   }
 
+  // What a kernel would store for others alone though it follows from one other value that it
+  // stores (the mask of a relu from its result) is left to those who read it. Not to those who read
+  // the other value at other places, too: a pooling's gradient, which goes over its elements a
+  // window at a time, took half as long again with four bytes an element instead of one.
+  std::vector<bool> LeftToReaders() {
+    std::vector<bool> left(static_cast<size_t>(f_.id_bound()), false);
+    std::vector<Value> from(static_cast<size_t>(f_.id_bound()));
+    for (const auto& n : f_.nodes()) {
+      const bool cheap = n->op().has(ir::kPointwise) && !n->op().has(ir::kTranscendental);
+      if (!live_[Id(*n)] || !cheap || !stored_[Id(*n)] || repeatable_.contains(*n)) continue;
+      Value& of = from[Id(*n)];
+      bool one = true;
+      for (const Value& v : n->operands()) {
+        if (v.node()->op().has(ir::kSplat)) continue;
+        one = one && (!of || of == v);
+        of = v;
+      }
+      left[Id(*n)] = one && of && !of.node()->is_argument() && stored_[Id(*of.node())] &&
+                     !repeatable_.contains(*of.node()) && !left[Id(*of.node())] &&
+                     GroupOf(of) == GroupOf(n->result());
+    }
+    // Those who read it: other kernels, and none that needs it in memory.
+    for (const ir::Result& r : f_.results()) left[Id(*r.value.node())] = false;
+    std::vector<absl::flat_hash_set<int>> elsewhere(static_cast<size_t>(f_.id_bound()));
+    const auto each_read = [&](const auto& body) {
+      for (const auto& reader : f_.nodes()) {
+        if (!live_[Id(*reader)]) continue;
+        for (const Value v : reader->operands()) {
+          for (const Source& s : repeatable_.SourcesOf(v, !reader->op().has(ir::kPointwise))) {
+            body(*reader, repeatable_.contains(*reader) ? -1 : GroupOf(reader->result()), s);
+          }
+        }
+      }
+    };
+    each_read([&](const Node&, int group, const Source& s) {
+      if (s.moved) elsewhere[Id(*s.value.node())].insert(group);
+    });
+    each_read([&](const Node& reader, int group, const Source& s) {
+      const size_t id = Id(*s.value.node());
+      if (!left[id]) return;
+      const bool in_memory = reader.op().has(ir::kCall) || reader.op().has(ir::kGathers);
+      left[id] = !in_memory && group != GroupOf(s.value) &&
+                 !elsewhere[Id(*from[id].node())].contains(group);
+    });
+    return left;
+  }
+
   FunctionCut Cut() {
     FunctionCut cut;
-    cut.copied.assign(static_cast<size_t>(f_.id_bound()), false);
+    cut.copied = LeftToReaders();
     std::vector<int> kernel_of(groups_.size(), -1);
     for (const auto& n : f_.nodes()) {
-      if (!live_[Id(*n)] || repeatable_.contains(*n)) {
+      if (!live_[Id(*n)] || repeatable_.contains(*n) || cut.copied[Id(*n)]) {
         cut.copied[Id(*n)] = true;
         continue;
       }

@@ -79,7 +79,6 @@ void BlockLongSum(Planner& planner, loop::Contraction& c) {
   c.k_level = level->number;
   c.k_block = level->steps;
   if (copies) c.b_panel_buffer = planner.NewScratch(c.dtype, {Extent(tiles * tile * block)});
-  c.prefetch_c = false;
   if (c.epilogue.size() == 1 && IsRawSum(c.epilogue[0]) &&
       planner.plan.buffers[static_cast<size_t>(c.epilogue[0].buffer)].type.dtype == c.dtype) {
     c.partial_buffer = c.epilogue[0].buffer;

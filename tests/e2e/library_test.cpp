@@ -251,6 +251,25 @@ TEST_P(DetectorLibrary, NeedsNothing) {
   EXPECT_EQ(own, 12);  // 4 entries, 3 of them with threads, start, save, load, isa, strerror
 }
 
+// Bytes without weights: with training for three levels, and of forward for one.
+TEST_P(DetectorLibrary, IsSmall) {
+  const Folder folder;
+  const TrainingOptions training = Training();
+  const auto bytes = [&](const LibraryOptions& options) {
+    const auto report = WriteLibrary(Build(GetParam()), {.training = &training}, options);
+    EXPECT_TRUE(report.ok()) << report.status();
+    int64_t all = 0;
+    if (!report.ok()) return all;
+    for (const auto& [member, size] : report->summary.members) all += size.total();
+    return all;
+  };
+  // Eleven layers: the hybrid has all that the cnn has and all that the lstm has.
+  const int64_t most = std::string_view(GetParam()) == "hybrid" ? 190'000 : 150'000;
+  EXPECT_LT(bytes({.folder = folder.path()}), most);
+  EXPECT_LT(bytes({.folder = folder.path(), .entries = {"forward"}, .targets = {"x86-64-v4"}}),
+            30'000);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, DetectorLibrary, testing::Values("rnn", "cnn", "lstm", "hybrid"),
                          [](const auto& test) { return std::string(test.param); });
 
