@@ -43,7 +43,10 @@ class InterfaceEmitter {
       if (absl::Status s = EmitFunction(f); !s.ok()) return s;
     }
     EmitSaveAndLoad();
-    if (library_.start) EmitStart(*library_.start);
+    if (library_.start) EmitStart(*library_.start, "train_start", "start", {p_, i64_});
+    if (library_.step_start) {
+      EmitStart(*library_.step_start, "step_start", "step_start", {p_, i64_});
+    }
     // int32_t <prefix>_isa(void)
     llvm::Function* isa = Public("isa", {});
     Forward(isa, "isa", {level_table_});
@@ -220,7 +223,8 @@ class InterfaceEmitter {
     if (w.load) Forward(Public("load", {p_, p_, e_.index()}), "load", {table});
   }
 
-  void EmitStart(const LibraryStart& start) {
+  void EmitStart(const LibraryStart& start, std::string_view name, std::string_view standalone,
+                 const std::vector<llvm::Type*>& parameters) {
     Constants fills;
     for (const LibraryFill& f : start.fills) {
       fills.push_back(
@@ -229,7 +233,7 @@ class InterfaceEmitter {
     llvm::Constant* table =
         Private(Struct({I64(static_cast<int64_t>(fills.size())), Array(fills),
                         I64(start.block_bytes), I64(start.alignment), I64(start.seed_offset)}));
-    Forward(Public("train_start", {p_, i64_}), "start", {table});
+    Forward(Public(name, parameters), standalone, {table});
   }
 
   ModuleEmitter& e_;

@@ -72,7 +72,8 @@ struct LibraryFill {
   ir::DType dtype = ir::DType::kF32;
   double value = 0;
 };
-struct LibraryStart {  // <prefix>_train_start
+// <prefix>_train_start; <prefix>_step_start, of each row of a batch.
+struct LibraryStart {
   std::vector<LibraryFill> fills;
   int64_t block_bytes = 0, alignment = 1, seed_offset = -1;
 };
@@ -82,7 +83,7 @@ struct Library {
   std::string variable;  // of the environment, which chooses a level: "THEFT_ISA"
   std::vector<LibraryFunction> functions;
   LibraryWeights weights;
-  std::optional<LibraryStart> start;
+  std::optional<LibraryStart> start, step_start;
 };
 
 // The same entries, lowered for one level of a processor; those of one body in the first level

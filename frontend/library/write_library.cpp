@@ -12,6 +12,7 @@
 #include "frontend/library/levels.h"
 #include "ir/loop/entry_plan.h"
 #include "ir/printer.h"
+#include "passes/one_step.h"
 #include "passes/operations.h"
 #include "passes/pipelines.h"
 #include "runtime/files.h"
@@ -20,8 +21,8 @@
 namespace gradus {
 namespace {
 
-constexpr auto kEntries =
-    std::to_array<std::string_view>({"init", "forward", "evaluate", "train_step", "save", "load"});
+constexpr auto kEntries = std::to_array<std::string_view>(
+    {"init", "forward", "evaluate", "train_step", "step", "save", "load"});
 constexpr auto kForms =
     std::to_array<std::string_view>({"lib", "obj", "llvm", "asm", "loops", "graph"});
 
@@ -88,8 +89,14 @@ class Writer {
 
   // What goes in, in the order of kEntries.
   absl::Status ChooseEntries() {
+    graph_ = model_.module->Clone();
+    if (options_.entries.empty() || Contains(options_.entries, "step")) {
+      auto step = passes::AddOneStep(*graph_);
+      if (step.ok()) one_step_ = *std::move(step);
+      if (!step.ok() && !options_.entries.empty()) return step.status();
+    }
     const auto has = [&](std::string_view entry) {
-      return !IsGraph(entry) || model_.module->Find(entry) != nullptr;
+      return !IsGraph(entry) || graph_->Find(entry) != nullptr;
     };
     std::vector<std::string_view> available;
     for (const std::string_view e : kEntries) {
@@ -123,7 +130,6 @@ class Writer {
   }
 
   absl::Status Lower() {
-    graph_ = model_.module->Clone();
     std::vector<const ir::Function*> others;
     for (const auto& f : graph_->functions()) {
       if (f->kind() == ir::FunctionKind::kGraph && !Contains(report_.entries, f->name())) {
@@ -159,6 +165,7 @@ class Writer {
     for (const CFunction& f : interface_->functions) library_.functions.push_back(f.code);
     if (absl::Status s = DescribeWeights(); !s.ok()) return s;
     if (interface_->Find("train_step") != nullptr) DescribeStart();
+    if (interface_->Find("step") != nullptr) DescribeState();
     return absl::OkStatus();
   }
 
@@ -231,6 +238,17 @@ class Writer {
     for (const StateStart& s : model_.state) fill(block.Find(s.name), s.start);
     if (const CField* seed = block.Find("seed")) start.seed_offset = seed->offset;
     library_.start = std::move(start);
+  }
+
+  void DescribeState() {
+    const ir::Type& type = one_step_.state;
+    const int64_t element = ir::ByteSize(type.dtype);
+    codegen::LibraryStart start{.block_bytes = type.shape[1].size() * element,
+                                .alignment = element};
+    for (const passes::StateFill& f : one_step_.fills) {
+      start.fills.push_back({f.offset * element, f.count, type.dtype, f.value});
+    }
+    library_.step_start = std::move(start);
   }
 
   absl::Status AddCode() {
@@ -319,6 +337,7 @@ class Writer {
   const LibraryOptions& options_;
   LibraryReport report_;
   std::unique_ptr<ir::Module> graph_;  // with the wanted entries alone
+  passes::OneStep one_step_;           // of @step, if it is there
   std::vector<codegen::LibraryLevel> levels_;
   std::vector<std::unique_ptr<ir::Module>> lowered_;
   std::unique_ptr<CInterface> interface_;

@@ -126,6 +126,8 @@ typedef struct gradus_start {
 
 /* The state of a training before its first step. */
 int32_t gradus_standalone_start(const gradus_start* table, void* block, int64_t seed);
+/* The state of `rows` sequences before their first sample: the table's block for each. */
+int32_t gradus_standalone_step_start(const gradus_start* table, void* state, int64_t rows);
 
 /* ---- errors (errors.c) ---- */
 

@@ -248,7 +248,9 @@ TEST_P(DetectorLibrary, NeedsNothing) {
     }
   }
   EXPECT_EQ(foreign, "");
-  EXPECT_EQ(own, 12);  // 4 entries, 3 of them with threads, start, save, load, isa, strerror
+  // 4 entries, 3 of them with threads, start, save, load, isa, strerror; step, with threads, its
+  // start
+  EXPECT_EQ(own, report->entries.size() == 7 ? 15 : 12);
 }
 
 // Bytes without weights: with training for three levels, and of forward for one.
@@ -282,6 +284,49 @@ Model Small() {
   h = m.Add<Dropout>("dropout", 0.5)(h);
   m.Output("p", m.Add<Dense>("out", 1, sigmoid)(h));
   return m;
+}
+
+// What step_test.cpp shows of the graph, through the C interface.
+TEST(Library, StepsThroughASequence) {
+  const Folder folder;
+  Model m("meter");
+  Tensor h = m.Input("x", {kBatch, 6, 2});
+  h = m.Add<LSTM>("lstm", 9, RecurrentOptions{.return_sequences = true})(h);
+  m.Output("y", m.Add<Dense>("out", 1, sigmoid)(h));
+  const auto report = WriteLibrary(m, {}, {.folder = folder.path()});
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->entries, (std::vector<std::string>{"init", "forward", "step", "save", "load"}));
+  ASSERT_TRUE(
+      runtime::WriteFileAtomically(
+          folder / "steps.c",
+          "#include \"meter.h\"\n#include <string.h>\n"
+          "METER_ALIGNED static unsigned char arena[METER_ARENA_BYTES(3)];\n"
+          "static meter_parameters w;\n"
+          "static float x[3][6][2], now[3][2], y[3][6][1], one[3][1];\n"
+          "static float state[METER_STATE_BYTES(3) / sizeof(float)];\n"
+          "int main(void) {\n"
+          "  int t, b, i, wrong = meter_init(&w, 5, arena, sizeof arena);\n"
+          "  for (i = 0; i < 36; ++i) (&x[0][0][0])[i] = (float)(i % 7) - 3;\n"
+          "  wrong += meter_forward(&w, &x[0][0][0], 3, &y[0][0][0], arena, sizeof arena);\n"
+          "  memset(state, 1, sizeof state);\n"
+          "  wrong += meter_step_start(state, 3);\n"
+          "  for (t = 0; t < 6; ++t) {\n"
+          "    for (b = 0; b < 3; ++b) memcpy(now[b], x[b][t], sizeof now[b]);\n"
+          "    wrong += meter_step(&w, &now[0][0], 3, state, &one[0][0], arena, sizeof arena);\n"
+          "    for (b = 0; b < 3; ++b) wrong += one[b][0] != y[b][t][0];\n"
+          "  }\n"
+          "  wrong += y[0][0][0] == y[0][5][0];\n"
+          "  wrong += meter_step_start(0, 3) != METER_ERROR_NULL;\n"
+          "  wrong += meter_step_start(state, -1) != METER_ERROR_SIZE;\n"
+          "  wrong += meter_step(&w, &now[0][0], 3, 0, &one[0][0], arena, sizeof arena) != "
+          "METER_ERROR_NULL;\n"
+          "  return wrong;\n}\n")
+          .ok());
+  const Ran ran = Shell(fmt::format("cd {} && gcc {} -I. -o steps steps.c -L. -lmeter && ./steps",
+                                    folder.path(), kFlags));
+  EXPECT_EQ(ran.code, 0) << ran.text;
+  const auto refused = WriteLibrary(Small(), {}, {.folder = folder.path(), .entries = {"step"}});
+  ASSERT_FALSE(refused.ok());
 }
 
 std::vector<std::string> FilesOf(const Folder& folder) {
