@@ -243,7 +243,8 @@ static void fill_block(const gradus_start* table, char* bytes) {
     const gradus_fill* fill = &table->fills[i];
     char* at = bytes + fill->offset;
     for (int64_t k = 0; k < fill->count; ++k) {
-      for (int32_t byte = 0; byte < fill->bytes; ++byte) *at++ = (char)(fill->bits >> (8 * byte));
+      uint64_t bits = fill->bits; /* by constants alone: other shifts may be calls of a library */
+      for (int32_t byte = 0; byte < fill->bytes; ++byte, bits >>= 8) *at++ = (char)bits;
     }
   }
 }

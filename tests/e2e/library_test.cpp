@@ -14,7 +14,7 @@
 #include "frontend/gradus.h"
 #include "runtime/files.h"
 #include "runtime/safetensors.h"
-#include "tests/elf_symbols.h"
+#include "tests/shell.h"
 
 namespace gradus {
 namespace {
@@ -24,41 +24,9 @@ namespace fs = std::filesystem;
 constexpr int64_t kMonths = 12, kSteps = 100, kSeed = 7;
 constexpr const char* kFlags = "-std=c99 -O1 -Wall -Wextra -pedantic -Werror";
 
-// A folder that goes with the test.
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "library_XXXXXX").string();
-    path_ = mkdtemp(name.data()) == nullptr ? "" : name;
-  }
-  ~Folder() {
-    std::error_code error;
-    if (!path_.empty()) fs::remove_all(path_, error);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string operator/(std::string_view name) const { return fmt::format("{}/{}", path_, name); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-// What a command prints; its exit code and its text if it fails.
-struct Ran {
-  int code = -1;
-  std::string text;
-};
-Ran Shell(const std::string& command) {
-  Ran ran;
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  if (pipe == nullptr) return ran;
-  char bytes[4096];
-  for (size_t n = 0; (n = fread(bytes, 1, sizeof bytes, pipe)) > 0;) ran.text.append(bytes, n);
-  const int status = pclose(pipe);
-  ran.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return ran;
-}
+using tests::Folder;
+using tests::Ran;
+using tests::Shell;
 
 std::string Contents(const std::string& path) {
   auto bytes = runtime::ReadFile(path);
