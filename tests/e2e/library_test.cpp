@@ -12,6 +12,7 @@
 #include "fmt/format.h"
 #include "frontend/data/philox.h"
 #include "frontend/gradus.h"
+#include "frontend/library/levels.h"
 #include "runtime/files.h"
 #include "runtime/safetensors.h"
 #include "tests/shell.h"
@@ -454,6 +455,21 @@ TEST(Library, SaysWhatIsWrong) {
   expect(message({.max_arena = 64}), "needs an arena of");
   EXPECT_EQ(FilesOf(folder), std::vector<std::string>());
   EXPECT_EQ(message({}), "(good)");
+}
+
+TEST(Library, ArchitecturesAndTriplesHaveTargets) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(TargetsOf("x86-64", {}).value(), (Names{"x86-64-v2", "x86-64-v3", "x86-64-v4"}));
+  EXPECT_EQ(TargetsOf("x86_64-pc-linux-gnu", {}).value().size(), 3U);
+  EXPECT_EQ(TargetsOf("riscv64-unknown-elf", {}).value(), Names{"riscv64"});
+  EXPECT_EQ(TargetsOf("thumbv7em-none-eabihf", Names{"cortex-m7"}).value(), Names{"cortex-m7"});
+  EXPECT_EQ(TargetsOf("armv7e-m", {}).value(), Names{"cortex-m4"});
+  EXPECT_EQ(TargetsOf("wasm32-unknown-unknown", {}).value(), Names{"wasm32"});
+  EXPECT_EQ(TargetsOf("sparc", {}).status().message(),
+            "unknown architecture \"sparc\", expected one of x86-64, aarch64, riscv64, armv7e-m, "
+            "wasm32, or a triple that begins with one");
+  EXPECT_EQ(TargetsOf("wasm32", Names{"cortex-m4"}).status().message(),
+            "\"cortex-m4\" is no processor of wasm32, expected some of wasm32, wasm32-simd128");
 }
 
 // A processor without arithmetic of doubles, and a model of them.
