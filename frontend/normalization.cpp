@@ -26,13 +26,6 @@ bool HasFixed(const Shape& shape, int64_t axis) {
 
 }  // namespace
 
-Tensor standardize(Operand x, const Axes& axes, double epsilon) {
-  const Tensor mean = reduce_mean(x, axes, /*keep_dims=*/true);
-  const Tensor deviation = sub(x, mean);
-  const Tensor variance = reduce_mean(square(deviation), axes, /*keep_dims=*/true);
-  return deviation * rsqrt(variance + epsilon);
-}
-
 Tensor standardize_groups(Operand x, int64_t groups, int64_t axis, double epsilon) {
   const Tensor v = x.value();
   if (!v || v.is_poison()) return v;

@@ -7,10 +7,8 @@
 
 namespace gradus {
 
-// (x - mean) / sqrt(variance + epsilon), mean and variance over `axes`.
-Tensor standardize(Operand x, const Axes& axes, double epsilon);
-// The same over each sample's groups of channels: `axis` is cut into `groups` parts of equal size;
-// mean and variance are over a part and all other axes but the first.
+// standardize over each sample's groups of channels: `axis` is cut into `groups` parts of equal
+// size; mean and variance are over a part and all other axes but the first.
 Tensor standardize_groups(Operand x, int64_t groups, int64_t axis, double epsilon);
 // (x - mean) / sqrt(variance + epsilon) * gamma + beta, all four of the channels along `axis`;
 // gamma and beta may be left out.

@@ -156,6 +156,7 @@ using ir::squared_hinge_each;
 using ir::squeeze;
 using ir::stack;
 using ir::standard_deviation;
+using ir::standardize;
 using ir::stop_gradient;
 using ir::sub;
 using ir::take_along_axis;

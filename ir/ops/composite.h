@@ -21,7 +21,9 @@ Value square(Operand x);
 Value softmax(Operand x, int64_t axis = -1);
 Value log_softmax(Operand x, int64_t axis = -1);
 Value logsumexp(Operand x, Axes axes, bool keep_dims = false);
-Value variance(Operand x, Axes axes = {}, bool keep_dims = false);            // biased
+Value variance(Operand x, Axes axes = {}, bool keep_dims = false);  // biased
+// (x - mean) / sqrt(variance + epsilon), mean and variance over the axes.
+Value standardize(Operand x, Axes axes, double epsilon);
 Value standard_deviation(Operand x, Axes axes = {}, bool keep_dims = false);  // biased
 Value norm_l1(Operand x, Axes axes = {}, bool keep_dims = false);             // sum of |x|
 Value norm_l2(Operand x, Axes axes = {}, bool keep_dims = false);  // sqrt of the sum of x^2

@@ -1,4 +1,4 @@
-// softmax, log_softmax, logsumexp, variance, norms, one_hot, where.
+// softmax, log_softmax, logsumexp, variance, standardize, norms, one_hot, where.
 
 #include <algorithm>
 #include <limits>
@@ -9,6 +9,8 @@
 #include "ir/ops/custom_gradient.h"
 #include "ir/ops/elementwise.h"
 #include "ir/ops/leaf.h"
+#include "ir/ops/movement.h"
+#include "ir/ops/reduction.h"
 
 namespace gradus::ir {
 namespace {
@@ -78,6 +80,16 @@ Value variance(Operand x, Axes axes, bool keep_dims) {
 Value standard_deviation(Operand x, Axes axes, bool keep_dims) {
   const CallerScope scope({x});
   return sqrt(variance(x, std::move(axes), keep_dims));
+}
+
+Value standardize(Operand x, Axes axes, double epsilon) {
+  if (std::optional<Value> stop = Stopped({x})) return *stop;
+  const CallerScope scope({x});
+  const Value mean = reduce_mean(x, axes, /*keep_dims=*/true);
+  const Value deviation = sub(x, mean);
+  const Value squares = reduce_mean(mul(deviation, deviation), axes, /*keep_dims=*/true);
+  const Value scale = broadcast_to(rsqrt(add(squares, epsilon)), x.value().shape());
+  return as_standardized(mul(deviation, scale), x, scale, std::move(axes));
 }
 
 Value norm_l1(Operand x, Axes axes, bool keep_dims) {

@@ -100,7 +100,42 @@ constinit const OpDef kAsSoftmax{
     .simplify = [](Node& n) { return n.operand(0); },
 };
 
-constexpr const OpDef* kTable[] = {&kWithGradient, &kAsSoftmax};
+absl::StatusOr<Types> InferAsStandardized(const InferContext& c) {
+  const Type &y = c.operands[0], &x = c.operands[1], &scale = c.operands[2];
+  if (absl::Status s = CheckDType(x.dtype, DTypes::kFloat); !s.ok()) return s;
+  if (!(y == x) || !(scale == x)) {
+    return TypeError(fmt::format("y, x and scale are of one type, got {}, {} and {}", ToString(y),
+                                 ToString(x), ToString(scale)));
+  }
+  if (absl::Status s = CheckAxes(c.attr<IntList>("axes"), x.shape); !s.ok()) return s;
+  return Types{y};
+}
+
+absl::InlinedVector<Value, 4> StandardizedGradient(const Vjp& c) {
+  const Value y = c.result();  // so that its derivative is this formula's, too
+  const IntList& axes = c.node->attr<IntList>("axes");
+  const auto mean = [&](Value v) { return reduce_mean(v, axes, /*keep_dims=*/true); };
+  const Value scale = c.node->operand(2);
+  return {Value(), scale * (c.grad - mean(c.grad) - y * mean(c.grad * y)), Value()};
+}
+
+constinit const OpDef kAsStandardized{
+    .name = "as_standardized",
+    .summary =
+        "y itself, differentiated as what it is: x less its mean over axes, times scale, the "
+        "inverse of its deviation",
+    .operands = {"y", "x", "scale"},
+    .attrs = {AttrSpec{.name = "axes",
+                       .kind = AttrKind::kIntList,
+                       .summary = "over which y has mean 0, in increasing order"}},
+    .traits = kPointwise,
+    .infer = InferAsStandardized,
+    .vjp_all = StandardizedGradient,
+    .at = [](const loop::At& at) { return at.Operand(0); },
+    .simplify = [](Node& n) { return n.operand(0); },
+};
+
+constexpr const OpDef* kTable[] = {&kWithGradient, &kAsSoftmax, &kAsStandardized};
 
 }  // namespace
 
@@ -124,6 +159,12 @@ Value with_gradient(Operand y, const std::vector<Operand>& x, const Function& ba
 Value as_softmax(Operand y, Operand x, int64_t axis) {
   if (std::optional<Value> stop = Stopped({y, x})) return *stop;
   return Emit(kAsSoftmax, {y, x}, {{"axis", NormalAxis(axis, x.value().rank())}});
+}
+
+Value as_standardized(Operand y, Operand x, Operand scale, IntList axes) {
+  if (std::optional<Value> stop = Stopped({y, x, scale})) return *stop;
+  return Emit(kAsStandardized, {y, x, scale},
+              {{"axes", NormalAxes(std::move(axes), x.value().rank())}});
 }
 
 }  // namespace gradus::ir

@@ -18,4 +18,9 @@ Value with_gradient(Operand y, const std::vector<Operand>& x, const Function& ba
 // y * dy - y * sum(y * dy), from y alone: what made y need not be kept.
 Value as_softmax(Operand y, Operand x, int64_t axis);
 
+// `y` itself, which is (x - mean(x)) * scale over `axes`, with scale = 1 / sqrt(variance(x) + e)
+// for any e >= 0, all three of one type. The gradient of x is scale * (dy - mean(dy) - y * mean(dy
+// * y)) (Ioffe and Szegedy, "Batch Normalization", 2015, section 3), from y and scale alone.
+Value as_standardized(Operand y, Operand x, Operand scale, IntList axes);
+
 }  // namespace gradus::ir

@@ -296,8 +296,17 @@ class Grouper {
     std::vector<Value> must_store;
     Inline state = Combine(n, g, &must_store);
     if (state.repeats > kRepeatLimit) return false;
-    // A tile's epilogue cannot wait for what is only known when all tiles are done.
-    if (state.contraction && state.stage > 0) return false;
+    // A tile's epilogue cannot wait for what is only known when all tiles are done. What it stores
+    // anyhow is read from there by what waits.
+    if (state.contraction && state.stage > 0) {
+      for (const Source& s : sources) {
+        if (GroupOf(s.value) != g) continue;
+        const Inline& source = inline_[Id(*s.value.node())];
+        if (source.contraction && !stored_[Id(*s.value.node())]) return false;
+        state.stage = std::max(state.stage, source.stage + 1);
+      }
+      state.contraction = false;
+    }
     // Movement of a contraction's result is left to whoever wants it moved.
     if (!must_store.empty() && group.has_contraction && !n.op().has(ir::kReduction)) return false;
     for (const Value v : must_store) Store(v);

@@ -268,6 +268,26 @@ void AddSoftmax(std::vector<OpCase>& cases) {
        .f32 = {.absolute = 1e-4},
        .f64 = {.absolute = 1e-12},
        .build = Of([](Value x) { return ir::variance(x, {1}); })});
+  OpCase standardize = {.name = "standardize",
+                        .samples = Rows,
+                        .domains = {wide},
+                        .reference = OverAxis1([](std::vector<double>& row) {
+                          const auto n = static_cast<double>(row.size());
+                          double mean = 0, variance = 0;
+                          for (const double x : row) mean += x / n;
+                          for (const double x : row) variance += (x - mean) * (x - mean) / n;
+                          for (double& x : row) x = (x - mean) / std::sqrt(variance + 1e-3);
+                        }),
+                        .f32 = {.absolute = 1e-5},
+                        .f64 = {.absolute = 1e-13},
+                        .build = Of([](Value x) { return ir::standardize(x, {1}, 1e-3); })};
+  cases.push_back(standardize);
+  // As as_softmax: a record of its own only for its gradient.
+  standardize.name = "as_standardized";
+  const auto over = [](int64_t axis) { return ir::AttrList{{"axes", ir::IntList{axis}}}; };
+  standardize.refused = {{{F32({2, 3}), F32({2, 3}), F32({2, 1})}, over(1), "f32[2, 1]"},
+                         {{F32({2}), F32({2}), F32({2})}, over(1), "axis 1"}};
+  cases.push_back(std::move(standardize));
   cases.push_back({.name = "one_hot",
                    .samples =
                        [](DType) {

@@ -64,7 +64,7 @@ void Check(const Case& c, const std::vector<int64_t>& sizes) {
     p.b_panel_buffer = panel;
     p.partial_buffer = c.k_block > 0 ? o : -1;
     p.partial_offset = Index(i) * c.n + Index(j);
-    p.prefetch_c = c.panels;
+    p.prefetch_epilogue = c.panels;
     p.epilogue_in_registers = c.in_registers;
     Expr acc = h.E(h.arena->Acc(dtype, 0));
     Expr y = acc + h.E(h.Load(bias, Index(j)));
