@@ -78,12 +78,29 @@ struct LibraryStart {
   int64_t block_bytes = 0, alignment = 1, seed_offset = -1;
 };
 
+// Elements that a self-test draws, or compares (gradus_drawn).
+struct LibraryDraw {
+  int64_t offset = 0, count = 0;
+  int pointer = 0;
+  ir::DType dtype = ir::DType::kF32;
+  double low = 0, span = 0;
+};
+// <prefix>_selftest (gradus_selftest).
+struct LibraryPassport {
+  std::string bytes;  // a gradus_passport
+  std::string entry;  // that is called; empty: none
+  int64_t size = 0, memory = 0, dims = 0, arena = 0;
+  std::vector<int64_t> places;
+  std::vector<LibraryDraw> drawn, results;
+};
+
 struct Library {
   std::string prefix;    // of all symbols
   std::string variable;  // of the environment, which chooses a level: "THEFT_ISA"
   std::vector<LibraryFunction> functions;
   LibraryWeights weights;
   std::optional<LibraryStart> start, step_start;
+  std::optional<LibraryPassport> passport;
 };
 
 // The same entries, lowered for one level of a processor; those of one body in the first level

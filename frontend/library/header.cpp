@@ -89,7 +89,9 @@ constexpr const char* kCodeNames[GRADUS_CODES] = {"OK",
                                                   "ERROR_ISA",
                                                   "ERROR_FORMAT",
                                                   "ERROR_MISMATCH",
-                                                  "ERROR_BUFFER"};
+                                                  "ERROR_BUFFER",
+                                                  "ERROR_PASSPORT",
+                                                  "ERROR_SELFTEST"};
 
 // What each entry does.
 struct EntryText {
@@ -148,6 +150,7 @@ class HeaderWriter {
       Function(f);
     }
     SaveAndLoad();
+    SelfTest();
     Queries();
     Line("#ifdef __cplusplus\n}}\n#endif\n");
     text_ += fmt::format("#endif /* {} */\n", guard);
@@ -446,6 +449,19 @@ class HeaderWriter {
           i_.prefix, i_.parameters.c_type);
     }
     Line("");
+  }
+
+  void SelfTest() {
+    if (!i_.selftest_bytes) return;
+    Line(
+        "/* Runs the code for this processor on inputs and weights of its own and compares the "
+        "result with\n"
+        " * what the compiler computed; checks, before, the library's passport, which gradus-info "
+        "prints.\n"
+        " * Nothing is kept in the memory, which is aligned as an arena is. */\n"
+        "#define {0}_SELFTEST_BYTES {1}\n"
+        "int32_t {2}_selftest(void* memory, size_t memory_bytes);\n",
+        i_.macro, std::max<int64_t>(*i_.selftest_bytes, 1), i_.prefix);
   }
 
   void Queries() {

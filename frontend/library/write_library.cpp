@@ -10,6 +10,7 @@
 #include "frontend/library/header.h"
 #include "frontend/library/interface.h"
 #include "frontend/library/levels.h"
+#include "frontend/library/passport.h"
 #include "ir/loop/entry_plan.h"
 #include "ir/printer.h"
 #include "passes/one_step.h"
@@ -17,19 +18,22 @@
 #include "passes/pipelines.h"
 #include "runtime/files.h"
 #include "runtime/safetensors.h"
+#include "runtime/standalone/standalone.h"
 
 namespace gradus {
 namespace {
 
 constexpr auto kEntries = std::to_array<std::string_view>(
-    {"init", "forward", "evaluate", "train_step", "step", "save", "load"});
+    {"init", "forward", "evaluate", "train_step", "step", "save", "load", "selftest"});
 constexpr auto kForms =
     std::to_array<std::string_view>({"lib", "obj", "llvm", "asm", "loops", "graph"});
 
 // What code may call.
 constexpr auto kOfC = std::to_array<std::string_view>({"memcpy", "memmove", "memset"});
 
-bool IsGraph(std::string_view entry) { return entry != "save" && entry != "load"; }
+bool IsGraph(std::string_view entry) {
+  return entry != "save" && entry != "load" && entry != "selftest";
+}
 
 template <typename List>
 bool Contains(const List& list, std::string_view name) {
@@ -166,6 +170,26 @@ class Writer {
     if (absl::Status s = DescribeWeights(); !s.ok()) return s;
     if (interface_->Find("train_step") != nullptr) DescribeStart();
     if (interface_->Find("step") != nullptr) DescribeState();
+    return Contains(report_.entries, "selftest") ? DescribePassport() : absl::OkStatus();
+  }
+
+  absl::Status DescribePassport() {
+    const std::string graph = ir::Print(*model_.module);
+    uint64_t hash = gradus_standalone_hash(graph.data(), graph.size());
+    for (const auto& [name, tensor] : model_.weights) {
+      hash = hash * 31 +
+             gradus_standalone_hash(tensor.raw(), static_cast<uint64_t>(tensor.byte_size()));
+    }
+    auto passport = MakePassport(
+        *interface_, *graph_,
+        fmt::format("model: {}\nhash: {:016x}\ncompiler: Gradus {}, LLVM {}\nprefix: {}\n"
+                    "instruction sets: {}\nentries: {}\nparameters: {}\n",
+                    model_.module->name(), hash, GRADUS_VERSION, codegen::LlvmVersion(),
+                    report_.prefix, fmt::join(report_.levels, " "), fmt::join(report_.entries, " "),
+                    report_.parameters));
+    if (!passport.ok()) return passport.status();
+    interface_->selftest_bytes = passport->memory;
+    library_.passport = *std::move(passport);
     return absl::OkStatus();
   }
 
