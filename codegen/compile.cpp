@@ -6,6 +6,7 @@
 #include "codegen/merge_functions.h"
 #include "codegen/object.h"
 #include "codegen/object_cache.h"
+#include "llvm/Config/llvm-config.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -62,6 +63,8 @@ absl::StatusOr<std::string> Compile(const ir::Module& module, const CodegenOptio
 }
 
 }  // namespace
+
+std::string LlvmVersion() { return LLVM_VERSION_STRING; }
 
 absl::StatusOr<std::string> EmitLlvm(const ir::Module& module, const CodegenOptions& options) {
   return Compile(module, options, Output::kLlvm, nullptr);

@@ -34,6 +34,9 @@ ir::Target DefaultTarget();
 // Whether this process can run the target's code; names what it lacks.
 absl::Status CheckRunsHere(const ir::Target& target);
 
+// "19.1.7".
+std::string LlvmVersion();
+
 struct CodegenOptions {
   ir::Target target = DefaultTarget();
   std::string prefix = "gradus";  // symbols: <prefix>_<entry>, <prefix>_<entry>_info

@@ -1,6 +1,7 @@
 #include "codegen/emit_library.h"
 
 #include <bit>
+#include <map>
 #include <utility>
 
 #include "codegen/emit_terms.h"
@@ -43,7 +44,11 @@ class InterfaceEmitter {
       if (absl::Status s = EmitFunction(f); !s.ok()) return s;
     }
     EmitSaveAndLoad();
-    if (library_.start) EmitStart(*library_.start);
+    if (library_.start) EmitStart(*library_.start, "train_start", "start", {p_, i64_});
+    if (library_.step_start) {
+      EmitStart(*library_.step_start, "step_start", "step_start", {p_, i64_});
+    }
+    if (library_.passport) EmitPassport(*library_.passport);
     // int32_t <prefix>_isa(void)
     llvm::Function* isa = Public("isa", {});
     Forward(isa, "isa", {level_table_});
@@ -151,6 +156,7 @@ class InterfaceEmitter {
   absl::Status EmitFunction(const LibraryFunction& f) {
     const auto table = CallTable(f);
     if (!table.ok()) return table.status();
+    call_tables_[f.entry] = *table;
     if (f.threads) EmitCall(f, *table, f.entry + "_threads", true);
     EmitCall(f, *table, f.entry, false);
     return absl::OkStatus();
@@ -220,7 +226,8 @@ class InterfaceEmitter {
     if (w.load) Forward(Public("load", {p_, p_, e_.index()}), "load", {table});
   }
 
-  void EmitStart(const LibraryStart& start) {
+  void EmitStart(const LibraryStart& start, std::string_view name, std::string_view standalone,
+                 const std::vector<llvm::Type*>& parameters) {
     Constants fills;
     for (const LibraryFill& f : start.fills) {
       fills.push_back(
@@ -229,12 +236,44 @@ class InterfaceEmitter {
     llvm::Constant* table =
         Private(Struct({I64(static_cast<int64_t>(fills.size())), Array(fills),
                         I64(start.block_bytes), I64(start.alignment), I64(start.seed_offset)}));
-    Forward(Public("train_start", {p_, i64_}), "start", {table});
+    Forward(Public(name, parameters), standalone, {table});
+  }
+
+  llvm::Constant* Drawn(const std::vector<LibraryDraw>& list) {
+    llvm::Type* real = llvm::Type::getDoubleTy(e_.context());
+    Constants all;
+    for (const LibraryDraw& d : list) {
+      all.push_back(
+          Struct({I64(d.offset), I64(d.count), I32(d.pointer), I32(static_cast<int64_t>(d.dtype)),
+                  llvm::ConstantFP::get(real, d.low), llvm::ConstantFP::get(real, d.span)}));
+    }
+    return Array(all);
+  }
+
+  void EmitPassport(const LibraryPassport& p) {
+    llvm::Constant* text = llvm::ConstantDataArray::getString(
+        e_.context(), llvm::StringRef(p.bytes.data(), p.bytes.size()), false);
+    auto* passport = new llvm::GlobalVariable(e_.module(), text->getType(), true,
+                                              llvm::GlobalValue::ExternalLinkage, text,
+                                              library_.prefix + "_internal_passport");
+    passport->setVisibility(llvm::GlobalValue::HiddenVisibility);
+    passport->setAlignment(llvm::Align(8));
+    Constants places;
+    for (const int64_t place : p.places) places.push_back(I64(place));
+    const auto call = call_tables_.find(p.entry);
+    llvm::Constant* none = llvm::ConstantPointerNull::get(p_);
+    const auto size = [&](const auto& v) { return I64(static_cast<int64_t>(v.size())); };
+    llvm::Constant* table =
+        Private(Struct({passport, size(p.bytes), call == call_tables_.end() ? none : call->second,
+                        I64(p.size), I64(p.memory), I64(p.dims), I64(p.arena), Array(places),
+                        size(p.drawn), size(p.results), Drawn(p.drawn), Drawn(p.results)}));
+    Forward(Public("selftest", {p_, e_.index()}), "selftest", {table});
   }
 
   ModuleEmitter& e_;
   const Library& library_;
   std::span<const LibraryLevel> levels_;
+  std::map<std::string, llvm::Constant*> call_tables_;  // by entry
   llvm::Type *i32_, *i64_;
   llvm::PointerType* p_;
   llvm::Constant* level_table_ = nullptr;

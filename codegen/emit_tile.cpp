@@ -358,7 +358,8 @@ struct Tile {
     frame.written = 0;
     for (const loop::FlatStore& s : c.epilogue)
       frame.written |= uint64_t{1} << std::min(s.buffer, 63);
-    if (c.prefetch_epilogue) {
+    // Not where code is to be small: it would also keep tiles apart that are one without it.
+    if (c.prefetch_epilogue && !tiling.e.small()) {
       tiling.blocked ? frame.If(last, [&] { PrefetchEpilogue(); }) : PrefetchEpilogue();
     }
     Values sums = zeros;

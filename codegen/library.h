@@ -72,9 +72,26 @@ struct LibraryFill {
   ir::DType dtype = ir::DType::kF32;
   double value = 0;
 };
-struct LibraryStart {  // <prefix>_train_start
+// <prefix>_train_start; <prefix>_step_start, of each row of a batch.
+struct LibraryStart {
   std::vector<LibraryFill> fills;
   int64_t block_bytes = 0, alignment = 1, seed_offset = -1;
+};
+
+// Elements that a self-test draws, or compares (gradus_drawn).
+struct LibraryDraw {
+  int64_t offset = 0, count = 0;
+  int pointer = 0;
+  ir::DType dtype = ir::DType::kF32;
+  double low = 0, span = 0;
+};
+// <prefix>_selftest (gradus_selftest).
+struct LibraryPassport {
+  std::string bytes;  // a gradus_passport
+  std::string entry;  // that is called; empty: none
+  int64_t size = 0, memory = 0, dims = 0, arena = 0;
+  std::vector<int64_t> places;
+  std::vector<LibraryDraw> drawn, results;
 };
 
 struct Library {
@@ -82,7 +99,8 @@ struct Library {
   std::string variable;  // of the environment, which chooses a level: "THEFT_ISA"
   std::vector<LibraryFunction> functions;
   LibraryWeights weights;
-  std::optional<LibraryStart> start;
+  std::optional<LibraryStart> start, step_start;
+  std::optional<LibraryPassport> passport;
 };
 
 // The same entries, lowered for one level of a processor; those of one body in the first level

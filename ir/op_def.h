@@ -121,6 +121,15 @@ using EmitRule = void (*)(const loop::Emission&);
 // May emit nodes.
 using SimplifyRule = Value (*)(Node&);
 
+// An op that reads operand 0 at times before its own: what it is for one time alone, where `axis`
+// is operand 0's axis of time. It then reads `past` elements and the present one along that axis,
+// and gives one, with these attributes. An error says why it looks elsewhere.
+struct LookBack {
+  int64_t past = 0;
+  AttrList attrs;
+};
+using LookBackRule = absl::StatusOr<LookBack> (*)(const Node&, int axis);
+
 struct OpDef {
   std::string_view name;
   std::string_view summary;  // one line for --print-ops and the reference
@@ -139,6 +148,7 @@ struct OpDef {
   // How the op leaves a loop over time (hoist_scan, sink_scan). Pointwise ops need no rule.
   OverStepsRule over_steps = nullptr;
   OverStepsRule sum_over_steps = nullptr;
+  LookBackRule look_back = nullptr;  // what reads its own time alone needs no rule
 
   constexpr bool has(Trait t) const { return (traits & t) != 0; }
 };

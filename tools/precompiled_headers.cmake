@@ -6,7 +6,7 @@ set(common <algorithm> <array> <cmath> <cstdint> <functional> <limits> <map> <me
 
 # ccache's manual asks for the first of each. g++ 12 takes what is inlined from a precompiled header for ours, and so
 # warns of lengths that std::string cannot have.
-target_compile_options(gradus_flags INTERFACE
+target_compile_options(gradus_warnings INTERFACE
   "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess;-Wno-stringop-overflow;-Wno-stringop-overread;-Wno-array-bounds>"
   "$<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-Xclang -fno-pch-timestamp>")
 

@@ -89,7 +89,9 @@ constexpr const char* kCodeNames[GRADUS_CODES] = {"OK",
                                                   "ERROR_ISA",
                                                   "ERROR_FORMAT",
                                                   "ERROR_MISMATCH",
-                                                  "ERROR_BUFFER"};
+                                                  "ERROR_BUFFER",
+                                                  "ERROR_PASSPORT",
+                                                  "ERROR_SELFTEST"};
 
 // What each entry does.
 struct EntryText {
@@ -108,6 +110,10 @@ constexpr EntryText kEntryTexts[] = {
      "One step of training on a batch: outputs, loss, gradients, update. Writes the weights and "
      "the "
      "state of the training in place."},
+    {"step",
+     "The next sample of each sequence: gives what forward gives for it, bit for bit. What has no "
+     "axis of time is what forward gives for the samples so far. The state remembers what came "
+     "before: *_step_start prepares it, every call changes it, and copies of it go on from there."},
 };
 
 class HeaderWriter {
@@ -140,9 +146,11 @@ class HeaderWriter {
         Start();
         Block(i_.step_result, "What a step gives for its batch, as it was before the update.");
       }
+      if (f.entry == "step") StepStart(f);
       Function(f);
     }
     SaveAndLoad();
+    SelfTest();
     Queries();
     Line("#ifdef __cplusplus\n}}\n#endif\n");
     text_ += fmt::format("#endif /* {} */\n", guard);
@@ -337,7 +345,10 @@ class HeaderWriter {
         if (p.name == "result") return "written";
         if (!p.written) return "read";
         return f.entry == "init" ? "written" : "read and written";
-      case Kind::kArray: return TypeText(p.type) + (p.written ? ", written" : "");
+      case Kind::kArray:
+        return TypeText(p.type) + (p.name == "state" ? ", read and written"
+                                   : p.written       ? ", written"
+                                                     : "");
       case Kind::kSize: return "0 or more";
       case Kind::kNumber: break;
     }
@@ -400,6 +411,23 @@ class HeaderWriter {
         i_.training.c_type);
   }
 
+  void StepStart(const CFunction& f) {
+    for (const CParameter& p : f.parameters) {
+      if (p.name != "state") continue;
+      const std::string sizes = Sizes(f.code.symbols);
+      const int64_t row = p.type.shape[1].size();
+      Line(
+          "/* The state of sequences before their first samples: an array of {0}. */\n"
+          "#define {1}_STATE_BYTES{2} \\\n  ((size_t){3}{4})\n"
+          "int32_t {5}_step_start({6}* state, int64_t batch);",
+          TypeText(p.type), i_.macro, sizes.empty() ? "" : "(" + sizes + ")",
+          row * ir::ByteSize(p.type.dtype),
+          p.type.shape[0].is_symbol() ? fmt::format(" * (size_t)({})", sizes)
+                                      : fmt::format(" * {}", p.type.shape[0].size()),
+          i_.prefix, CType(p.type.dtype));
+    }
+  }
+
   void SaveAndLoad() {
     if (!i_.save && !i_.load) return;
     Line(
@@ -421,6 +449,19 @@ class HeaderWriter {
           i_.prefix, i_.parameters.c_type);
     }
     Line("");
+  }
+
+  void SelfTest() {
+    if (!i_.selftest_bytes) return;
+    Line(
+        "/* Runs the code for this processor on inputs and weights of its own and compares the "
+        "result with\n"
+        " * what the compiler computed; checks, before, the library's passport, which gradus-info "
+        "prints.\n"
+        " * Nothing is kept in the memory, which is aligned as an arena is. */\n"
+        "#define {0}_SELFTEST_BYTES {1}\n"
+        "int32_t {2}_selftest(void* memory, size_t memory_bytes);\n",
+        i_.macro, std::max<int64_t>(*i_.selftest_bytes, 1), i_.prefix);
   }
 
   void Queries() {

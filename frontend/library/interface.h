@@ -54,6 +54,7 @@ struct CInterface {
   CBlock parameters, training, evaluation, step_result;
   std::vector<CFunction> functions;
   bool save = false, load = false;
+  std::optional<int64_t> selftest_bytes;  // of the memory that selftest needs, if it is there
   const CFunction* Find(std::string_view entry) const;
 };
 

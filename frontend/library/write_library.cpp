@@ -10,25 +10,30 @@
 #include "frontend/library/header.h"
 #include "frontend/library/interface.h"
 #include "frontend/library/levels.h"
+#include "frontend/library/passport.h"
 #include "ir/loop/entry_plan.h"
 #include "ir/printer.h"
+#include "passes/one_step.h"
 #include "passes/operations.h"
 #include "passes/pipelines.h"
 #include "runtime/files.h"
 #include "runtime/safetensors.h"
+#include "runtime/standalone/standalone.h"
 
 namespace gradus {
 namespace {
 
-constexpr auto kEntries =
-    std::to_array<std::string_view>({"init", "forward", "evaluate", "train_step", "save", "load"});
+constexpr auto kEntries = std::to_array<std::string_view>(
+    {"init", "forward", "evaluate", "train_step", "step", "save", "load", "selftest"});
 constexpr auto kForms =
     std::to_array<std::string_view>({"lib", "obj", "llvm", "asm", "loops", "graph"});
 
 // What code may call.
 constexpr auto kOfC = std::to_array<std::string_view>({"memcpy", "memmove", "memset"});
 
-bool IsGraph(std::string_view entry) { return entry != "save" && entry != "load"; }
+bool IsGraph(std::string_view entry) {
+  return entry != "save" && entry != "load" && entry != "selftest";
+}
 
 template <typename List>
 bool Contains(const List& list, std::string_view name) {
@@ -88,8 +93,14 @@ class Writer {
 
   // What goes in, in the order of kEntries.
   absl::Status ChooseEntries() {
+    graph_ = model_.module->Clone();
+    if (options_.entries.empty() || Contains(options_.entries, "step")) {
+      auto step = passes::AddOneStep(*graph_);
+      if (step.ok()) one_step_ = *std::move(step);
+      if (!step.ok() && !options_.entries.empty()) return step.status();
+    }
     const auto has = [&](std::string_view entry) {
-      return !IsGraph(entry) || model_.module->Find(entry) != nullptr;
+      return !IsGraph(entry) || graph_->Find(entry) != nullptr;
     };
     std::vector<std::string_view> available;
     for (const std::string_view e : kEntries) {
@@ -123,7 +134,6 @@ class Writer {
   }
 
   absl::Status Lower() {
-    graph_ = model_.module->Clone();
     std::vector<const ir::Function*> others;
     for (const auto& f : graph_->functions()) {
       if (f->kind() == ir::FunctionKind::kGraph && !Contains(report_.entries, f->name())) {
@@ -159,6 +169,27 @@ class Writer {
     for (const CFunction& f : interface_->functions) library_.functions.push_back(f.code);
     if (absl::Status s = DescribeWeights(); !s.ok()) return s;
     if (interface_->Find("train_step") != nullptr) DescribeStart();
+    if (interface_->Find("step") != nullptr) DescribeState();
+    return Contains(report_.entries, "selftest") ? DescribePassport() : absl::OkStatus();
+  }
+
+  absl::Status DescribePassport() {
+    const std::string graph = ir::Print(*model_.module);
+    uint64_t hash = gradus_standalone_hash(graph.data(), graph.size());
+    for (const auto& [name, tensor] : model_.weights) {
+      hash = hash * 31 +
+             gradus_standalone_hash(tensor.raw(), static_cast<uint64_t>(tensor.byte_size()));
+    }
+    auto passport = MakePassport(
+        *interface_, *graph_,
+        fmt::format("model: {}\nhash: {:016x}\ncompiler: Gradus {}, LLVM {}\nprefix: {}\n"
+                    "instruction sets: {}\nentries: {}\nparameters: {}\n",
+                    model_.module->name(), hash, GRADUS_VERSION, codegen::LlvmVersion(),
+                    report_.prefix, fmt::join(report_.levels, " "), fmt::join(report_.entries, " "),
+                    report_.parameters));
+    if (!passport.ok()) return passport.status();
+    interface_->selftest_bytes = passport->memory;
+    library_.passport = *std::move(passport);
     return absl::OkStatus();
   }
 
@@ -231,6 +262,17 @@ class Writer {
     for (const StateStart& s : model_.state) fill(block.Find(s.name), s.start);
     if (const CField* seed = block.Find("seed")) start.seed_offset = seed->offset;
     library_.start = std::move(start);
+  }
+
+  void DescribeState() {
+    const ir::Type& type = one_step_.state;
+    const int64_t element = ir::ByteSize(type.dtype);
+    codegen::LibraryStart start{.block_bytes = type.shape[1].size() * element,
+                                .alignment = element};
+    for (const passes::StateFill& f : one_step_.fills) {
+      start.fills.push_back({f.offset * element, f.count, type.dtype, f.value});
+    }
+    library_.step_start = std::move(start);
   }
 
   absl::Status AddCode() {
@@ -319,6 +361,7 @@ class Writer {
   const LibraryOptions& options_;
   LibraryReport report_;
   std::unique_ptr<ir::Module> graph_;  // with the wanted entries alone
+  passes::OneStep one_step_;           // of @step, if it is there
   std::vector<codegen::LibraryLevel> levels_;
   std::vector<std::unique_ptr<ir::Module>> lowered_;
   std::unique_ptr<CInterface> interface_;

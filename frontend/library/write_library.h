@@ -32,7 +32,8 @@ struct LibraryOptions {
   std::string folder = ".";  // must be there
   std::string name;          // of the files; empty: the model's
   std::string prefix;        // of all symbols; empty: the name
-  // Of init, forward, evaluate, train_step, save, load. Empty: all that the model has.
+  // Of init, forward, evaluate, train_step, step, save, load, selftest. Empty: all that the model has. A
+  // model has step if it can be fed sample by sample (passes/one_step.h).
   std::vector<std::string> entries;
   WeightsIn weights = WeightsIn::kCaller;
   // Levels of x86-64 by name, any order, or one other target; see levels.h.

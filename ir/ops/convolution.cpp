@@ -246,6 +246,34 @@ Value KernelGradient(const Vjp& c) {
                {"input_dilation", ordered("input_dilation")}});
 }
 
+// The window's last element is at the position itself where as many zeros stand before x as it is
+// long.
+absl::StatusOr<LookBack> ConvolutionLookBack(const Node& n, int axis) {
+  const AxisNames names = ParseNames(n.attr<std::string>("axes")).value();
+  const char name = names.x[static_cast<size_t>(axis)];
+  const int digit = AxisOf(names.digits, name);
+  const auto number = [&](std::string_view list) {
+    return n.attr<IntList>(list)[static_cast<size_t>(digit)];
+  };
+  const Dim& window = n.operand(1).shape()[AxisOf(names.kernel, name)];
+  if (!IsDigit(name) || window.is_symbol()) return TypeError("takes all steps of time together");
+  if (number("strides") != 1 || number("input_dilation") != 1) {
+    return TypeError("does not give one step for each step that it is given");
+  }
+  const int64_t reach = (window.size() - 1) * number("kernel_dilation"), low = number("low");
+  if (reach > low || number("kernel_dilation") < 0) {
+    return TypeError(fmt::format(
+        "looks {} steps ahead; with padding of {} before and 0 after it looks back alone",
+        reach - low, reach));
+  }
+  LookBack back{low, n.attrs()};
+  for (NamedAttribute& a : back.attrs) {
+    if (a.name == "sizes") std::get<Shape>(a.value)[digit] = Dim(1);
+    if (a.name == "low") std::get<IntList>(a.value)[static_cast<size_t>(digit)] = 0;
+  }
+  return back;
+}
+
 constinit const OpDef kConvolution{
     .name = "convolution",
     .summary =
@@ -277,6 +305,7 @@ constinit const OpDef kConvolution{
     .infer = InferConvolution,
     .vjp = {InputGradient, KernelGradient},
     .at = ConvolutionAt,
+    .look_back = ConvolutionLookBack,
 };
 
 constexpr const OpDef* kTable[] = {&kConvolution};

@@ -29,6 +29,11 @@ const char* gradus_standalone_strerror(int32_t code) {
              "must be equal";
     case GRADUS_BUFFER:
       return "the buffer is too small; the header's FILE_BYTES macro says what it needs";
+    case GRADUS_PASSPORT:
+      return "the library's passport is not what the compiler wrote: the file is damaged";
+    case GRADUS_SELFTEST:
+      return "the self-test does not give the numbers that the compiler computed: the code is "
+             "damaged, or the processor computes wrongly";
     default: return "unknown error code";
   }
 }

@@ -32,7 +32,9 @@ enum gradus_code {
   GRADUS_FORMAT = 9,          /* no whole file of safetensors */
   GRADUS_MISMATCH = 10,       /* the file's tensors are not the model's parameters */
   GRADUS_BUFFER = 11,         /* the buffer is too small */
-  GRADUS_CODES = 12
+  GRADUS_PASSPORT = 12,       /* the passport is not what the compiler wrote */
+  GRADUS_SELFTEST = 13,       /* the code does not compute what it should */
+  GRADUS_CODES = 14
 };
 
 /* ---- calls (call.c) ---- */
@@ -126,6 +128,51 @@ typedef struct gradus_start {
 
 /* The state of a training before its first step. */
 int32_t gradus_standalone_start(const gradus_start* table, void* block, int64_t seed);
+/* The state of `rows` sequences before their first sample: the table's block for each. */
+int32_t gradus_standalone_step_start(const gradus_start* table, void* state, int64_t rows);
+
+/* ---- the passport (selftest.c) ---- */
+
+/* What a library says about itself, and what its self-test must give. It is found in a file by its
+ * first bytes, so that it can be read from an archive, an object or a program alike. */
+#define GRADUS_PASSPORT_MAGIC "\177GRADUS passport"
+enum { GRADUS_PASSPORT_VERSION = 1 };
+typedef struct gradus_passport {
+  char magic[16];
+  uint32_t version, bytes; /* of all of it */
+  uint64_t hash;           /* of what follows this structure */
+  uint32_t text_bytes;     /* lines of "name: value", filled up with zeros to a multiple of 8 */
+  uint32_t expected_count; /* doubles behind the text */
+  double tolerance;        /* |got - expected| <= tolerance * (1 + |expected|) */
+} gradus_passport;
+
+uint64_t gradus_standalone_hash(const void* bytes, uint64_t count);
+
+/* `count` elements `offset` bytes behind a pointer of a call: floats of low + [0, 1) * span,
+ * integers of 0 and 1. */
+typedef struct gradus_drawn {
+  int64_t offset, count;
+  int32_t pointer, dtype;
+  double low, span;
+} gradus_drawn;
+
+/* The same numbers on every machine. */
+void gradus_standalone_draw(const gradus_drawn* drawn, uint64_t stream, void* to);
+
+typedef struct gradus_selftest {
+  const gradus_passport* passport;
+  uint64_t passport_bytes;
+  const gradus_call* call; /* null: there is nothing to run */
+  int64_t size;            /* of every symbol */
+  int64_t bytes;           /* of the caller's memory, in which lie, first, a call's arrays, then */
+  int64_t dims, arena;
+  const int64_t* places; /* what the call's pointers point at */
+  int64_t drawn_count, result_count;
+  const gradus_drawn* drawn;
+  const gradus_drawn* results; /* the expected numbers, in this order */
+} gradus_selftest;
+
+int32_t gradus_standalone_selftest(const gradus_selftest* test, void* memory, uint64_t bytes);
 
 /* ---- errors (errors.c) ---- */
 

@@ -237,19 +237,35 @@ int32_t gradus_standalone_load(const gradus_weights* table, void* weights, const
   return GRADUS_OK;
 }
 
-int32_t gradus_standalone_start(const gradus_start* table, void* block, int64_t seed) {
-  if (block == 0) return GRADUS_NULL;
-  if ((uintptr_t)block % (uintptr_t)table->alignment != 0) return GRADUS_ALIGNMENT;
-  char* bytes = (char*)block;
+static void fill_block(const gradus_start* table, char* bytes) {
   for (int64_t i = 0; i < table->block_bytes; ++i) bytes[i] = 0;
   for (int64_t i = 0; i < table->fill_count; ++i) {
     const gradus_fill* fill = &table->fills[i];
     char* at = bytes + fill->offset;
     for (int64_t k = 0; k < fill->count; ++k) {
-      for (int32_t byte = 0; byte < fill->bytes; ++byte) *at++ = (char)(fill->bits >> (8 * byte));
+      uint64_t bits = fill->bits; /* by constants alone: other shifts may be calls of a library */
+      for (int32_t byte = 0; byte < fill->bytes; ++byte, bits >>= 8) *at++ = (char)bits;
     }
   }
+}
+
+int32_t gradus_standalone_start(const gradus_start* table, void* block, int64_t seed) {
+  if (block == 0) return GRADUS_NULL;
+  if ((uintptr_t)block % (uintptr_t)table->alignment != 0) return GRADUS_ALIGNMENT;
+  char* bytes = (char*)block;
+  fill_block(table, bytes);
   if (table->seed_offset >= 0) *(int64_t*)(void*)(bytes + table->seed_offset) = seed;
+  return GRADUS_OK;
+}
+
+int32_t gradus_standalone_step_start(const gradus_start* table, void* state, int64_t rows) {
+  if (rows < 0) return GRADUS_SIZE;
+  if (rows == 0 || table->block_bytes == 0) return GRADUS_OK;
+  if (state == 0) return GRADUS_NULL;
+  if ((uintptr_t)state % (uintptr_t)table->alignment != 0) return GRADUS_ALIGNMENT;
+  for (int64_t row = 0; row < rows; ++row) {
+    fill_block(table, (char*)state + row * table->block_bytes);
+  }
   return GRADUS_OK;
 }
 

@@ -12,9 +12,12 @@
 #include "fmt/format.h"
 #include "frontend/data/philox.h"
 #include "frontend/gradus.h"
+#include "frontend/library/levels.h"
+#include "frontend/training_module.h"
 #include "runtime/files.h"
 #include "runtime/safetensors.h"
-#include "tests/elf_symbols.h"
+#include "runtime/standalone/standalone.h"
+#include "tests/shell.h"
 
 namespace gradus {
 namespace {
@@ -24,41 +27,9 @@ namespace fs = std::filesystem;
 constexpr int64_t kMonths = 12, kSteps = 100, kSeed = 7;
 constexpr const char* kFlags = "-std=c99 -O1 -Wall -Wextra -pedantic -Werror";
 
-// A folder that goes with the test.
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "library_XXXXXX").string();
-    path_ = mkdtemp(name.data()) == nullptr ? "" : name;
-  }
-  ~Folder() {
-    std::error_code error;
-    if (!path_.empty()) fs::remove_all(path_, error);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string operator/(std::string_view name) const { return fmt::format("{}/{}", path_, name); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-// What a command prints; its exit code and its text if it fails.
-struct Ran {
-  int code = -1;
-  std::string text;
-};
-Ran Shell(const std::string& command) {
-  Ran ran;
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  if (pipe == nullptr) return ran;
-  char bytes[4096];
-  for (size_t n = 0; (n = fread(bytes, 1, sizeof bytes, pipe)) > 0;) ran.text.append(bytes, n);
-  const int status = pclose(pipe);
-  ran.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return ran;
-}
+using tests::Folder;
+using tests::Ran;
+using tests::Shell;
 
 std::string Contents(const std::string& path) {
   auto bytes = runtime::ReadFile(path);
@@ -248,7 +219,9 @@ TEST_P(DetectorLibrary, NeedsNothing) {
     }
   }
   EXPECT_EQ(foreign, "");
-  EXPECT_EQ(own, 12);  // 4 entries, 3 of them with threads, start, save, load, isa, strerror
+  // 4 entries, 3 of them with threads, start, save, load, selftest, isa, strerror; of the rnn step,
+  // with threads, and its start.
+  EXPECT_EQ(own, std::string_view(GetParam()) == "rnn" ? 16 : 13);
 }
 
 // Bytes without weights: with training for three levels, and of forward for one.
@@ -282,6 +255,50 @@ Model Small() {
   h = m.Add<Dropout>("dropout", 0.5)(h);
   m.Output("p", m.Add<Dense>("out", 1, sigmoid)(h));
   return m;
+}
+
+// What step_test.cpp shows of the graph, through the C interface.
+TEST(Library, StepsThroughASequence) {
+  const Folder folder;
+  Model m("meter");
+  Tensor h = m.Input("x", {kBatch, 6, 2});
+  h = m.Add<LSTM>("lstm", 9, RecurrentOptions{.return_sequences = true})(h);
+  m.Output("y", m.Add<Dense>("out", 1, sigmoid)(h));
+  const auto report = WriteLibrary(m, {}, {.folder = folder.path()});
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->entries,
+            (std::vector<std::string>{"init", "forward", "step", "save", "load", "selftest"}));
+  ASSERT_TRUE(
+      runtime::WriteFileAtomically(
+          folder / "steps.c",
+          "#include \"meter.h\"\n#include <string.h>\n"
+          "METER_ALIGNED static unsigned char arena[METER_ARENA_BYTES(3)];\n"
+          "static meter_parameters w;\n"
+          "static float x[3][6][2], now[3][2], y[3][6][1], one[3][1];\n"
+          "static float state[METER_STATE_BYTES(3) / sizeof(float)];\n"
+          "int main(void) {\n"
+          "  int t, b, i, wrong = meter_init(&w, 5, arena, sizeof arena);\n"
+          "  for (i = 0; i < 36; ++i) (&x[0][0][0])[i] = (float)(i % 7) - 3;\n"
+          "  wrong += meter_forward(&w, &x[0][0][0], 3, &y[0][0][0], arena, sizeof arena);\n"
+          "  memset(state, 1, sizeof state);\n"
+          "  wrong += meter_step_start(state, 3);\n"
+          "  for (t = 0; t < 6; ++t) {\n"
+          "    for (b = 0; b < 3; ++b) memcpy(now[b], x[b][t], sizeof now[b]);\n"
+          "    wrong += meter_step(&w, &now[0][0], 3, state, &one[0][0], arena, sizeof arena);\n"
+          "    for (b = 0; b < 3; ++b) wrong += one[b][0] != y[b][t][0];\n"
+          "  }\n"
+          "  wrong += y[0][0][0] == y[0][5][0];\n"
+          "  wrong += meter_step_start(0, 3) != METER_ERROR_NULL;\n"
+          "  wrong += meter_step_start(state, -1) != METER_ERROR_SIZE;\n"
+          "  wrong += meter_step(&w, &now[0][0], 3, 0, &one[0][0], arena, sizeof arena) != "
+          "METER_ERROR_NULL;\n"
+          "  return wrong;\n}\n")
+          .ok());
+  const Ran ran = Shell(fmt::format("cd {} && gcc {} -I. -o steps steps.c -L. -lmeter && ./steps",
+                                    folder.path(), kFlags));
+  EXPECT_EQ(ran.code, 0) << ran.text;
+  const auto refused = WriteLibrary(Small(), {}, {.folder = folder.path(), .entries = {"step"}});
+  ASSERT_FALSE(refused.ok());
 }
 
 std::vector<std::string> FilesOf(const Folder& folder) {
@@ -380,6 +397,167 @@ TEST(Library, RefusesMisuse) {
   EXPECT_NE(needed.text.find("[libc.so.6]"), std::string::npos) << needed.text;
 }
 
+// The passport, read and run; and damaged in every way.
+TEST(Library, KnowsItself) {
+  const Folder folder;
+  ASSERT_TRUE(WriteLibrary(Small(), {}, {.folder = folder.path()}).ok());
+  ASSERT_TRUE(
+      runtime::WriteFileAtomically(
+          folder / "self.c",
+          "#include \"theft.h\"\n#include <stdio.h>\n"
+          "THEFT_ALIGNED static unsigned char memory[THEFT_SELFTEST_BYTES + 64];\n"
+          "int main(void) {\n"
+          "  if (theft_selftest(0, sizeof memory) == THEFT_OK) return 100;\n"
+          "  if (theft_selftest(memory + 8, THEFT_SELFTEST_BYTES) == THEFT_OK) return 101;\n"
+          "  if (theft_selftest(memory, THEFT_SELFTEST_BYTES - 1) == THEFT_OK) return 102;\n"
+          "  return theft_selftest(memory, THEFT_SELFTEST_BYTES);\n}\n")
+          .ok());
+  const auto selftest = [&](const std::string& variable) {
+    const Ran built =
+        Shell(fmt::format("cd {} && gcc {} -fsanitize=address,undefined -I. -o self self.c -L. "
+                          "-ltheft",
+                          folder.path(), kFlags));
+    EXPECT_EQ(built.code, 0) << built.text;
+    return Shell(variable + " " + (folder / "self")).code;
+  };
+  for (int level = 2; level <= 4; ++level) {
+    const auto target = codegen::NamedTarget(fmt::format("x86-64-v{}", level));
+    if (!codegen::CheckRunsHere(*target).ok()) continue;
+    EXPECT_EQ(selftest(fmt::format("THEFT_ISA=v{}", level)), GRADUS_OK) << level;
+  }
+  const auto info = [&] { return Shell(fmt::format("{} {}", GRADUS_INFO, folder / "libtheft.a")); };
+  const Ran good = info();
+  EXPECT_EQ(good.code, 0) << good.text;
+  for (const char* line : {"model: theft\n", "hash: ", "compiler: Gradus ", "LLVM 19.1",
+                           "instruction sets: x86-64-v2 x86-64-v3 x86-64-v4\n",
+                           "self-test: forward at 2, 2 numbers"}) {
+    EXPECT_NE(good.text.find(line), std::string::npos) << line << good.text;
+  }
+  // The program has it, too.
+  const Ran program = Shell(fmt::format("{} {}", GRADUS_INFO, folder / "self"));
+  EXPECT_EQ(program.text, good.text);
+
+  const std::string archive = Contents(folder / "libtheft.a");
+  const size_t at = archive.find(GRADUS_PASSPORT_MAGIC);
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_EQ(archive.find(GRADUS_PASSPORT_MAGIC, at + 1), std::string::npos);
+  gradus_passport head;
+  std::memcpy(&head, archive.data() + at, sizeof head);
+  const auto write = [&](const std::string& bytes) {
+    ASSERT_TRUE(runtime::WriteFileAtomically(folder / "libtheft.a", bytes).ok());
+  };
+  const auto expect_info = [&](std::string_view message) {
+    const Ran ran = info();
+    EXPECT_EQ(ran.code, 1) << ran.text;
+    EXPECT_NE(ran.text.find(message), std::string::npos) << ran.text;
+    EXPECT_NE(ran.text.find("libtheft.a: "), std::string::npos) << ran.text;
+  };
+  // Any byte of it, in the file and in the program.
+  for (const size_t byte :
+       {size_t{3}, size_t{16}, size_t{21}, size_t{30}, sizeof head + 1, size_t{head.bytes} - 1}) {
+    std::string damaged = archive;
+    damaged[at + byte] ^= 4;
+    write(damaged);
+    expect_info(byte < 16 ? "holds no passport" : byte < 20 ? "is of version" : "is damaged");
+    EXPECT_EQ(selftest(""), GRADUS_PASSPORT) << byte;
+  }
+  // What it expects is another number, and the hash right.
+  std::string other = archive;
+  other[at + head.bytes - 2] ^= 4;
+  head.hash = gradus_standalone_hash(other.data() + at + sizeof head, head.bytes - sizeof head);
+  std::memcpy(other.data() + at, &head, sizeof head);
+  write(other);
+  EXPECT_EQ(info().code, 0);
+  EXPECT_EQ(selftest(""), GRADUS_SELFTEST);
+  // Cut, foreign, not there.
+  write(archive.substr(0, at + 20));
+  expect_info("is cut off");
+  write(archive.substr(0, at + head.bytes - 1));
+  expect_info("is cut off");
+  write("!<arch>\n");
+  expect_info("holds no passport");
+  write("");
+  expect_info("holds no passport");
+  fs::remove(folder / "libtheft.a");
+  EXPECT_EQ(info().code, 1);
+  // Without forward there is nothing to run.
+  const auto report =
+      WriteLibrary(Small(), {}, {.folder = folder.path(), .entries = {"init", "selftest"}});
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_NE(info().text.find("self-test: none\n"), std::string::npos);
+}
+
+// 10,000 calls from four threads that share one model's weights, the first of which choose the
+// level at the same time: as users link it, and with every access of the code watched.
+TEST(Library, ThreadsShareWeights) {
+  const Folder folder;
+  ASSERT_TRUE(
+      WriteLibrary(Small(), {},
+                   {.folder = folder.path(), .targets = {"x86-64-v2"}, .emit = {"lib", "llvm"}})
+          .ok());
+  ASSERT_TRUE(
+      runtime::WriteFileAtomically(
+          folder / "threads.c",
+          "#include <pthread.h>\n#include <string.h>\n#include \"theft.h\"\n"
+          "static theft_parameters weights;\n"
+          "static float x[7][3], want[7];\n"
+          "static int forward(float* y, unsigned char* arena, size_t bytes) {\n"
+          "#ifdef WATCHED\n"
+          "  int32_t theft_forward(const void* const*, void* const*, const int64_t*, void*, "
+          "void*);\n"
+          "  const char* w = (const char*)&weights;\n"
+          "  const void* in[] = {x, ARGUMENTS};\n"
+          "  void* out[] = {y};\n  const int64_t batch = 7;\n  (void)bytes;\n"
+          "  return theft_forward(in, out, &batch, arena, NULL);\n"
+          "#else\n  return theft_forward(&weights, &x[0][0], 7, y, arena, bytes);\n#endif\n}\n"
+          "static void* run(void* failed) {\n"
+          "  THEFT_ALIGNED unsigned char arena[THEFT_FORWARD_ARENA_BYTES(7) + 64];\n"
+          "  float y[7];\n"
+          "  for (int i = 0; i < 2500; ++i) {\n"
+          "    if (forward(y, arena, sizeof arena) || memcmp(y, want, sizeof y)) *(int*)failed = "
+          "1;\n"
+          "  }\n  return NULL;\n}\n"
+          "int main(int argc, char** argv) {\n"
+          "  pthread_t threads[4];\n  int failed[4] = {0, 0, 0, 0};\n"
+          "  float* w = (float*)(void*)&weights;\n  (void)argv;\n"
+          "  for (size_t i = 0; i < sizeof weights / 4; ++i) w[i] = (float)(i % 5 + 1) / 4;\n"
+          "  for (int i = 0; i < 21; ++i) x[0][i] = (float)(i % 4) - 1;\n"
+          "  if (argc > 1) { /* who is first chooses the level */\n"
+          "    THEFT_ALIGNED unsigned char arena[THEFT_FORWARD_ARENA_BYTES(7) + 64];\n"
+          "    if (forward(want, arena, sizeof arena)) return 2;\n  }\n"
+          "  for (int i = 0; i < 4; ++i) pthread_create(&threads[i], NULL, run, &failed[i]);\n"
+          "  for (int i = 0; i < 4; ++i) pthread_join(threads[i], NULL);\n"
+          "  return argc > 1 && (failed[0] | failed[1] | failed[2] | failed[3]);\n}\n")
+          .ok());
+  const Ran linked =
+      Shell(fmt::format("cd {} && clang-19 -std=gnu99 -O1 -Wall -Werror -fsanitize=thread -I. -o "
+                        "threads threads.c -L. "
+                        "-ltheft && ./threads && ./threads compare",
+                        folder.path()));
+  EXPECT_EQ(linked.code, 0) << linked.text;
+  // The entry's arguments behind x, as the header's structure has them.
+  std::string arguments;
+  Model m = Small();
+  const auto module = BuildInferenceModule(m);
+  ASSERT_TRUE(module.ok());
+  const ir::Function& forward = *(*module)->Find("forward");
+  for (int i = 1; i < forward.num_args(); ++i) {
+    std::string name = forward.arg(i).node()->name();
+    std::ranges::replace(name, '.', '_');
+    arguments += fmt::format("{}w + offsetof(theft_parameters, {})", i > 1 ? ", " : "", name);
+  }
+  const Ran watched = Shell(fmt::format(
+      "cd {} && sed -i 's/^attributes #0 = {{/& sanitize_thread/' theft_x86-64-v2.ll && "
+      "sed 's/theft_forward(const theft_parameters/unused(const theft_parameters/' theft.h > w.h "
+      "&& "
+      "mv w.h theft.h && clang-19 -std=gnu99 -O1 -Wno-override-module -fsanitize=thread -DWATCHED "
+      "'-DARGUMENTS={}' -I. "
+      "-o watched threads.c -x ir theft_x86-64-v2.ll && nm watched | grep -c __tsan_read && "
+      "./watched compare",
+      folder.path(), arguments));
+  EXPECT_EQ(watched.code, 0) << watched.text;
+}
+
 // Two models in one program, and one model in two versions.
 TEST(Library, TwoLinkTogether) {
   const Folder folder;
@@ -441,6 +619,21 @@ TEST(Library, SaysWhatIsWrong) {
   expect(message({.max_arena = 64}), "needs an arena of");
   EXPECT_EQ(FilesOf(folder), std::vector<std::string>());
   EXPECT_EQ(message({}), "(good)");
+}
+
+TEST(Library, ArchitecturesAndTriplesHaveTargets) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(TargetsOf("x86-64", {}).value(), (Names{"x86-64-v2", "x86-64-v3", "x86-64-v4"}));
+  EXPECT_EQ(TargetsOf("x86_64-pc-linux-gnu", {}).value().size(), 3U);
+  EXPECT_EQ(TargetsOf("riscv64-unknown-elf", {}).value(), Names{"riscv64"});
+  EXPECT_EQ(TargetsOf("thumbv7em-none-eabihf", Names{"cortex-m7"}).value(), Names{"cortex-m7"});
+  EXPECT_EQ(TargetsOf("armv7e-m", {}).value(), Names{"cortex-m4"});
+  EXPECT_EQ(TargetsOf("wasm32-unknown-unknown", {}).value(), Names{"wasm32"});
+  EXPECT_EQ(TargetsOf("sparc", {}).status().message(),
+            "unknown architecture \"sparc\", expected one of x86-64, aarch64, riscv64, armv7e-m, "
+            "wasm32, or a triple that begins with one");
+  EXPECT_EQ(TargetsOf("wasm32", Names{"cortex-m4"}).status().message(),
+            "\"cortex-m4\" is no processor of wasm32, expected some of wasm32, wasm32-simd128");
 }
 
 // A processor without arithmetic of doubles, and a model of them.

@@ -73,6 +73,24 @@ def cross(folder, prefix):
     check_says(run("qemu-aarch64", build / "meter"))
 
 
+def subdirectory(folder, _):
+    """The tree as a part of a project, as far as its own model is compiled: all of it would take minutes."""
+    project, build = folder / "subdirectory", folder / "subdirectory/build"
+    shutil.copytree(CONSUMER, project)
+    (project / "CMakeLists.txt").write_text(f"""
+cmake_minimum_required(VERSION 3.25)
+project(meter LANGUAGES C CXX)
+add_subdirectory({SOURCE} gradus EXCLUDE_FROM_ALL)
+gradus_add_model(theft SOURCE theft_model.cpp ENTRY init forward train_step)
+add_executable(meter main.c)
+target_link_libraries(meter PRIVATE theft)
+""")
+    run("cmake", "-S", project, "-B", build, "-G", "Ninja", "-Wno-dev")
+    run("ninja", "-C", build, "CMakeFiles/theft_model.dir/theft_model.cpp.o")
+    planned = run("ninja", "-C", build, "-t", "commands", "meter")
+    assert "--target=x86-64 --prefix=theft --entry=init,forward,train_step" in planned, planned[-3000:]
+
+
 def pkg_config(folder, prefix):
     environment = {"PKG_CONFIG_PATH": f"{prefix}/lib/pkgconfig", "PATH": "/usr/bin:/bin"}
     flags = run("pkg-config", "--cflags", "--libs", "gradus", env=environment).split()
@@ -104,7 +122,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         prefix = packages(folder)
-        for part in (consumer, cross, pkg_config, clash):
+        for part in (consumer, cross, subdirectory, pkg_config, clash):
             part(folder, prefix)
     print("all as expected")
     return 0

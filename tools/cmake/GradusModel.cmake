@@ -1,12 +1,13 @@
-# gradus_add_model(NAME SOURCE FILE... [ENTRY ENTRY...] [PREFIX PREFIX] [WEIGHTS embed|file|caller]
+# gradus_add_model(NAME SOURCE FILE...|PROGRAM EXECUTABLE [ENTRY ENTRY...] [PREFIX PREFIX] [WEIGHTS embed|file|caller]
 #                  [TARGET ARCHITECTURE] [TARGET_CPU NAME...] [FLAGS FLAG...] [ARGUMENTS ARGUMENT...])
 #
 # A library NAME from a program that builds a model: SOURCE is compiled for the machine that builds, and run with the
 # path of the file to write (and ARGUMENTS), which it writes with Model::Save. What gradusc makes of that file is a static
 # library as any other: target_link_libraries(app PRIVATE NAME) gives app the functions and the folder of NAME.h.
 #
+#   PROGRAM     in place of SOURCE: an executable of this build, which several models may have
 #   ENTRY       what goes in: init forward evaluate train_step save load ... (default all)
-#   PREFIX      of all symbols (default NAME); no two models of a build may have one
+#   PREFIX      of all symbols (default NAME); no two models for one TARGET may have the same
 #   WEIGHTS     embed: in the library; file: NAME.safetensors beside it; caller (default): neither
 #   TARGET      what the library is for (default: what is compiled for), TARGET_CPU: its levels or its processor
 #   FLAGS       more flags of gradusc
@@ -38,24 +39,25 @@ function(gradus_target_architecture result)
 endfunction()
 
 function(gradus_add_model name)
-  cmake_parse_arguments(PARSE_ARGV 1 model "" "PREFIX;WEIGHTS;TARGET" "SOURCE;ENTRY;TARGET_CPU;FLAGS;ARGUMENTS")
+  cmake_parse_arguments(PARSE_ARGV 1 model "" "PREFIX;WEIGHTS;TARGET;PROGRAM" "SOURCE;ENTRY;TARGET_CPU;FLAGS;ARGUMENTS")
   if(model_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "gradus_add_model(${name}): unknown arguments ${model_UNPARSED_ARGUMENTS}")
   endif()
-  if(NOT model_SOURCE)
-    message(FATAL_ERROR "gradus_add_model(${name}): expected SOURCE, the program that saves the model")
+  if(NOT model_SOURCE AND NOT model_PROGRAM)
+    message(FATAL_ERROR "gradus_add_model(${name}): expected SOURCE or PROGRAM, the program that saves the model")
   endif()
   if(NOT model_PREFIX)
     set(model_PREFIX ${name})
   endif()
-  get_property(taken GLOBAL PROPERTY GRADUS_MODEL_${model_PREFIX})
-  if(taken)
-    message(FATAL_ERROR "gradus_add_model(${name}): the prefix ${model_PREFIX} is that of ${taken}; give another PREFIX")
-  endif()
-  set_property(GLOBAL PROPERTY GRADUS_MODEL_${model_PREFIX} ${name})
   if(NOT model_TARGET)
     gradus_target_architecture(model_TARGET)
   endif()
+  set(owner GRADUS_MODEL_${model_TARGET}_${model_PREFIX})
+  get_property(taken GLOBAL PROPERTY ${owner})
+  if(taken)
+    message(FATAL_ERROR "gradus_add_model(${name}): the prefix ${model_PREFIX} is that of ${taken}; give another PREFIX")
+  endif()
+  set_property(GLOBAL PROPERTY ${owner} ${name})
   set(flags --target=${model_TARGET} --prefix=${model_PREFIX})
   foreach(option IN ITEMS WEIGHTS ENTRY TARGET_CPU)
     if(model_${option})
@@ -74,7 +76,10 @@ function(gradus_add_model name)
   # 1. The program, on this machine.
   set(folder ${CMAKE_CURRENT_BINARY_DIR}/gradus/${name})
   file(MAKE_DIRECTORY ${folder})
-  if(NOT TARGET Gradus::gradus)
+  if(model_PROGRAM)
+    set(program $<TARGET_FILE:${model_PROGRAM}>)
+    set(program_dependency ${model_PROGRAM})
+  elseif(NOT TARGET Gradus::gradus)
     gradus_host_program(${name}_model "${sources}" ${folder} program)
     set(program_dependency ${program})
   else()

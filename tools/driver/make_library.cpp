@@ -33,7 +33,7 @@ Program Describe(Options& o) {
                "lib<name>.a, or a folder (default .); <name>.h and <name>.pc go beside it",
                &o.output, "o"},
               {"entry", "NAMES",
-               "what goes in: init, forward, evaluate, train_step, save, load (default all)",
+               "what goes in: init, forward, evaluate, train_step, step, save, load, selftest (default all)",
                &o.entries},
               {"prefix", "NAME", "of all symbols (default: the name)", &o.prefix},
               {"weights", "WHERE",

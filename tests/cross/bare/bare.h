@@ -1,15 +1,9 @@
-/* What a program without a C library has: an end for bytes to go to. */
+/* What programs without a C library have: run and put of the example, and memory.c beside it. */
 #ifndef GRADUS_TESTS_CROSS_BARE_H_
 #define GRADUS_TESTS_CROSS_BARE_H_
 
-#include <stddef.h>
+#include "examples/ship_it/cortex_m/board.h"
 
-/* Where a program begins: the processor's part calls it and ends the process with what it
- * returns. */
-int run(void);
-/* memory.c */
 void* memcpy(void* to, const void* from, size_t count);
-/* Adds bytes to what the program prints. */
-void put(const void* bytes, size_t count);
 
 #endif

@@ -9,7 +9,7 @@ extern const float x[kBatch * kInputs], target[kBatch];
 
 static THEFT_ALIGNED theft_parameters weights;
 static THEFT_ALIGNED theft_training training;
-static THEFT_ALIGNED unsigned char arena[THEFT_ARENA_BYTES(kBatch)];
+static THEFT_ALIGNED unsigned char arena[THEFT_ARENA_BYTES(kBatch) + THEFT_SELFTEST_BYTES];
 static unsigned char saved[THEFT_FILE_BYTES];
 
 #define TRY(call)                      \
@@ -39,6 +39,8 @@ int run(void) {
   TRY(theft_load(&weights, saved, sizeof saved));
   TRY(theft_forward(&weights, x, kBatch, y, arena, sizeof arena));
   put(y, sizeof y);
+  /* The numbers that the compiler found. */
+  TRY(theft_selftest(arena, THEFT_SELFTEST_BYTES));
   /* Arguments are checked here, too. */
   if (theft_forward(&weights, x, -1, y, arena, sizeof arena) != THEFT_ERROR_SIZE) return 101;
   if (theft_forward(&weights, x, (int64_t)1 << 60, y, arena, sizeof arena) != THEFT_ERROR_SIZE)

@@ -1,4 +1,4 @@
-/* What a library may need of others. */
+/* What a library, or the compiler, may need of a C library. */
 #include <stddef.h>
 
 void* memcpy(void* to, const void* from, size_t count);

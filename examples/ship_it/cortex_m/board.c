@@ -1,6 +1,6 @@
 /* A Cortex-M with a unit for floats, after reset; what it prints goes to the debugger by way of
  * semihosting (Arm's specification of 2016, "Semihosting for AArch32 and AArch64"). */
-#include "tests/cross/bare/bare.h"
+#include "examples/ship_it/cortex_m/board.h"
 
 enum { kOpen = 0x01, kWrite = 0x05, kExitExtended = 0x20, kStopped = 0x20026 };
 
