@@ -183,7 +183,9 @@ class Writer {
     interface_->save = Contains(report_.entries, "save");
     interface_->load = Contains(report_.entries, "load");
     library_.prefix = interface_->prefix;
-    library_.variable = interface_->macro + "_ISA";
+    if (!options_.freestanding) library_.variable = interface_->macro + "_ISA";
+    library_.small = options_.small;
+    library_.debug_lines = options_.debug_lines;
     for (const CFunction& f : interface_->functions) library_.functions.push_back(f.code);
     if (absl::Status s = DescribeWeights(); !s.ok()) return s;
     if (interface_->Find("train_step") != nullptr) DescribeStart();
@@ -299,6 +301,11 @@ class Writer {
     auto summary = codegen::Summarize(*members);
     if (!summary.ok()) return summary.status();
     report_.summary = *std::move(summary);
+    if (options_.freestanding && !report_.summary.undefined.empty()) {
+      return absl::UnimplementedError(
+          fmt::format("library: the code calls {}, which a freestanding library may not",
+                      fmt::join(report_.summary.undefined, ", ")));
+    }
     auto archive = codegen::Archive(*members);
     if (!archive.ok()) return archive.status();
     report_.archive_bytes = static_cast<int64_t>(archive->size());
@@ -313,6 +320,7 @@ class Writer {
                                    {.library = library,
                                     .isa = report_.levels,
                                     .embedded_weights = options_.weights == WeightsIn::kLibrary,
+                                    .asks_environment = !options_.freestanding,
                                     .file_bytes = library_.weights.file_bytes}));
     files_.emplace_back(report_.name + ".pc",
                         fmt::format("Name: {0}\nDescription: compiled model {1}\nVersion: 1\n"
@@ -328,8 +336,11 @@ class Writer {
     for (const codegen::LibraryLevel& level : levels_) {
       if (level.module->functions().empty()) continue;  // init alone, which the first level has
       const std::string stem = fmt::format("{}_{}", report_.name, level.name);
-      const codegen::CodegenOptions options{
-          .target = level.target, .prefix = report_.prefix, .in_library = true};
+      const codegen::CodegenOptions options{.target = level.target,
+                                            .prefix = report_.prefix,
+                                            .in_library = true,
+                                            .small = options_.small,
+                                            .kernel_prefix = report_.prefix + "_"};
       if (Contains(options_.emit, "loops")) {
         files_.emplace_back(stem + ".loops", ir::Print(*level.module));
       }
