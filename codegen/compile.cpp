@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "codegen/debug_lines.h"
 #include "codegen/emit_entry.h"
 #include "codegen/merge_functions.h"
 #include "codegen/object.h"
@@ -34,10 +35,11 @@ absl::StatusOr<std::string> Compile(const ir::Module& module, const CodegenOptio
       return absl::UnimplementedError("codegen: kernels are timed on x86-64 alone");
     }
     SetTarget(llvm_module, **machine);
-    ModuleEmitter emitter(llvm_module, options.target, options.in_library);
+    ModuleEmitter emitter(llvm_module, options.target, options.small);
     absl::Status emitted = EmitModule(emitter, module, options);
     if (!emitted.ok()) return emitted;
-    if (options.in_library) MergeFunctions(llvm_module);
+    if (options.debug_lines) EmitDebugLines(emitter);
+    if (options.small) MergeFunctions(llvm_module);
     absl::Status verified = Verify(llvm_module);
     if (!verified.ok()) return verified;
     // Text shows the code as users run it.

@@ -47,6 +47,11 @@ struct CodegenOptions {
   // For a library (codegen/library.h): entries are hidden symbols, without their infos, and without
   // the checks of addresses that programs under AddressSanitizer have in code in memory.
   bool in_library = false;
+  // Smaller code that computes the same bits.
+  bool small = false;
+  // DWARF line tables that point at the model's source, in what is written to files.
+  bool debug_lines = false;
+  std::string kernel_prefix = "kernel.";  // of the symbols of kernels, which are local
   // Entries count the processor's cycles of each of their kernels (LoadedEntry::profile); no cache.
   // x86-64 alone.
   bool profile = false;

@@ -11,6 +11,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "codegen/compile.h"
+#include "codegen/debug_lines.h"
 #include "codegen/emit_fork.h"
 #include "codegen/emit_info.h"
 #include "codegen/emit_kernel.h"
@@ -406,14 +407,19 @@ absl::Status EmitModule(ModuleEmitter& emitter, const ir::Module& module,
     }
   }
   Kernels kernels;
-  for (const ir::Function* f : KernelsOf(module)) {
+  const std::vector<const ir::Function*> list = KernelsOf(module);
+  const std::vector<ir::Location> locations = LocationsOf(list);
+  for (const ir::Function* f : list) {
     if (f->plan == nullptr) {
       return absl::FailedPreconditionError(
           fmt::format("codegen: kernel @{} has no plan; run the pass `schedule` first", f->name()));
     }
     const uint64_t number = kernels.by_function.size();
-    kernels.by_function[f] = {EmitKernel(emitter, *f, symbols), number};
+    const std::string name = options.kernel_prefix + f->name();
+    emitter.SetKernel(name, locations[number]);
+    kernels.by_function[f] = {EmitKernel(emitter, *f, symbols, name), number};
   }
+  emitter.SetKernel("", {});
   if (options.profile) {
     auto* table = llvm::ArrayType::get(emitter.i64(), 2 * kernels.by_function.size());
     kernels.times =

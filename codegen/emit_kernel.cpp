@@ -16,8 +16,8 @@ const loop::Split& SplitOf(const loop::Step& step) {
 class KernelEmitter {
  public:
   KernelEmitter(ModuleEmitter& emitter, const ir::Function& kernel,
-                const std::vector<ir::Symbol>& symbols)
-      : e_(emitter), plan_(*kernel.plan), symbols_(symbols), name_("kernel." + kernel.name()) {}
+                const std::vector<ir::Symbol>& symbols, const std::string& name)
+      : e_(emitter), plan_(*kernel.plan), symbols_(symbols), name_(name) {}
 
   llvm::Function* Process() {
     const bool shares = std::ranges::any_of(
@@ -120,8 +120,8 @@ class KernelEmitter {
 }  // namespace
 
 llvm::Function* EmitKernel(ModuleEmitter& emitter, const ir::Function& kernel,
-                           const std::vector<ir::Symbol>& symbols) {
-  return KernelEmitter(emitter, kernel, symbols).Process();
+                           const std::vector<ir::Symbol>& symbols, const std::string& name) {
+  return KernelEmitter(emitter, kernel, symbols, name).Process();
 }
 
 }  // namespace gradus::codegen

@@ -15,8 +15,9 @@
 
 namespace gradus::codegen {
 
+// `name`: of its symbol, from which those of its parts and tiles follow.
 llvm::Function* EmitKernel(ModuleEmitter& emitter, const ir::Function& kernel,
-                           const std::vector<ir::Symbol>& symbols);
+                           const std::vector<ir::Symbol>& symbols, const std::string& name);
 
 void EmitNest(Frame& frame, const loop::Nest& nest);
 void EmitRunningSum(Frame& frame, const loop::Nest& nest);  // of a nest with `running`

@@ -112,8 +112,9 @@ class InterfaceEmitter {
     auto* chosen =
         new llvm::GlobalVariable(e_.module(), i32_, false, llvm::GlobalValue::InternalLinkage,
                                  I32(0), library_.prefix + "_level");
-    level_table_ = Private(Struct({I32(static_cast<int64_t>(levels_.size())), Array(numbers),
-                                   String(library_.variable + "="), chosen}));
+    level_table_ =
+        Private(Struct({I32(static_cast<int64_t>(levels_.size())), Array(numbers),
+                        String(library_.variable.empty() ? "" : library_.variable + "="), chosen}));
   }
 
   // gradus_call.

@@ -112,8 +112,12 @@ absl::StatusOr<std::vector<LibraryObject>> EmitLibrary(const Library& library,
         std::ranges::none_of(library.functions, &LibraryFunction::every_level)) {
       continue;
     }
-    const CodegenOptions options{
-        .target = level.target, .prefix = LevelPrefix(library, level), .in_library = true};
+    const CodegenOptions options{.target = level.target,
+                                 .prefix = LevelPrefix(library, level),
+                                 .in_library = true,
+                                 .small = library.small,
+                                 .debug_lines = library.debug_lines,
+                                 .kernel_prefix = library.prefix + "_"};
     status = add("_" + level.name, EmitObject(*level.module, options));
     if (!status.ok()) return status;
   }

@@ -95,8 +95,11 @@ struct LibraryPassport {
 };
 
 struct Library {
-  std::string prefix;    // of all symbols
-  std::string variable;  // of the environment, which chooses a level: "THEFT_ISA"
+  bool small = true;         // as in CodegenOptions
+  bool debug_lines = false;  // as in CodegenOptions
+  std::string prefix;        // of all symbols
+  // Of the environment, which chooses a level: "THEFT_ISA". Empty: there is none to ask.
+  std::string variable;
   std::vector<LibraryFunction> functions;
   LibraryWeights weights;
   std::optional<LibraryStart> start, step_start;

@@ -296,6 +296,8 @@ class Merger {
     module_.getFunctionList().insert(first.getIterator(), merged);
     merged->copyAttributesFrom(&first);
     merged->setAttributes(first.getAttributes());
+    merged->setSubprogram(first.getSubprogram());
+    first.setSubprogram(nullptr);
     merged->takeName(&first);
     merged->splice(merged->begin(), &first);
     for (size_t i = 0; i < first.arg_size(); ++i) {

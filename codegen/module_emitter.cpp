@@ -33,6 +33,7 @@ llvm::Function* ModuleEmitter::AddFunction(std::string_view name, llvm::Function
   f->addFnAttr("no-builtins");
   f->addFnAttr(llvm::Attribute::NoUnwind);
   if (!exported) f->addFnAttr(llvm::Attribute::NoInline);
+  if (!kernel_.empty() && name.starts_with(kernel_)) lines_.emplace_back(f, location_);
   if (small_) f->addFnAttr(llvm::Attribute::OptimizeForSize);
   return f;
 }

@@ -5,8 +5,11 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "ir/location.h"
 #include "ir/target.h"
 #include "ir/type.h"
 #include "llvm/IR/Constants.h"
@@ -43,6 +46,13 @@ class ModuleEmitter {
   // A function with the target's attributes: exported, or internal and never inlined.
   llvm::Function* AddFunction(std::string_view name, llvm::FunctionType* type, bool exported);
 
+  // While it is set, functions whose names begin with `kernel` come from there in the user's model.
+  void SetKernel(std::string kernel, const ir::Location& location) {
+    kernel_ = std::move(kernel);
+    location_ = location;
+  }
+  const std::vector<std::pair<llvm::Function*, ir::Location>>& lines() const { return lines_; }
+
   // Functions shared by key: null the first time, and then what was put there.
   llvm::Function*& Shared(const std::string& key) { return shared_[key]; }
 
@@ -55,6 +65,9 @@ class ModuleEmitter {
   const bool small_;
   absl::flat_hash_map<std::string, llvm::Function*> shared_;
   llvm::GlobalVariable* zeros_ = nullptr;
+  std::string kernel_;
+  ir::Location location_;
+  std::vector<std::pair<llvm::Function*, ir::Location>> lines_;
 };
 
 // Transposes a tile of lanes x lanes elements of `element_bytes` (4 or 8):

@@ -204,10 +204,14 @@ class HeaderWriter {
     if (facts_.isa.size() > 1) {
       text += fmt::format(
           " *\n * The library holds code for {}. The first call takes the best one that the\n"
-          " * processor and the operating system support. On Linux the environment may name "
-          "another:\n"
-          " * {}_ISA=v{} (what the process was started with counts, not a later setenv).\n",
-          fmt::join(facts_.isa, ", "), i_.macro, facts_.isa.front().back());
+          " * processor and the operating system support.{}\n",
+          fmt::join(facts_.isa, ", "),
+          facts_.asks_environment
+              ? fmt::format(" On Linux the environment may name another:\n"
+                            " * {}_ISA=v{} (what the process was started with counts, not a later "
+                            "setenv).",
+                            i_.macro, facts_.isa.front().back())
+              : "");
     } else {
       text += fmt::format(" *\n * The library holds code for {}.\n", facts_.isa.front());
     }

@@ -14,7 +14,8 @@ struct HeaderFacts {
   std::string library;               // "libtheft.a"
   std::span<const std::string> isa;  // "x86-64-v3", lowest first
   bool embedded_weights = false;
-  int64_t file_bytes = 0;  // of saved weights
+  bool asks_environment = true;  // which level
+  int64_t file_bytes = 0;        // of saved weights
 };
 
 // C99, which C++ reads, too.

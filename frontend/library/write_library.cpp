@@ -96,8 +96,11 @@ class Writer {
     graph_ = model_.module->Clone();
     if (options_.entries.empty() || Contains(options_.entries, "step")) {
       auto step = passes::AddOneStep(*graph_);
-      if (step.ok()) one_step_ = *std::move(step);
-      if (!step.ok() && !options_.entries.empty()) return step.status();
+      if (step.ok()) {
+        one_step_ = *std::move(step);
+      } else if (!options_.entries.empty()) {
+        return step.status();
+      }
     }
     const auto has = [&](std::string_view entry) {
       return !IsGraph(entry) || graph_->Find(entry) != nullptr;
@@ -165,7 +168,9 @@ class Writer {
     interface_->save = Contains(report_.entries, "save");
     interface_->load = Contains(report_.entries, "load");
     library_.prefix = interface_->prefix;
-    library_.variable = interface_->macro + "_ISA";
+    if (!options_.freestanding) library_.variable = interface_->macro + "_ISA";
+    library_.small = options_.small;
+    library_.debug_lines = options_.debug_lines;
     for (const CFunction& f : interface_->functions) library_.functions.push_back(f.code);
     if (absl::Status s = DescribeWeights(); !s.ok()) return s;
     if (interface_->Find("train_step") != nullptr) DescribeStart();
@@ -288,6 +293,11 @@ class Writer {
           "no instructions for something that model {} does; f64 is what most often is missing",
           fmt::join(report_.levels, ", "), symbol, model_.module->name()));
     }
+    if (options_.freestanding && !report_.summary.undefined.empty()) {
+      return absl::UnimplementedError(
+          fmt::format("library: the code calls {}, which a freestanding library may not",
+                      fmt::join(report_.summary.undefined, ", ")));
+    }
     auto archive = codegen::Archive(*members);
     if (!archive.ok()) return archive.status();
     report_.archive_bytes = static_cast<int64_t>(archive->size());
@@ -302,6 +312,7 @@ class Writer {
                                    {.library = library,
                                     .isa = report_.levels,
                                     .embedded_weights = options_.weights == WeightsIn::kLibrary,
+                                    .asks_environment = !options_.freestanding,
                                     .file_bytes = library_.weights.file_bytes}));
     files_.emplace_back(report_.name + ".pc",
                         fmt::format("Name: {0}\nDescription: compiled model {1}\nVersion: 1\n"
@@ -317,8 +328,11 @@ class Writer {
     for (const codegen::LibraryLevel& level : levels_) {
       if (level.module->functions().empty()) continue;  // init alone, which the first level has
       const std::string stem = fmt::format("{}_{}", report_.name, level.name);
-      const codegen::CodegenOptions options{
-          .target = level.target, .prefix = report_.prefix, .in_library = true};
+      const codegen::CodegenOptions options{.target = level.target,
+                                            .prefix = report_.prefix,
+                                            .in_library = true,
+                                            .small = options_.small,
+                                            .kernel_prefix = report_.prefix + "_"};
       if (Contains(options_.emit, "loops")) {
         files_.emplace_back(stem + ".loops", ir::Print(*level.module));
       }

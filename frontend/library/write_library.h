@@ -32,13 +32,19 @@ struct LibraryOptions {
   std::string folder = ".";  // must be there
   std::string name;          // of the files; empty: the model's
   std::string prefix;        // of all symbols; empty: the name
-  // Of init, forward, evaluate, train_step, step, save, load, selftest. Empty: all that the model has. A
-  // model has step if it can be fed sample by sample (passes/one_step.h).
+  // Of init, forward, evaluate, train_step, step, save, load, selftest. Empty: all that the model
+  // has. A model has step if it can be fed sample by sample (passes/one_step.h).
   std::vector<std::string> entries;
   WeightsIn weights = WeightsIn::kCaller;
   // Levels of x86-64 by name, any order, or one other target; see levels.h.
   std::vector<std::string> targets = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
   std::string pipeline = "default";  // or "none": without optimisation, to compare with
+  bool small = true;                 // false: the very code that Compile makes in memory
+  // DWARF line tables that point at the model's source. They are no part of what is loaded.
+  bool debug_lines = true;
+  // No undefined symbol at all, and no question to an operating system: an error if the code needs
+  // one.
+  bool freestanding = false;
   // What to write: lib (the archive, the header and the .pc file), obj (its members), and for each
   // level llvm, asm, loops; graph (the entries before any pass).
   std::vector<std::string> emit = {"lib"};

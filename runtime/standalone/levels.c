@@ -96,6 +96,7 @@ static int read_environment(const char* variable, char* value, int room) {
 /* The level asked for ("v3", "x86-64-v3"), 0 if none is, -1 if it is no level. */
 static int32_t level_asked_for(const char* variable) {
   char value[16];
+  if (variable[0] == 0) return 0;
   if (!read_environment(variable, value, (int)sizeof value) || value[0] == 0) return 0;
   const char* text = value;
   const char* stem = "x86-64";

@@ -58,7 +58,7 @@ typedef struct gradus_slot {
 typedef struct gradus_levels {
   int32_t count;
   const int32_t* numbers; /* x86-64-v3 is 3 */
-  const char* variable;   /* of the environment: "THEFT_ISA=" */
+  const char* variable;   /* of the environment: "THEFT_ISA=", or "": none */
   int32_t* chosen;        /* 0: not yet; else 1 + the index of a level, or minus a gradus_code */
 } gradus_levels;
 

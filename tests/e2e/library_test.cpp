@@ -487,6 +487,73 @@ TEST(Library, KnowsItself) {
   EXPECT_NE(info().text.find("self-test: none\n"), std::string::npos);
 }
 
+// Debuggers find the line of this file where a layer was called, under a name that says which one.
+TEST(Library, PointsAtTheModelsSource) {
+  const Folder folder;
+  const TrainingOptions training = Training();
+  const auto build = [&](bool lines) {
+    const auto report =
+        WriteLibrary(Small(), {.training = &training},
+                     {.folder = folder.path(), .targets = {"x86-64-v2"}, .debug_lines = lines});
+    EXPECT_TRUE(report.ok()) << report.status();
+    const Ran linked =
+        Shell(fmt::format("cd {0} && gcc -shared -Wl,--build-id=none -o all.so -Wl,--whole-archive "
+                          "libtheft.a -Wl,--no-whole-archive && "
+                          "strip -o bare.so all.so",
+                          folder.path()));
+    EXPECT_EQ(linked.code, 0) << linked.text;
+    return report.ok() ? report->summary : codegen::LibrarySummary{};
+  };
+  const codegen::LibrarySummary without = build(false);
+  EXPECT_EQ(Shell("readelf -S " + (folder / "all.so")).text.find(".debug_line"), std::string::npos);
+  const std::string bare = Contents(folder / "bare.so");
+  const codegen::LibrarySummary with = build(true);
+  EXPECT_TRUE(bare == Contents(folder / "bare.so"));  // nothing of it is loaded
+  for (size_t i = 0; i < with.members.size(); ++i) {
+    EXPECT_EQ(with.members[i].second.total(), without.members[i].second.total());
+  }
+  const std::string source =
+      Contents(fmt::format("{}/tests/e2e/library_test.cpp", GRADUS_SOURCE_DIR));
+  const auto line_of = [&](std::string_view text) {
+    return std::count(source.begin(),
+                      source.begin() + static_cast<std::ptrdiff_t>(source.find(text)), '\n') +
+           1;
+  };
+  for (const auto& [layer, text] :
+       {std::pair("hidden", "h = m.Add<Dense>(\"hidden\", 5, relu)(h);"),
+        std::pair("out", "m.Output(\"p\", m.Add<Dense>(\"out\", 1, sigmoid)(h));")}) {
+    const Ran ran =
+        Shell(fmt::format("cd {0} && nm all.so | grep ' t theft_{1}_matmul' | cut -d' ' -f1 | "
+                          "addr2line -f -e all.so | sed 's/ (discrim.*//'",
+                          folder.path(), layer));
+    const std::string place = fmt::format("library_test.cpp:{}\n", line_of(text));
+    EXPECT_NE(ran.text.find(fmt::format("theft_{}_matmul", layer)), std::string::npos) << ran.text;
+    int kernels = 0;
+    for (size_t at = 0; at < ran.text.size(); ++kernels) {  // a line of the name, one of the place
+      const size_t name_end = ran.text.find('\n', at), end = ran.text.find('\n', name_end + 1);
+      EXPECT_TRUE(ran.text.substr(name_end + 1, end - name_end).ends_with(place))
+          << ran.text.substr(at, end - at) << ", expected " << place;
+      at = end + 1;
+    }
+    EXPECT_GT(kernels, 2);  // forward, its gradients
+  }
+}
+
+TEST(Library, FreestandingAsksNobody) {
+  const Folder folder;
+  const TrainingOptions training = Training();
+  const auto report = WriteLibrary(Small(), {.training = &training},
+                                   {.folder = folder.path(), .freestanding = true});
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(report->summary.undefined.empty());
+  EXPECT_EQ(Contents(folder / "theft.h").find("_ISA="), std::string::npos);
+  const Ran ran = Shell(
+      fmt::format("cd {0} && gcc {1} -I. -o misuse '{2}/tests/e2e/library_misuse.c' -L. -ltheft && "
+                  "THEFT_ISA=nonsense ./misuse isa",
+                  folder.path(), kFlags, GRADUS_SOURCE_DIR));
+  EXPECT_EQ(ran.code, 0) << ran.text;
+}
+
 // 10,000 calls from four threads that share one model's weights, the first of which choose the
 // level at the same time: as users link it, and with every access of the code watched.
 TEST(Library, ThreadsShareWeights) {

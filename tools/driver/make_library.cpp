@@ -19,7 +19,7 @@ struct Options {
   std::string output, prefix, entries, weights = "caller", architecture, targets, emit = "lib",
                                        max_arena;
   std::string level = "2";
-  bool quiet = false, print_targets = false;
+  bool quiet = false, print_targets = false, freestanding = false, debug = true;
 };
 
 Program Describe(Options& o) {
@@ -33,7 +33,8 @@ Program Describe(Options& o) {
                "lib<name>.a, or a folder (default .); <name>.h and <name>.pc go beside it",
                &o.output, "o"},
               {"entry", "NAMES",
-               "what goes in: init, forward, evaluate, train_step, step, save, load, selftest (default all)",
+               "what goes in: init, forward, evaluate, train_step, step, save, load, selftest "
+               "(default all)",
                &o.entries},
               {"prefix", "NAME", "of all symbols (default: the name)", &o.prefix},
               {"weights", "WHERE",
@@ -47,8 +48,13 @@ Program Describe(Options& o) {
                &o.targets},
               {"emit", "FORMS", "lib (default), obj, llvm, asm, loops, graph", &o.emit},
               {"max-arena", "BYTES", kMaxArenaHelp, &o.max_arena},
-              {"optimize", "N", "0: one plain loop nest an op; 1, 2, 3: all passes (default 2)",
+              {"optimize", "N",
+               "0: a plain loop nest an op; 1, 2: all passes, small code (default 2); 3: large "
+               "code",
                &o.level, "O"},
+              {"debug", "", "lines of the model's source for debuggers (on; --debug=false: none)",
+               &o.debug, "g"},
+              {"freestanding", "", "no undefined symbol, no operating system", &o.freestanding},
               {"quiet", "", "print no card", &o.quiet, "q"},
               {"print-targets", "", "all names for --target-cpu", &o.print_targets},
           },
@@ -104,6 +110,9 @@ absl::Status SetLibrary(const Options& o, LibraryOptions& library) {
   if (o.level.size() != 1 || o.level[0] < '0' || o.level[0] > '3') {
     return absl::InvalidArgumentError(fmt::format("-O{}: expected 0, 1, 2 or 3", o.level));
   }
+  library.small = o.level[0] < '3';
+  library.debug_lines = o.debug;
+  library.freestanding = o.freestanding;
   library.pipeline = o.level == "0" ? "none" : "default";
   passes::PassContext context;
   if (absl::Status s = SetArena(o.max_arena, {}, context); !s.ok()) return s;
