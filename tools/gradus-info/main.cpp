@@ -2,6 +2,4 @@
 
 #include "tools/driver/info.h"
 
-int main(int argc, char** argv) {
-  return gradus::tools::Main(argc, argv, gradus::tools::RunInfo);
-}
+int main(int argc, char** argv) { return gradus::tools::Main(argc, argv, gradus::tools::RunInfo); }

@@ -10,7 +10,8 @@ int main(int argc, char** argv) {
   m.Output("next", m.Add<Dense>("mean", 1)(m.Input("x", {kBatch, 3})));
   Weights weights;
   const float third = 1.0F / 3.0F;
-  weights["mean.kernel"] = runtime::Tensor::FromVector<float>({3, 1}, {third, third, third}).value();
+  weights["mean.kernel"] =
+      runtime::Tensor::FromVector<float>({3, 1}, {third, third, third}).value();
   weights["mean.bias"] = runtime::Tensor::FromVector<float>({1}, {0}).value();
   const absl::Status saved = m.Save(argv[1], {.weights = &weights});
   if (!saved.ok()) fprintf(stderr, "%s\n", saved.ToString().c_str());
