@@ -13,15 +13,16 @@
 
 #include "examples/electricity_theft/detectors.h"
 #include "fmt/format.h"
-#include "frontend/data/philox.h"
 #include "frontend/gradus.h"
 #include "runtime/files.h"
+#include "tests/random_numbers.h"
 #include "tests/shell.h"
 
 namespace gradus {
 namespace {
 
 using tests::Folder;
+using tests::Numbers;
 using tests::Ran;
 using tests::Shell;
 
@@ -86,16 +87,6 @@ Model Build(const std::string& name) {
     electricity_theft::FindDetector(name)->build(m, kMonths);
   }
   return m;
-}
-
-std::vector<float> Numbers(int64_t count, uint64_t stream, bool binary) {
-  data::PhiloxStream random(stream);
-  std::vector<float> numbers(static_cast<size_t>(count));
-  for (float& v : numbers) {
-    const double n = random.Normal();
-    v = binary ? (n > 0 ? 1.0F : 0.0F) : static_cast<float>(n);
-  }
-  return numbers;
 }
 
 std::string ArrayOf(const char* name, const std::vector<float>& numbers) {

@@ -10,13 +10,13 @@
 
 #include "examples/electricity_theft/detectors.h"
 #include "fmt/format.h"
-#include "frontend/data/philox.h"
 #include "frontend/gradus.h"
 #include "frontend/library/levels.h"
 #include "frontend/training_module.h"
 #include "runtime/files.h"
 #include "runtime/safetensors.h"
 #include "runtime/standalone/standalone.h"
+#include "tests/random_numbers.h"
 #include "tests/shell.h"
 
 namespace gradus {
@@ -28,6 +28,7 @@ constexpr int64_t kMonths = 12, kSteps = 100, kSeed = 7;
 constexpr const char* kFlags = "-std=c99 -O1 -Wall -Wextra -pedantic -Werror";
 
 using tests::Folder;
+using tests::Numbers;
 using tests::Ran;
 using tests::Shell;
 
@@ -38,16 +39,6 @@ std::string Contents(const std::string& path) {
 
 TrainingOptions Training() {
   return {.optimizer = Adam{}, .loss = binary_crossentropy, .metrics = {accuracy}};
-}
-
-std::vector<float> Numbers(int64_t count, uint64_t stream, bool binary) {
-  data::PhiloxStream random(stream);
-  std::vector<float> numbers(static_cast<size_t>(count));
-  for (float& v : numbers) {
-    const double n = random.Normal();
-    v = binary ? (n > 0 ? 1.0F : 0.0F) : static_cast<float>(n);
-  }
-  return numbers;
 }
 
 absl::Status WriteNumbers(const std::string& path, const std::vector<float>& numbers) {
