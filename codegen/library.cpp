@@ -74,6 +74,17 @@ absl::StatusOr<std::string> MakeStandalone(const Library& library, const ir::Tar
   return bytes;
 }
 
+// Entries for one level.
+absl::StatusOr<std::string> MakeLevel(const Library& library, const LibraryLevel& level,
+                                      const LibrarySpecial* special, const ir::Module& module) {
+  return EmitObject(module, {.target = level.target,
+                             .prefix = LevelPrefix(library, level, special),
+                             .in_library = true,
+                             .small = library.small,
+                             .debug_lines = library.debug_lines,
+                             .kernel_prefix = library.prefix + "_"});
+}
+
 // The part of the name of embedded bitcode after the architecture; "" if it is for another one.
 std::string_view SourceFor(const EmbeddedBitcode& bitcode, const ir::Target& target) {
   const std::string architecture =
@@ -112,14 +123,15 @@ absl::StatusOr<std::vector<LibraryObject>> EmitLibrary(const Library& library,
         std::ranges::none_of(library.functions, &LibraryFunction::every_level)) {
       continue;
     }
-    const CodegenOptions options{.target = level.target,
-                                 .prefix = LevelPrefix(library, level),
-                                 .in_library = true,
-                                 .small = library.small,
-                                 .debug_lines = library.debug_lines,
-                                 .kernel_prefix = library.prefix + "_"};
-    status = add("_" + level.name, EmitObject(*level.module, options));
+    status = add("_" + level.name, MakeLevel(library, level, nullptr, *level.module));
     if (!status.ok()) return status;
+  }
+  for (const LibrarySpecial& special : library.specials) {
+    for (size_t i = 0; i < levels.size(); ++i) {
+      status = add(fmt::format("_{}_{}", levels[i].name, special.Name()),
+                   MakeLevel(library, levels[i], &special, *special.modules[i]));
+      if (!status.ok()) return status;
+    }
   }
   bool any = false;
   for (const EmbeddedBitcode& bitcode : kEmbeddedBitcode) {

@@ -52,6 +52,15 @@ struct LibraryFunction {
   bool every_level = true;
 };
 
+// Code for one size of a symbol: of the entries that these modules hold, one module a level. They
+// have the symbols of LibraryFunction but for this one. An entry takes the first that fits.
+struct LibrarySpecial {
+  ir::Symbol symbol;
+  int64_t size = 0;
+  std::vector<const ir::Module*> modules;
+  std::string Name() const;  // "B1"
+};
+
 // A parameter of the model in the structure of all weights, and in a file of them.
 struct LibraryWeight {
   std::string name, dtype, shape;  // dtype, shape: as in safetensors, "F32" and "[12,64]"
@@ -101,6 +110,7 @@ struct Library {
   // Of the environment, which chooses a level: "THEFT_ISA". Empty: there is none to ask.
   std::string variable;
   std::vector<LibraryFunction> functions;
+  std::vector<LibrarySpecial> specials;
   LibraryWeights weights;
   std::optional<LibraryStart> start, step_start;
   std::optional<LibraryPassport> passport;
