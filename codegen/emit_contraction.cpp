@@ -235,7 +235,9 @@ class ContractionEmitter {
     if (extent.is_number()) {
       int64_t m = extent.number();
       if (m == 0) return;
-      if (c_.rows_balanced) {
+      if (const int64_t rows = RowsWithoutRest(m); rows > 0) {
+        loop(0, m / rows, rows);
+      } else if (c_.rows_balanced) {
         int64_t tiles = (m + most - 1) / most, base = m / tiles, larger = m % tiles;
         loop(0, larger, base + 1);
         loop(larger * (base + 1), tiles - larger, base);
@@ -275,6 +277,16 @@ class ContractionEmitter {
           Choose(rows, most, [&](int n) { body(first, n); });
           return {};
         });
+  }
+
+  // A size of tiles, not much smaller, that leaves no rest, where code is to be small; 0: none.
+  int64_t RowsWithoutRest(int64_t m) const {
+    const int64_t most = c_.tile_rows;
+    if (!e_.small() || !c_.column_sums.empty()) return 0;
+    for (int64_t rows = most; rows > most / 2; --rows) {
+      if (m % rows == 0) return rows;
+    }
+    return 0;
   }
 
   // Tiles of `most` rows, then at most one of each power of two below.

@@ -139,8 +139,8 @@ class InterfaceEmitter {
       for (const LibrarySlot& s : *from) to->push_back(Struct({I64(s.offset), I32(s.pointer)}));
     }
     for (const LibraryLevel& level : levels_) {
-      const LibraryLevel& body_of = f.every_level ? level : levels_.front();
-      bodies.push_back(Body(LevelPrefix(library_, body_of), f));
+      bodies.push_back(
+          Body(f.every_level ? LevelPrefix(library_, level) : OncePrefix(library_), f));
     }
     const Constants specials = Specials(f);
     const auto terms = TermConstants(e_, f.arena, f.symbols);
@@ -310,6 +310,8 @@ std::string LevelPrefix(const Library& library, const LibraryLevel& level,
   return fmt::format("{}_internal_v{}{}", library.prefix, level.number,
                      special == nullptr ? "" : "_" + special->Name());
 }
+
+std::string OncePrefix(const Library& library) { return library.prefix + "_internal"; }
 
 std::string StandaloneName(const Library& library, std::string_view name) {
   return fmt::format("{}_{}{}", library.prefix, name == "strerror" ? "" : "internal_", name);

@@ -344,10 +344,9 @@ struct Tile {
   }
 
   // A row's epilogue once rather than once a row. (Sums of columns would begin at a zero, which
-  // makes another zero of -0. Updates of weights, which stream through several arrays, would be up
-  // to a fifth slower.)
+  // makes another zero of -0.)
   bool RollsForSize() const {
-    return tiling.e.small() && c.column_sums.empty() && c.epilogue.size() == 1 && size.rows > 2 &&
+    return tiling.e.small() && c.column_sums.empty() && size.rows > 2 &&
            size.rows * size.vectors * groups >= 8;
   }
 

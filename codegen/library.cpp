@@ -74,11 +74,10 @@ absl::StatusOr<std::string> MakeStandalone(const Library& library, const ir::Tar
   return bytes;
 }
 
-// Entries for one level.
-absl::StatusOr<std::string> MakeLevel(const Library& library, const LibraryLevel& level,
-                                      const LibrarySpecial* special, const ir::Module& module) {
-  return EmitObject(module, {.target = level.target,
-                             .prefix = LevelPrefix(library, level, special),
+absl::StatusOr<std::string> MakeEntries(const Library& library, const ir::Target& target,
+                                        const std::string& prefix, const ir::Module& module) {
+  return EmitObject(module, {.target = target,
+                             .prefix = prefix,
                              .in_library = true,
                              .small = library.small,
                              .debug_lines = library.debug_lines,
@@ -118,18 +117,22 @@ absl::StatusOr<std::vector<LibraryObject>> EmitLibrary(const Library& library,
                               return EmitInterface(emitter, library, levels);
                             }));
   if (!status.ok()) return status;
+  if (library.once != nullptr) {
+    status = add("_once",
+                 MakeEntries(library, levels.front().target, OncePrefix(library), *library.once));
+    if (!status.ok()) return status;
+  }
   for (const LibraryLevel& level : levels) {
-    if (&level != &levels.front() &&
-        std::ranges::none_of(library.functions, &LibraryFunction::every_level)) {
-      continue;
-    }
-    status = add("_" + level.name, MakeLevel(library, level, nullptr, *level.module));
+    if (std::ranges::none_of(library.functions, &LibraryFunction::every_level)) break;
+    status = add("_" + level.name,
+                 MakeEntries(library, level.target, LevelPrefix(library, level), *level.module));
     if (!status.ok()) return status;
   }
   for (const LibrarySpecial& special : library.specials) {
     for (size_t i = 0; i < levels.size(); ++i) {
       status = add(fmt::format("_{}_{}", levels[i].name, special.Name()),
-                   MakeLevel(library, levels[i], &special, *special.modules[i]));
+                   MakeEntries(library, levels[i].target, LevelPrefix(library, levels[i], &special),
+                               *special.modules[i]));
       if (!status.ok()) return status;
     }
   }

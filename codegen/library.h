@@ -48,7 +48,7 @@ struct LibraryFunction {
   std::vector<LibrarySlot> arguments, results;  // as many as the entry has
   loop::Maximum arena;                          // enough for every level
   bool threads = false;
-  // Else there is one body, in the module of the lowest level, for all: the same bits everywhere.
+  // Else there is one body, in Library::once, for all: the same bits everywhere.
   bool every_level = true;
 };
 
@@ -111,13 +111,13 @@ struct Library {
   std::string variable;
   std::vector<LibraryFunction> functions;
   std::vector<LibrarySpecial> specials;
+  const ir::Module* once = nullptr;  // lowered for the lowest level
   LibraryWeights weights;
   std::optional<LibraryStart> start, step_start;
   std::optional<LibraryPassport> passport;
 };
 
-// The same entries, lowered for one level of a processor; those of one body in the first level
-// alone.
+// The same entries, lowered for one level of a processor.
 struct LibraryLevel {
   std::string name;  // "x86-64-v3"
   int number = 0;    // 3

@@ -63,7 +63,8 @@ bool Tiling::FetchesAhead() const {
     if (!k->extent().is_number()) return false;
     bytes *= k->extent().number();
   }
-  return bytes > e.target().l2_bytes / 2 && c.n->extent().number() > columns;
+  // Small code does so for all, so that their tiles are alike.
+  return e.small() || (bytes > e.target().l2_bytes / 2 && c.n->extent().number() > columns);
 }
 
 void Tiling::FindUsed() {

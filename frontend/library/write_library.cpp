@@ -146,19 +146,43 @@ class Writer {
       }
     }
     for (const ir::Function* f : others) graph_->EraseFunction(f);
+    // Weights are drawn once: one body, and the same weights on every processor.
+    once_ = Split(*graph_, [](const ir::Function& f) { return f.name() == "init"; });
+    ir::Target lowest = levels_.front().target;
+    lowest.sharing.least_work = ir::Sharing::kNever;
+    if (absl::Status s = LowerFor(lowest, *once_); !s.ok()) return s;
+    if (!once_->functions().empty()) library_.once = once_.get();
+    const auto rest = Split(*graph_, [](const ir::Function& f) { return f.name() != "init"; });
     for (codegen::LibraryLevel& level : levels_) {
-      lowered_.push_back(graph_->Clone());
-      const ir::Function* init = lowered_.back()->Find("init");
-      if (lowered_.size() > 1 && init != nullptr) lowered_.back()->EraseFunction(init);
+      lowered_.push_back(rest->Clone());
       level.module = lowered_.back().get();
-      if (absl::Status s = LowerFor(level, *lowered_.back()); !s.ok()) return s;
+      if (absl::Status s = LowerFor(level.target, *lowered_.back()); !s.ok()) return s;
     }
     return absl::OkStatus();
   }
 
-  absl::Status LowerFor(const codegen::LibraryLevel& level, ir::Module& module) const {
+  // A copy with the entries that are wanted; without any, the parameters alone.
+  template <typename Wanted>
+  static std::unique_ptr<ir::Module> Split(const ir::Module& module, const Wanted& wanted) {
+    auto copy = module.Clone();
+    std::vector<const ir::Function*> others;
+    bool any = false;
+    for (const auto& f : copy->functions()) {
+      if (f->kind() != ir::FunctionKind::kGraph) continue;
+      wanted(*f) ? void(any = true) : others.push_back(f.get());
+    }
+    if (!any) {
+      copy = std::make_unique<ir::Module>(module.name());
+      copy->parameters() = module.parameters();
+      return copy;
+    }
+    for (const ir::Function* f : others) copy->EraseFunction(f);
+    return copy;
+  }
+
+  absl::Status LowerFor(const ir::Target& target, ir::Module& module) const {
     const passes::PassContext context{
-        .target = level.target, .sizes = options_.sizes, .max_arena = options_.max_arena};
+        .target = target, .sizes = options_.sizes, .max_arena = options_.max_arena};
     return passes::RunPipeline(module, options_.pipeline, context, {.verify_each = false});
   }
 
@@ -170,7 +194,7 @@ class Writer {
       for (const codegen::LibraryLevel& level : levels_) {
         lowered_specials_.push_back((*graph)->Clone());
         special.modules.push_back(lowered_specials_.back().get());
-        if (absl::Status s = LowerFor(level, *lowered_specials_.back()); !s.ok()) return s;
+        if (absl::Status s = LowerFor(level.target, *lowered_specials_.back()); !s.ok()) return s;
       }
       report_.specials.push_back(special.Name());
       library_.specials.push_back(std::move(special));
@@ -179,7 +203,7 @@ class Writer {
   }
 
   absl::Status Describe() {
-    auto interface = MakeInterface(model_, report_.prefix, lowered_);
+    auto interface = MakeInterface(model_, report_.prefix, *once_, lowered_);
     if (!interface.ok()) return interface.status();
     interface_ = *std::move(interface);
     for (const codegen::LibrarySpecial& special : library_.specials) {
@@ -352,21 +376,27 @@ class Writer {
     if (Contains(options_.emit, "graph")) {
       files_.emplace_back(report_.name + ".ir", ir::Print(*graph_));
     }
+    if (library_.once != nullptr) {
+      const ir::Target& lowest = levels_.front().target;
+      if (absl::Status s = AddTextsOf(lowest, *once_, report_.name + "_once"); !s.ok()) return s;
+    }
     for (size_t i = 0; i < levels_.size(); ++i) {
       const std::string stem = fmt::format("{}_{}", report_.name, levels_[i].name);
-      if (absl::Status s = AddTextsOf(levels_[i], *levels_[i].module, stem); !s.ok()) return s;
+      if (absl::Status s = AddTextsOf(levels_[i].target, *levels_[i].module, stem); !s.ok())
+        return s;
       for (const codegen::LibrarySpecial& special : library_.specials) {
-        absl::Status s = AddTextsOf(levels_[i], *special.modules[i], stem + "_" + special.Name());
+        absl::Status s =
+            AddTextsOf(levels_[i].target, *special.modules[i], stem + "_" + special.Name());
         if (!s.ok()) return s;
       }
     }
     return absl::OkStatus();
   }
 
-  absl::Status AddTextsOf(const codegen::LibraryLevel& level, const ir::Module& module,
+  absl::Status AddTextsOf(const ir::Target& target, const ir::Module& module,
                           const std::string& stem) {
-    if (module.functions().empty()) return absl::OkStatus();  // init alone, which the first has
-    const codegen::CodegenOptions options{.target = level.target,
+    if (module.functions().empty()) return absl::OkStatus();
+    const codegen::CodegenOptions options{.target = target,
                                           .prefix = report_.prefix,
                                           .in_library = true,
                                           .small = options_.small,
@@ -411,6 +441,7 @@ class Writer {
   std::unique_ptr<ir::Module> graph_;  // with the wanted entries alone
   passes::OneStep one_step_;           // of @step, if it is there
   std::vector<codegen::LibraryLevel> levels_;
+  std::unique_ptr<ir::Module> once_;  // init
   std::vector<std::unique_ptr<ir::Module>> lowered_, lowered_specials_;
   std::unique_ptr<CInterface> interface_;
   codegen::Library library_;

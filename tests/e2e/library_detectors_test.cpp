@@ -279,9 +279,7 @@ TEST_P(DetectorLibrary, IsSmall) {
     for (const auto& [member, size] : report->summary.members) all += size.total();
     return all;
   };
-  // Eleven layers: the hybrid has all that the cnn has and all that the lstm has.
-  const int64_t most = std::string_view(GetParam()) == "hybrid" ? 190'000 : 150'000;
-  EXPECT_LT(bytes({.folder = folder.path()}), most);
+  EXPECT_LT(bytes({.folder = folder.path()}), 150'000);
   EXPECT_LT(bytes({.folder = folder.path(), .entries = {"forward"}, .targets = {"x86-64-v4"}}),
             30'000);
 }
