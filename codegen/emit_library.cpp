@@ -64,8 +64,11 @@ class InterfaceEmitter {
                                     llvm::GlobalValue::PrivateLinkage, value);
   }
   llvm::Constant* String(std::string_view text, bool with_end = true) {
-    return Private(llvm::ConstantDataArray::getString(
-        e_.context(), llvm::StringRef(text.data(), text.size()), with_end));
+    auto* bytes = llvm::ConstantDataArray::getString(
+        e_.context(), llvm::StringRef(text.data(), text.size()), with_end);
+    llvm::Constant*& known = strings_[bytes];
+    if (known == nullptr) known = Private(bytes);
+    return known;
   }
   // A structure of fields with their natural alignment, as in C.
   llvm::Constant* Struct(const Constants& fields) {
@@ -295,6 +298,7 @@ class InterfaceEmitter {
   ModuleEmitter& e_;
   const Library& library_;
   std::span<const LibraryLevel> levels_;
+  std::map<llvm::Constant*, llvm::Constant*> strings_;  // where each is
   std::map<std::string, llvm::Constant*> call_tables_;  // by entry
   llvm::Type *i32_, *i64_;
   llvm::PointerType* p_;
