@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-#include "ir/op_def.h"
+#include "ir/main_node.h"
 #include "llvm/IR/DIBuilder.h"
 #include "llvm/IR/DebugInfoMetadata.h"
 #include "llvm/IR/Instructions.h"
@@ -107,18 +107,11 @@ std::vector<ir::Location> LocationsOf(std::span<const ir::Function* const> kerne
   std::map<std::string, ir::Location, std::less<>> layers;
   std::vector<const ir::Node*> main;
   for (const ir::Function* kernel : kernels) {
-    const ir::Node* of = nullptr;
-    bool is_contraction = false;
     for (const auto& n : kernel->nodes()) {
-      if (!n->location().known()) continue;
-      if (!n->location().scope_name().empty()) {
-        layers.try_emplace(std::string(n->location().scope_name()), n->location());
-      }
-      if (is_contraction) continue;
-      is_contraction = n->op().has(ir::kContraction);
-      if (is_contraction || !n->op().has(ir::kLeaf)) of = n.get();
+      if (!n->location().known() || n->location().scope_name().empty()) continue;
+      layers.try_emplace(std::string(n->location().scope_name()), n->location());
     }
-    main.push_back(of);
+    main.push_back(ir::MainNode(*kernel));
   }
   std::vector<ir::Location> locations;
   for (const ir::Node* n : main) {

@@ -9,6 +9,7 @@
 #include "ir/printer.h"
 #include "passes/memory/report.h"
 #include "passes/pipelines.h"
+#include "passes/remarks.h"
 #include "runtime/files.h"
 #include "tools/driver/arena.h"
 #include "tools/driver/describe_ops.h"
@@ -30,6 +31,7 @@ struct Options {
   bool folded = false;
   bool print_after_all = false, print_after_change = false, verify_each = true, time_passes = false;
   int64_t bisect_limit = -1;
+  std::string remarks;
 };
 
 constexpr std::string_view kUnset = "\1";  // tells --passes= from no flag
@@ -65,6 +67,8 @@ Program Describe(Options& o) {
                &o.dump_dir},
               {"print-ir-form", "FORM", "of dumps: folded (default), or full: a line a node",
                &o.dump_form},
+              {"Rpass", "PASSES", "say what passes decided and why, a line each: schedule",
+               &o.remarks},
               {"time-passes", "", "print the time of each pass", &o.time_passes},
               {"verify-each", "", "verify after each pass (on; =false turns it off)",
                &o.verify_each},
@@ -80,6 +84,7 @@ Program Describe(Options& o) {
           "  gradus-opt model.ir --passes=graph --print-ir-after-change\n"
           "  gradus-opt model.ir --grad=loss --wrt=w,b --passes=graph\n"
           "  gradus-opt model.ir --emit=loops        (runs --passes=default)\n"
+          "  gradus-opt model.ir -Rpass=schedule\n"
           "  gradus-opt - --passes=default --emit=asm --target-cpu=x86-64-v3 < model.ir\n",
   };
 }
@@ -126,6 +131,9 @@ absl::Status Execute(Options& options, const std::vector<std::string>& levels,
                                              .bisect_limit = static_cast<int>(options.bisect_limit),
                                              .print = output.err});
   if (!status.ok()) return status;
+  for (const std::string& pass : SplitNames(options.remarks)) {
+    output.err(passes::Remarks(**module, pass));
+  }
   std::string text;
   for (const std::string& level : levels) {
     if (absl::Status s = Emit(**module, level, options, context, &text); !s.ok()) return s;
@@ -166,7 +174,14 @@ int RunOpt(std::span<const std::string> arguments, const Output& output) {
     }
     lowered = lowered || level != "graph";
   }
-  // Loops and code exist after lowering alone.
+  for (const std::string& pass : SplitNames(options.remarks)) {
+    if (std::ranges::find(passes::RemarkingPasses(), pass) != passes::RemarkingPasses().end()) {
+      continue;
+    }
+    return bad_flags(fmt::format("-Rpass={}: expected schedule", pass));
+  }
+  // Loops, code and remarks on them exist after lowering alone.
+  lowered = lowered || !options.remarks.empty();
   if (options.passes == kUnset) options.passes = lowered ? "default" : "";
   if (const auto passes = passes::ParsePipeline(options.passes); !passes.ok()) {
     return bad_flags(std::string(passes.status().message()));
