@@ -1,6 +1,7 @@
 #include "passes/kernels/grouping.h"
 
 #include <algorithm>
+#include <optional>
 #include <ranges>
 
 #include "absl/container/flat_hash_set.h"
@@ -23,6 +24,8 @@ constexpr int kTranscendentalWeight = 8;
 constexpr size_t kInputLimit = 20;
 // How often a value may be evaluated at different indices in one kernel.
 constexpr int kRepeatLimit = 12;
+// Operations of what is computed again from stored values rather than stored for a sum to read.
+constexpr int kFromStored = 6;
 // What a costly value counts for: beside itself at another index it is over the limit.
 constexpr int kCostlyRepeats = kRepeatLimit / 2 + 1;
 
@@ -231,8 +234,9 @@ class Grouper {
   }
 
   // The state of n in group g. `must_store`: values of g that n has to load, because computing them
-  // at the index where n reads them would repeat a sum.
-  Inline Combine(const Node& n, int g, std::vector<Value>* must_store) {
+  // at the index where n reads them would repeat a sum. `waits`: whether there are values of g that
+  // n reads from memory, those or what they follow from.
+  Inline Combine(const Node& n, int g, std::vector<Value>* must_store, bool* waits = nullptr) {
     Inline state;
     int at_index = 1, elsewhere = 0;
     for (int k = 0; k < n.num_operands() && !n.op().has(ir::kTypeOnly); ++k) {
@@ -249,8 +253,13 @@ class Grouper {
       if (repeated || (moved && operand.contraction)) {
         for (const Source& s : sources) {
           if (GroupOf(s.value) != g) continue;
-          must_store->push_back(s.value);
-          operand.stage = std::max(operand.stage, inline_[Id(*s.value.node())].stage + 1);
+          if (waits != nullptr) *waits = true;
+          int budget = kFromStored;
+          std::optional<int> stage;
+          if (operand.contraction) stage = FromStored(s.value, g, budget);
+          if (!stage) must_store->push_back(s.value);
+          operand.stage =
+              std::max(operand.stage, stage.value_or(inline_[Id(*s.value.node())].stage) + 1);
         }
         with = {false, {}, 1, operand.stage};
       }
@@ -281,6 +290,31 @@ class Grouper {
     return state;
   }
 
+  static bool IsCheap(const Node& n) {
+    return n.op().has(ir::kPointwise) && !n.op().has(ir::kTranscendental);
+  }
+
+  // Of a value that follows by a few cheap operations from what is in memory: the stage of the
+  // latest of those that group g stores. Nullopt: it does not. It need not be stored itself.
+  std::optional<int> FromStored(Value v, int g, int& budget) {
+    const Node& n = *v.node();
+    if (n.is_argument()) return 0;
+    if (!repeatable_.contains(n)) {
+      if (GroupOf(v) != g) return 0;
+      if (stored_[Id(n)]) return inline_[Id(n)].stage;
+      if (!IsCheap(n)) return std::nullopt;
+    }
+    if (--budget < 0) return std::nullopt;
+    int stage = 0;
+    for (const Value operand : n.operands()) {
+      if (n.op().has(ir::kTypeOnly)) break;
+      const std::optional<int> of = FromStored(operand, g, budget);
+      if (!of) return std::nullopt;
+      stage = std::max(stage, *of);
+    }
+    return stage;
+  }
+
   bool TryJoin(const Node& n, const std::vector<Source>& sources, int g) {
     const Group& group = groups_[static_cast<size_t>(g)];
     if (group.weight + Weight(n) > kWeightLimit) return false;
@@ -297,7 +331,8 @@ class Grouper {
     }
     if (inputs > kInputLimit) return false;
     std::vector<Value> must_store;
-    Inline state = Combine(n, g, &must_store);
+    bool waits = false;
+    Inline state = Combine(n, g, &must_store, &waits);
     if (state.repeats > kRepeatLimit) return false;
     // A tile's epilogue cannot wait for what is only known when all tiles are done. What it stores
     // anyhow is read from there by what waits.
@@ -311,7 +346,7 @@ class Grouper {
       state.contraction = false;
     }
     // Movement of a contraction's result is left to whoever wants it moved.
-    if (!must_store.empty() && group.has_contraction && !n.op().has(ir::kReduction)) return false;
+    if (waits && group.has_contraction && !n.op().has(ir::kReduction)) return false;
     for (const Value v : must_store) Store(v);
     Add(n, sources, g, std::move(state));
     return true;
@@ -356,20 +391,35 @@ class Grouper {
     from = Group{};
   }
 
+  // Whether `v` is a few numbers in memory, spread over the shape of `n`: one a channel.
+  bool IsSmallBeside(Value v, const Node& n) {
+    if (!repeatable_.contains(*v.node())) return false;
+    const std::vector<Source> sources = repeatable_.SourcesOf(v, false);
+    const int own = graph_.Find(group_of_[Id(n)]);
+    return std::ranges::all_of(sources, [&](const Source& s) {
+      return GroupOf(s.value) != own && Spanned(s.value.type()) < Spanned(n.type());
+    });
+  }
+
   // What a kernel would store for others alone though it follows from one other value that it
-  // stores (the mask of a relu from its result) is left to those who read it. Not to those who read
+  // stores (the mask of a relu from its result, a product with one number a channel) is left to
+  // those who read it. Not to those who read
   // the other value at other places, too: a pooling's gradient, which goes over its elements a
   // window at a time, took half as long again with four bytes an element instead of one.
   std::vector<bool> LeftToReaders() {
     std::vector<bool> left(static_cast<size_t>(f_.id_bound()), false);
     std::vector<Value> from(static_cast<size_t>(f_.id_bound()));
+    std::vector<bool> scaled(static_cast<size_t>(f_.id_bound()), false);
     for (const auto& n : f_.nodes()) {
-      const bool cheap = n->op().has(ir::kPointwise) && !n->op().has(ir::kTranscendental);
-      if (!live_[Id(*n)] || !cheap || !stored_[Id(*n)] || repeatable_.contains(*n)) continue;
+      if (!live_[Id(*n)] || !IsCheap(*n) || !stored_[Id(*n)] || repeatable_.contains(*n)) continue;
       Value& of = from[Id(*n)];
       bool one = true;
       for (const Value& v : n->operands()) {
         if (v.node()->op().has(ir::kSplat)) continue;
+        if (IsSmallBeside(v, *n)) {
+          scaled[Id(*n)] = true;
+          continue;
+        }
         one = one && (!of || of == v);
         of = v;
       }
@@ -396,9 +446,12 @@ class Grouper {
     each_read([&](const Node& reader, int group, const Source& s) {
       const size_t id = Id(*s.value.node());
       if (!left[id]) return;
-      const bool in_memory = reader.op().has(ir::kCall) || reader.op().has(ir::kGathers);
-      left[id] = !in_memory && group != GroupOf(s.value) &&
-                 !elsewhere[Id(*from[id].node())].contains(group);
+      // (A product would have to copy what it reads first.)
+      const bool in_memory = reader.op().has(ir::kCall) || reader.op().has(ir::kGathers) ||
+                             (scaled[id] && reader.op().has(ir::kContraction));
+      const bool own = group == GroupOf(s.value);
+      left[id] = !in_memory && (!own || (scaled[id] && !s.moved)) &&
+                 (own || !elsewhere[Id(*from[id].node())].contains(group));
     });
     return left;
   }
