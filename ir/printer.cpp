@@ -167,8 +167,9 @@ class FunctionPrinter {
     return fmt::format("%{}#{}", numbers_[id], v.result());
   }
 
-  static void AppendLocation(std::string& out, const Location& location, size_t line_start) {
-    if (location.from_ir_text || (!location.known() && location.scope_name().empty())) return;
+  void AppendLocation(std::string& out, const Location& location, size_t line_start) const {
+    if (location.from_ir_text && !options_.text_locations) return;
+    if (!location.known() && location.scope_name().empty()) return;
     out.append(2, ' ');
     const size_t width = out.size() - line_start;
     if (width < kLocationColumn) out.append(kLocationColumn - width, ' ');

@@ -96,6 +96,8 @@ TEST(ParserTest, NodesWithoutLocationPointAtTheText) {
   const Function& f = *module->Find("f");
   EXPECT_EQ(f.nodes()[0]->location().ToString(), "test.ir:3:3");
   EXPECT_EQ(f.arg(0).node()->location().ToString(), "test.ir:2:9");
+  EXPECT_THAT(Print(f), testing::Not(testing::HasSubstr("loc(")));
+  EXPECT_THAT(Print(f, {.text_locations = true}), testing::HasSubstr("loc(\"test.ir\":3:3)"));
 }
 
 TEST(ParserTest, NumbersAndQuotedNumbersAreApart) {
