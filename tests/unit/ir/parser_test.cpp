@@ -74,6 +74,10 @@ func @f(%x: f32[]) -> () {
   %2 = tanh %x : f32[]                                          loc("a \"b\".cpp":3:4)
   %3 = tanh %x : f32[]                                          loc(in "hidden/dense")
   %4 = tanh %x : f32[]                                          loc("a.cpp":3:4 in "hidden")
+  %5 = tanh %x : f32[]                                          loc("a.cpp":3:4 in "hidden" backward)
+  %6 = tanh %x : f32[]                                          loc("a.cpp":3 backward)
+  %7 = tanh %x : f32[]                                          loc(in "hidden" backward)
+  %8 = tanh %x : f32[]                                          loc(backward)
   return
 }
 )");
