@@ -107,7 +107,7 @@ class ContractionEmitter {
                   last_ = b_.CreateAnd(
                       last, b_.CreateICmpEQ(b_.CreateAdd(block, Number(1)), counter_end));
                   block_length_ = length;
-                  if (c_.b_panel_buffer >= 0) CopyPanels();
+                  if (c_.b_panel_buffer >= 0 && !t_.copies_as_it_goes) CopyPanels();
                   Tiles();
                   first_ = first;
                   last_ = last;
@@ -118,15 +118,19 @@ class ContractionEmitter {
   // This block of B, a panel [k][columns] for each tile of columns; columns past the end are 0.
   void CopyPanels() {
     Columns([&](llvm::Value* n_base, llvm::Value* tile, int vectors, int tail) {
-      frame_.Loop(Number(0), k_count_, 1, true, {}, nullptr,
-                  [&](llvm::Value* iv, const Values&) -> Values {
-                    frame_.Bind(c_.n, n_base);
-                    frame_.Bind(t_.tile_k.front(), b_.CreateAdd(k_begin_, iv));
-                    llvm::Value* row = b_.CreateMul(iv, Number(t_.inner_terms));
-                    CopyRows(1, row, PanelAddress(tile), vectors, tail);
-                    return {};
-                  });
+      CopyPanel(n_base, tile, vectors, tail);
     });
+  }
+
+  void CopyPanel(llvm::Value* n_base, llvm::Value* tile, int vectors, int tail) {
+    frame_.Loop(Number(0), k_count_, 1, true, {}, nullptr,
+                [&](llvm::Value* iv, const Values&) -> Values {
+                  frame_.Bind(c_.n, n_base);
+                  frame_.Bind(t_.tile_k.front(), b_.CreateAdd(k_begin_, iv));
+                  llvm::Value* row = b_.CreateMul(iv, Number(t_.inner_terms));
+                  CopyRows(1, row, PanelAddress(tile), vectors, tail);
+                  return {};
+                });
   }
 
   // The rows of a panel from K loop `level` of a tile on.
@@ -154,7 +158,10 @@ class ContractionEmitter {
     }
   }
 
+  // One that is copied as it goes is in the place of the first: of all, or of this part's.
   llvm::Value* PanelAddress(llvm::Value* tile) {
+    const Frame::Range* range = frame_.RangeOf(c_.n);
+    if (t_.copies_as_it_goes) tile = range != nullptr ? range->first : Number(0);
     llvm::Value* offset =
         b_.CreateMul(tile, b_.CreateMul(block_length_, Number(t_.columns * t_.inner_terms)));
     return b_.CreateGEP(t_.element, frame_.pointer(c_.b_panel_buffer), offset);
@@ -235,7 +242,9 @@ class ContractionEmitter {
     if (extent.is_number()) {
       int64_t m = extent.number();
       if (m == 0) return;
-      if (c_.rows_balanced) {
+      if (const int64_t rows = RowsWithoutRest(m); rows > 0) {
+        loop(0, m / rows, rows);
+      } else if (c_.rows_balanced) {
         int64_t tiles = (m + most - 1) / most, base = m / tiles, larger = m % tiles;
         loop(0, larger, base + 1);
         loop(larger * (base + 1), tiles - larger, base);
@@ -277,6 +286,16 @@ class ContractionEmitter {
         });
   }
 
+  // A size of tiles, not much smaller, that leaves no rest, where code is to be small; 0: none.
+  int64_t RowsWithoutRest(int64_t m) const {
+    const int64_t most = c_.tile_rows;
+    if (!e_.small() || !c_.column_sums.empty()) return 0;
+    for (int64_t rows = most; rows > most / 2; --rows) {
+      if (m % rows == 0) return rows;
+    }
+    return 0;
+  }
+
   // Tiles of `most` rows, then at most one of each power of two below.
   void HalvingRows(llvm::Value* start, llvm::Value* m,
                    const std::function<void(llvm::Value*, int)>& body) {
@@ -312,6 +331,7 @@ class ContractionEmitter {
     size_t outer = c_.m.size() - 1;
     if (c_.order == Contraction::Order::kColumnsOuter) {
       Columns([&](llvm::Value* column, llvm::Value* tile, int vectors, int tail) {
+        if (t_.copies_as_it_goes) CopyPanel(column, tile, vectors, tail);
         Over(c_.m, 0, outer, [&] {
           Rows([&](llvm::Value* row, int rows) { call(row, rows, column, tile, vectors, tail); });
         });
@@ -350,9 +370,19 @@ class ContractionEmitter {
       args.push_back(last_);
     }
     if (t_.fetches_ahead) {
-      llvm::Value* vector =
-          b_.CreateURem(b_.CreateUDiv(row, Number(size.rows)), Number(c_.tile_vectors));
-      args.push_back(b_.CreateAdd(b_.CreateMul(vector, Number(t_.lanes)), Number(t_.columns)));
+      // Tiles of rows take turns, those of all loops around.
+      llvm::Value* turn = b_.CreateUDiv(row, Number(size.rows));
+      for (size_t i = 0; i + 1 < c_.m.size(); ++i) {
+        turn = b_.CreateAdd(turn, frame_.EvaluateHere(Index(c_.m[i])));
+      }
+      llvm::Value* vector = b_.CreateURem(turn, Number(c_.tile_vectors));
+      llvm::Value* ahead = b_.CreateAdd(b_.CreateMul(vector, Number(t_.lanes)), Number(t_.columns));
+      if (t_.copies_as_it_goes) {
+        ahead = b_.CreateGEP(t_.element,
+                             frame_.Address(frame_.pointer(c_.b.buffer), t_.element, c_.b.offset),
+                             ahead);
+      }
+      args.push_back(ahead);
     }
     b_.CreateCall(TileFunction(size), args);
   }

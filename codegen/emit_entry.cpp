@@ -170,12 +170,9 @@ class EntryEmitter {
 
     llvm::Value* context = frame_.Alloca(e_.i64(), kRunFields);
     for (unsigned i = 0; i < kParts; ++i) b.CreateStore(given_[i], Element(context, i));
-    llvm::Value* parts =
-        EmitParts(frame_, frame_.symbol(run.rows), run.part_rows, given_[kThreads],
-                  b.CreateICmpSGE(frame_.ValueOf(run.work),
-                                  llvm::ConstantInt::get(e_.index(), run.least_work)));
-    b.CreateStore(parts, Element(context, kParts));
-    EmitFork(frame_, given_[kThreads], parts, part, context);
+    EmitFork(frame_,
+             {frame_.symbol(run.rows), run.part_rows, frame_.ValueOf(run.work), run.least_work},
+             given_[kThreads], part, context, kParts);
   }
 
   // Recursion is as deep as loops nest in the source. Pointers made within a step are of that step.

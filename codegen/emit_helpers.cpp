@@ -90,43 +90,51 @@ llvm::Function* TransposeFunction(ModuleEmitter& emitter, int element_bytes, boo
   static const std::vector<loop::Buffer> kNoBuffers;
   Frame frame(emitter, f, kNoBuffers);
   auto& b = frame.builder();
-  int lanes = emitter.target().lanes(element_bytes);
+  const int lanes = emitter.target().lanes(element_bytes);
   llvm::Type* element = element_bytes == 4 ? b.getFloatTy() : b.getDoubleTy();
   auto* vector = llvm::FixedVectorType::get(element, static_cast<unsigned>(lanes));
-  llvm::Align align(static_cast<uint64_t>(element_bytes));
-  llvm::Value* zero = llvm::Constant::getNullValue(vector);
-  auto address = [&](int base, int row) {
-    llvm::Value* offset = b.CreateMul(f->getArg(static_cast<unsigned>(base + 1)),
-                                      llvm::ConstantInt::get(index, static_cast<uint64_t>(row)));
-    return b.CreateGEP(element, f->getArg(static_cast<unsigned>(base)), offset);
+  const llvm::Align align(static_cast<uint64_t>(element_bytes));
+  const auto number = [&](int n) {
+    return llvm::ConstantInt::get(index, static_cast<uint64_t>(n));
   };
-  // Of what lies outside the edge nothing is touched: the mask of such a row is empty.
-  auto mask_of = [&](llvm::Value* in_row, llvm::Value* rows, int row) {
-    llvm::Value* inside =
-        b.CreateICmpSLT(llvm::ConstantInt::get(index, static_cast<uint64_t>(row)), rows);
-    return b.CreateSelect(inside, in_row, llvm::Constant::getNullValue(in_row->getType()));
+  const auto address = [&](llvm::Value* base, llvm::Value* stride, llvm::Value* row) {
+    return b.CreateGEP(element, base, b.CreateMul(stride, row));
   };
+  llvm::Value *source = f->getArg(0), *source_stride = f->getArg(1);
+  llvm::Value *target = f->getArg(2), *target_stride = f->getArg(3);
+  if (full) {
+    Rows tile;
+    for (int r = 0; r < lanes; ++r) {
+      tile.push_back(b.CreateAlignedLoad(vector, address(source, source_stride, number(r)), align));
+    }
+    tile = Shuffle(b, std::move(tile), element_bytes);
+    for (int c = 0; c < lanes; ++c) {
+      b.CreateAlignedStore(tile[static_cast<size_t>(c)], address(target, target_stride, number(c)),
+                           align);
+    }
+    return f;
+  }
+  // By way of whole tiles on the stack, in and out with masks. Nothing outside is touched.
   llvm::Value *rows = f->getArg(4), *columns = f->getArg(5);
-  llvm::Value* column_mask = full ? nullptr : frame.LaneMask(nullptr, columns, lanes);
-  llvm::Value* row_mask = full ? nullptr : frame.LaneMask(nullptr, rows, lanes);
-  Rows tile;
-  for (int r = 0; r < lanes; ++r) {
-    if (full) {
-      tile.push_back(b.CreateAlignedLoad(vector, address(0, r), align));
-    } else {
-      tile.push_back(
-          b.CreateMaskedLoad(vector, address(0, r), align, mask_of(column_mask, rows, r), zero));
-    }
-  }
-  tile = Shuffle(b, std::move(tile), element_bytes);
-  for (int c = 0; c < lanes; ++c) {
-    if (full) {
-      b.CreateAlignedStore(tile[static_cast<size_t>(c)], address(2, c), align);
-    } else {
-      b.CreateMaskedStore(tile[static_cast<size_t>(c)], address(2, c), align,
-                          mask_of(row_mask, columns, c));
-    }
-  }
+  llvm::Value* column_mask = frame.LaneMask(nullptr, columns, lanes);
+  llvm::Value* row_mask = frame.LaneMask(nullptr, rows, lanes);
+  llvm::Value* in = frame.Alloca(element, int64_t{lanes} * lanes);
+  llvm::Value* out = frame.Alloca(element, int64_t{lanes} * lanes);
+  frame.Loop(number(0), rows, 1, true, {}, nullptr, [&](llvm::Value* row, const Values&) -> Values {
+    llvm::Value* values = b.CreateMaskedLoad(vector, address(source, source_stride, row), align,
+                                             column_mask, llvm::Constant::getNullValue(vector));
+    b.CreateAlignedStore(values, address(in, number(lanes), row), align);
+    return {};
+  });
+  b.CreateCall(TransposeFunction(emitter, element_bytes, true),
+               {in, number(lanes), out, number(lanes), number(lanes), number(lanes)});
+  frame.Loop(number(0), columns, 1, true, {}, nullptr,
+             [&](llvm::Value* column, const Values&) -> Values {
+               llvm::Value* values =
+                   b.CreateAlignedLoad(vector, address(out, number(lanes), column), align);
+               b.CreateMaskedStore(values, address(target, target_stride, column), align, row_mask);
+               return {};
+             });
   return f;
 }
 

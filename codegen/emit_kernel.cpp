@@ -34,7 +34,13 @@ class KernelEmitter {
     for (const loop::Step& step : plan_.steps) {
       // A step sees what the steps before it wrote: nothing loaded before is remembered.
       frame.InScope([&] {
-        SplitOf(step).variable == nullptr ? EmitStep(frame, step) : Fork(frame, step, given);
+        if (SplitOf(step).variable != nullptr) {
+          Fork(frame, step, given);
+        } else if (e_.small() && plan_.steps.size() > 1) {
+          CallStep(frame, step, given);
+        } else {
+          EmitStep(frame, step);
+        }
       });
       frame.ForgetLoads();
     }
@@ -72,41 +78,95 @@ class KernelEmitter {
   // what the kernel was given, and the number of parts.
   void Fork(Frame& frame, const loop::Step& step, const Values& given) {
     const loop::Split& split = SplitOf(step);
-    auto& b = frame.builder();
-    const size_t fields = given.size() - 1;  // threads are not passed on
-    llvm::Value* threads = given.back();
-    llvm::Value* context = frame.Alloca(e_.i64(), static_cast<int64_t>(fields) + 1);
-    for (size_t i = 0; i < fields; ++i) b.CreateStore(given[i], Field(frame, context, i));
-    llvm::Value* work = frame.ValueOf(split.work);
-    llvm::Value* parts =
-        EmitParts(frame, Units(frame, split), split.least_units, threads,
-                  b.CreateICmpSGE(work, llvm::ConstantInt::get(e_.index(), split.least_work)));
-    b.CreateStore(parts, Field(frame, context, fields));
-    EmitFork(frame, threads, parts, PartFunction(step, given), context);
+    Values used;  // threads are not passed on
+    llvm::Function* part = PartFunction(step, {given.begin(), given.end() - 1}, &used);
+    llvm::Value* context = frame.Alloca(e_.i64(), static_cast<int64_t>(used.size()) + 1);
+    for (size_t i = 0; i < used.size(); ++i) {
+      frame.builder().CreateStore(used[i], Field(frame, context, i));
+    }
+    EmitFork(frame,
+             {Units(frame, split), split.least_units, frame.ValueOf(split.work), split.least_work},
+             given.back(), part, context, used.size());
+  }
+
+  // A step as a function of what it uses, in the order of its uses: steps of several kernels are
+  // often alike, and become one (merge_functions.h).
+  void CallStep(Frame& frame, const loop::Step& step, const Values& given) {
+    llvm::Type* nothing = llvm::Type::getVoidTy(e_.context());
+    std::vector<llvm::Type*> types;
+    for (const llvm::Value* v : given) types.push_back(v->getType());
+    llvm::Function* all = llvm::Function::Create(
+        llvm::FunctionType::get(nothing, types, false), llvm::GlobalValue::InternalLinkage,
+        fmt::format("{}.step{}", name_, parts_++), e_.module());
+    {
+      Frame own(e_, all, plan_.buffers);
+      Values arguments;
+      for (llvm::Argument& a : all->args()) arguments.push_back(&a);
+      Declare(own, arguments);
+      own.InScope([&] { EmitStep(own, step); });
+    }
+    llvm::SmallVector<llvm::Argument*, 16> used;
+    types.clear();
+    Values arguments;
+    for (llvm::BasicBlock& block : *all) {
+      for (llvm::Instruction& i : block) {
+        for (llvm::Value* operand : i.operands()) {
+          auto* argument = llvm::dyn_cast<llvm::Argument>(operand);
+          if (argument == nullptr || llvm::is_contained(used, argument)) continue;
+          used.push_back(argument);
+          types.push_back(argument->getType());
+          arguments.push_back(given[argument->getArgNo()]);
+        }
+      }
+    }
+    llvm::Function* f =
+        e_.AddFunction(name_, llvm::FunctionType::get(nothing, types, false), false);
+    f->takeName(all);
+    f->splice(f->end(), all);
+    for (size_t i = 0; i < used.size(); ++i)
+      used[i]->replaceAllUsesWith(f->getArg(static_cast<unsigned>(i)));
+    all->eraseFromParent();
+    frame.builder().CreateCall(f, arguments);
   }
 
   llvm::Value* Units(Frame& frame, const loop::Split& split) {
     return frame.Extent(loop::CeilDiv(split.variable->extent(), split.unit));
   }
 
-  llvm::Function* PartFunction(const loop::Step& step, const Values& given) {
+  // `used`: of what the kernel was given, what the function reads from its context, in order; the
+  // number of parts is behind it.
+  llvm::Function* PartFunction(const loop::Step& step, const Values& given, Values* used) {
     const loop::Split& split = SplitOf(step);
     auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(e_.context()),
                                          {e_.pointer(), e_.i64()}, false);
     llvm::Function* f = e_.AddFunction(fmt::format("{}.part{}", name_, parts_++), type, false);
     Frame frame(e_, f, plan_.buffers);
     auto& b = frame.builder();
-    const size_t fields = given.size() - 1;
+    // Each has an address of its own until it is known which are there.
     Values own;
-    for (size_t i = 0; i < fields; ++i) {
-      own.push_back(b.CreateLoad(given[i]->getType(), Field(frame, f->getArg(0), i)));
-    }
+    std::vector<llvm::Instruction*> addresses;
+    const auto load = [&](llvm::Type* loaded) {
+      auto* at = llvm::GetElementPtrInst::Create(e_.i64(), f->getArg(0), {b.getInt64(0)});
+      addresses.push_back(b.Insert(at));
+      return b.CreateLoad(loaded, at);
+    };
+    for (llvm::Value* v : given) own.push_back(load(v->getType()));
+    llvm::Value* parts = load(e_.index());
     Declare(frame, own);
-    llvm::Value* parts = b.CreateLoad(e_.index(), Field(frame, f->getArg(0), fields));
     llvm::Value* number = b.CreateTrunc(f->getArg(1), e_.index());
     const auto [first, count] = EmitPartOf(frame, Units(frame, split), parts, number);
     frame.SetRange({split.variable, split.unit, first, b.CreateAdd(first, count)});
     frame.InScope([&] { EmitStep(frame, step); });
+    for (size_t i = 0; i < own.size(); ++i) {
+      if (own[i]->use_empty()) {
+        llvm::cast<llvm::Instruction>(own[i])->eraseFromParent();
+        addresses[i]->eraseFromParent();
+      } else {
+        addresses[i]->setOperand(1, b.getInt64(used->size()));
+        used->push_back(given[i]);
+      }
+    }
+    addresses.back()->setOperand(1, b.getInt64(used->size()));
     return f;
   }
 

@@ -1,5 +1,6 @@
 #include "codegen/emit_library.h"
 
+#include <algorithm>
 #include <bit>
 #include <map>
 #include <utility>
@@ -63,8 +64,11 @@ class InterfaceEmitter {
                                     llvm::GlobalValue::PrivateLinkage, value);
   }
   llvm::Constant* String(std::string_view text, bool with_end = true) {
-    return Private(llvm::ConstantDataArray::getString(
-        e_.context(), llvm::StringRef(text.data(), text.size()), with_end));
+    auto* bytes = llvm::ConstantDataArray::getString(
+        e_.context(), llvm::StringRef(text.data(), text.size()), with_end);
+    llvm::Constant*& known = strings_[bytes];
+    if (known == nullptr) known = Private(bytes);
+    return known;
   }
   // A structure of fields with their natural alignment, as in C.
   llvm::Constant* Struct(const Constants& fields) {
@@ -137,21 +141,41 @@ class InterfaceEmitter {
          {std::pair(&f.arguments, &arguments), std::pair(&f.results, &results)}) {
       for (const LibrarySlot& s : *from) to->push_back(Struct({I64(s.offset), I32(s.pointer)}));
     }
-    auto* type = llvm::FunctionType::get(i32_, {p_, p_, p_, p_, p_}, false);
     for (const LibraryLevel& level : levels_) {
-      const LibraryLevel& body_of = f.every_level ? level : levels_.front();
-      const std::string name = LevelPrefix(library_, body_of) + "_" + f.entry;
-      auto* body =
-          llvm::cast<llvm::Function>(e_.module().getOrInsertFunction(name, type).getCallee());
-      body->setVisibility(llvm::GlobalValue::HiddenVisibility);
-      bodies.push_back(body);
+      bodies.push_back(
+          Body(f.every_level ? LevelPrefix(library_, level) : OncePrefix(library_), f));
     }
+    const Constants specials = Specials(f);
     const auto terms = TermConstants(e_, f.arena, f.symbols);
     if (!terms.ok()) return terms.status();
     const auto size = [](const auto& v) { return static_cast<int64_t>(v.size()); };
-    return Private(Struct({I32(size(pointers)), I32(size(f.symbols)), I32(size(arguments)),
-                           I32(size(results)), I32(size(*terms)), Array(pointers), Array(arguments),
-                           Array(results), Array(*terms), level_table_, Array(bodies)}));
+    return Private(
+        Struct({I32(size(pointers)), I32(size(f.symbols)), I32(size(arguments)), I32(size(results)),
+                I32(size(*terms)), I32(size(specials)), Array(pointers), Array(arguments),
+                Array(results), Array(*terms), level_table_, Array(bodies), Array(specials)}));
+  }
+
+  llvm::Constant* Body(const std::string& prefix, const LibraryFunction& f) {
+    auto* type = llvm::FunctionType::get(i32_, {p_, p_, p_, p_, p_}, false);
+    auto* body = llvm::cast<llvm::Function>(
+        e_.module().getOrInsertFunction(prefix + "_" + f.entry, type).getCallee());
+    body->setVisibility(llvm::GlobalValue::HiddenVisibility);
+    return body;
+  }
+
+  // gradus_special, each.
+  Constants Specials(const LibraryFunction& f) {
+    Constants specials;
+    for (const LibrarySpecial& special : library_.specials) {
+      if (special.modules.front()->Find(f.entry) == nullptr) continue;
+      Constants bodies;
+      for (const LibraryLevel& level : levels_) {
+        bodies.push_back(Body(LevelPrefix(library_, level, &special), f));
+      }
+      const auto symbol = std::ranges::find(f.symbols, special.symbol) - f.symbols.begin();
+      specials.push_back(Struct({I64(special.size), Array(bodies), I32(symbol)}));
+    }
+    return specials;
   }
 
   absl::Status EmitFunction(const LibraryFunction& f) {
@@ -274,6 +298,7 @@ class InterfaceEmitter {
   ModuleEmitter& e_;
   const Library& library_;
   std::span<const LibraryLevel> levels_;
+  std::map<llvm::Constant*, llvm::Constant*> strings_;  // where each is
   std::map<std::string, llvm::Constant*> call_tables_;  // by entry
   llvm::Type *i32_, *i64_;
   llvm::PointerType* p_;
@@ -282,9 +307,15 @@ class InterfaceEmitter {
 
 }  // namespace
 
-std::string LevelPrefix(const Library& library, const LibraryLevel& level) {
-  return fmt::format("{}_internal_v{}", library.prefix, level.number);
+std::string LibrarySpecial::Name() const { return fmt::format("{}{}", symbol.name(), size); }
+
+std::string LevelPrefix(const Library& library, const LibraryLevel& level,
+                        const LibrarySpecial* special) {
+  return fmt::format("{}_internal_v{}{}", library.prefix, level.number,
+                     special == nullptr ? "" : "_" + special->Name());
 }
+
+std::string OncePrefix(const Library& library) { return library.prefix + "_internal"; }
 
 std::string StandaloneName(const Library& library, std::string_view name) {
   return fmt::format("{}_{}{}", library.prefix, name == "strerror" ? "" : "internal_", name);

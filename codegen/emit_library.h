@@ -11,8 +11,12 @@
 
 namespace gradus::codegen {
 
-// The prefix of the entries for one level: <prefix>_internal_v3.
-std::string LevelPrefix(const Library& library, const LibraryLevel& level);
+// The prefix of the entries for one level: <prefix>_internal_v3, and of those for one size of a
+// symbol: <prefix>_internal_v3_B1.
+std::string LevelPrefix(const Library& library, const LibraryLevel& level,
+                        const LibrarySpecial* special = nullptr);
+// The prefix of the entries that have one body: <prefix>_internal.
+std::string OncePrefix(const Library& library);
 // The name that a function of runtime/standalone has in the library: <prefix>_internal_run, but
 // for <prefix>_strerror, which users call.
 std::string StandaloneName(const Library& library, std::string_view name);

@@ -144,6 +144,7 @@ void EmitPlain(Frame& frame, const Nest& nest) {
   int copies = 1;
   if (nest.vector != nullptr) {
     copies = nest.row != nullptr ? RowCopies(frame, nest, lanes) : Copies(frame, nest, lanes);
+    if (frame.emitter().small()) copies = 1;
   }
   const auto row_level =
       static_cast<size_t>(std::ranges::find(nest.loops, nest.row) - nest.loops.begin());

@@ -155,11 +155,7 @@ struct Tile {
     auto at = [&](llvm::Value* base, int64_t offset) {
       return offset == 0 ? base : b.CreateGEP(tiling.element, base, tiling.Number(offset));
     };
-    if (ahead != nullptr) {
-      b.CreateIntrinsic(llvm::Intrinsic::prefetch, {b.getPtrTy()},
-                        {b.CreateGEP(tiling.element, b_address, ahead), b.getInt32(0),
-                         b.getInt32(3), b.getInt32(1)});
-    }
+    if (ahead != nullptr) FetchAhead(b_address);
     Values columns;
     for (int g = 0; g < groups; ++g) {
       int64_t offset = g == 0 ? 0 : c.siblings[static_cast<size_t>(g - 1)];
@@ -180,6 +176,18 @@ struct Tile {
       }
     }
     return sums;
+  }
+
+  // A vector of this row of the next panel: to the first-level cache, or, if it is to be copied
+  // first, to the second.
+  void FetchAhead(llvm::Value* b_address) {
+    constexpr int kFirst = 3, kSecond = 2;  // LLVM's `locality`
+    llvm::Value* address = tiling.copies_as_it_goes ? frame.Address(ahead, tiling.element,
+                                                                    Part(c.b.offset, tiling.tile_k))
+                                                    : b.CreateGEP(tiling.element, b_address, ahead);
+    b.CreateIntrinsic(llvm::Intrinsic::prefetch, {b.getPtrTy()},
+                      {address, b.getInt32(0),
+                       b.getInt32(tiling.copies_as_it_goes ? kSecond : kFirst), b.getInt32(1)});
   }
 
   // Partial sums, at partial_offset of each row.
@@ -344,10 +352,9 @@ struct Tile {
   }
 
   // A row's epilogue once rather than once a row. (Sums of columns would begin at a zero, which
-  // makes another zero of -0. Updates of weights, which stream through several arrays, would be up
-  // to a fifth slower.)
+  // makes another zero of -0.)
   bool RollsForSize() const {
-    return tiling.e.small() && c.column_sums.empty() && c.epilogue.size() == 1 && size.rows > 2 &&
+    return tiling.e.small() && c.column_sums.empty() && size.rows > 2 &&
            size.rows * size.vectors * groups >= 8;
   }
 
@@ -388,7 +395,9 @@ llvm::Function* EmitTile(const Tiling& tiling, TileSize size, const std::string&
     types.push_back(e.index());
     types.resize(types.size() + 2, llvm::Type::getInt1Ty(e.context()));
   }
-  if (tiling.fetches_ahead) types.push_back(e.index());
+  if (tiling.fetches_ahead) {
+    types.push_back(tiling.copies_as_it_goes ? static_cast<llvm::Type*>(e.pointer()) : e.index());
+  }
   llvm::Function* f = e.AddFunction(
       name, llvm::FunctionType::get(llvm::Type::getVoidTy(e.context()), types, false), false);
   Tile(tiling, f, size).Emit();

@@ -74,6 +74,16 @@ absl::StatusOr<std::string> MakeStandalone(const Library& library, const ir::Tar
   return bytes;
 }
 
+absl::StatusOr<std::string> MakeEntries(const Library& library, const ir::Target& target,
+                                        const std::string& prefix, const ir::Module& module) {
+  return EmitObject(module, {.target = target,
+                             .prefix = prefix,
+                             .in_library = true,
+                             .small = library.small,
+                             .debug_lines = library.debug_lines,
+                             .kernel_prefix = library.prefix + "_"});
+}
+
 // The part of the name of embedded bitcode after the architecture; "" if it is for another one.
 std::string_view SourceFor(const EmbeddedBitcode& bitcode, const ir::Target& target) {
   const std::string architecture =
@@ -107,19 +117,24 @@ absl::StatusOr<std::vector<LibraryObject>> EmitLibrary(const Library& library,
                               return EmitInterface(emitter, library, levels);
                             }));
   if (!status.ok()) return status;
-  for (const LibraryLevel& level : levels) {
-    if (&level != &levels.front() &&
-        std::ranges::none_of(library.functions, &LibraryFunction::every_level)) {
-      continue;
-    }
-    const CodegenOptions options{.target = level.target,
-                                 .prefix = LevelPrefix(library, level),
-                                 .in_library = true,
-                                 .small = library.small,
-                                 .debug_lines = library.debug_lines,
-                                 .kernel_prefix = library.prefix + "_"};
-    status = add("_" + level.name, EmitObject(*level.module, options));
+  if (library.once != nullptr) {
+    status = add("_once",
+                 MakeEntries(library, levels.front().target, OncePrefix(library), *library.once));
     if (!status.ok()) return status;
+  }
+  for (const LibraryLevel& level : levels) {
+    if (std::ranges::none_of(library.functions, &LibraryFunction::every_level)) break;
+    status = add("_" + level.name,
+                 MakeEntries(library, level.target, LevelPrefix(library, level), *level.module));
+    if (!status.ok()) return status;
+  }
+  for (const LibrarySpecial& special : library.specials) {
+    for (size_t i = 0; i < levels.size(); ++i) {
+      status = add(fmt::format("_{}_{}", levels[i].name, special.Name()),
+                   MakeEntries(library, levels[i].target, LevelPrefix(library, levels[i], &special),
+                               *special.modules[i]));
+      if (!status.ok()) return status;
+    }
   }
   bool any = false;
   for (const EmbeddedBitcode& bitcode : kEmbeddedBitcode) {

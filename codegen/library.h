@@ -48,8 +48,17 @@ struct LibraryFunction {
   std::vector<LibrarySlot> arguments, results;  // as many as the entry has
   loop::Maximum arena;                          // enough for every level
   bool threads = false;
-  // Else there is one body, in the module of the lowest level, for all: the same bits everywhere.
+  // Else there is one body, in Library::once, for all: the same bits everywhere.
   bool every_level = true;
+};
+
+// Code for one size of a symbol: of the entries that these modules hold, one module a level. They
+// have the symbols of LibraryFunction but for this one. An entry takes the first that fits.
+struct LibrarySpecial {
+  ir::Symbol symbol;
+  int64_t size = 0;
+  std::vector<const ir::Module*> modules;
+  std::string Name() const;  // "B1"
 };
 
 // A parameter of the model in the structure of all weights, and in a file of them.
@@ -101,13 +110,14 @@ struct Library {
   // Of the environment, which chooses a level: "THEFT_ISA". Empty: there is none to ask.
   std::string variable;
   std::vector<LibraryFunction> functions;
+  std::vector<LibrarySpecial> specials;
+  const ir::Module* once = nullptr;  // lowered for the lowest level
   LibraryWeights weights;
   std::optional<LibraryStart> start, step_start;
   std::optional<LibraryPassport> passport;
 };
 
-// The same entries, lowered for one level of a processor; those of one body in the first level
-// alone.
+// The same entries, lowered for one level of a processor.
 struct LibraryLevel {
   std::string name;  // "x86-64-v3"
   int number = 0;    // 3

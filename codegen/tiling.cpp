@@ -26,7 +26,8 @@ Tiling::Tiling(ModuleEmitter& emitter, const Contraction& contraction,
       row(c.m.back()),
       blocked(c.k_block > 0),
       tile_k(std::span(c.k).subspan(blocked ? static_cast<size_t>(c.k_level) : 0)),
-      fetches_ahead(FetchesAhead()) {
+      fetches_ahead(FetchesAhead()),
+      copies_as_it_goes(c.b_panel_buffer >= 0 && c.order == Contraction::Order::kColumnsOuter) {
   for (const Variable* v : tile_k.subspan(1)) {
     if (blocked) inner_terms *= v->extent().number();
   }
@@ -53,7 +54,8 @@ llvm::Value* Tiling::LoadVector(llvm::IRBuilder<>& b, llvm::Value* address, int 
 }
 
 bool Tiling::FetchesAhead() const {
-  if (c.b_panel_buffer >= 0 || c.order != Contraction::Order::kColumnsOuter) return false;
+  if (c.order != Contraction::Order::kColumnsOuter) return false;
+  if (c.b_panel_buffer >= 0 && e.small()) return false;
   // With many rows the panel's first use is a small part of all.
   if (row->extent().is_number() &&
       (row->extent().number() > 128 || row->extent().number() <= c.tile_rows))
@@ -63,7 +65,8 @@ bool Tiling::FetchesAhead() const {
     if (!k->extent().is_number()) return false;
     bytes *= k->extent().number();
   }
-  return bytes > e.target().l2_bytes / 2 && c.n->extent().number() > columns;
+  // Small code does so for all, so that their tiles are alike.
+  return e.small() || (bytes > e.target().l2_bytes / 2 && c.n->extent().number() > columns);
 }
 
 void Tiling::FindUsed() {

@@ -134,6 +134,22 @@ void Function::EraseArgument(int i) {
   }
 }
 
+void Function::ReplaceSymbol(Symbol symbol, int64_t size) {
+  const auto replace = [&](Shape& shape) {
+    for (int axis = 0; axis < shape.rank(); ++axis) {
+      if (shape[axis].is_symbol() && shape[axis].symbol() == symbol) shape[axis] = Dim(size);
+    }
+  };
+  for (const auto* list : {&args_, &nodes_}) {
+    for (const auto& node : *list) {
+      for (Type& type : node->types_) replace(type.shape);
+      for (NamedAttribute& attribute : node->attrs_) {
+        if (auto* shape = std::get_if<Shape>(&attribute.value)) replace(*shape);
+      }
+    }
+  }
+}
+
 void Function::ReportError(Diagnostic diagnostic) {
   if (!error_) error_ = std::move(diagnostic);
 }

@@ -81,6 +81,10 @@ class Function {
   void Erase(const std::vector<bool>& dead);
   // Removes argument i, which nothing uses.
   void EraseArgument(int i);
+  // Puts `size` in the place of `symbol`, in all types and attributes. What the type rules make of
+  // that is for the verifier to say. Loops, plans and diagnostics that are attached stay as they
+  // are.
+  void ReplaceSymbol(Symbol symbol, int64_t size);
 
   // The first error of a builder function on this graph; a bad op gives poison() and later ops on
   // it do, too.

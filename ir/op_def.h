@@ -69,6 +69,7 @@ enum Trait : uint32_t {
   kGathers = 1u << 14,        // reads operand 0 where operand 1 says: wants it in memory
   kSum = 1u << 15,            // operand 0 + operand 1
   kProduct = 1u << 16,        // operand 0 * operand 1
+  kCostly = 1u << 17,         // hundreds of instructions an element: never computed at two places
 };
 using Traits = uint32_t;
 

@@ -215,6 +215,17 @@ class HeaderWriter {
     } else {
       text += fmt::format(" *\n * The library holds code for {}.\n", facts_.isa.front());
     }
+    if (!facts_.specials.empty()) {
+      std::vector<std::string> sizes;
+      for (const auto& [symbol, size] : facts_.specials) {
+        sizes.push_back(fmt::format("{} = {}", SizeName(ir::Symbol(symbol)), size));
+      }
+      text += fmt::format(
+          " *\n * There is code of its own, faster, for {}; its last bits may differ from those "
+          "that\n"
+          " * the same row gives among others.\n",
+          fmt::join(sizes, ", "));
+    }
     return text + " */";
   }
 

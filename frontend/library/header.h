@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string>
+#include <utility>
 
 #include "frontend/library/interface.h"
 #include "frontend/library/saved_model.h"
@@ -13,6 +14,8 @@ namespace gradus {
 struct HeaderFacts {
   std::string library;               // "libtheft.a"
   std::span<const std::string> isa;  // "x86-64-v3", lowest first
+  // Sizes of symbols that have code of their own: "B" and 1.
+  std::span<const std::pair<std::string, int64_t>> specials;
   bool embedded_weights = false;
   bool asks_environment = true;  // which level
   int64_t file_bytes = 0;        // of saved weights

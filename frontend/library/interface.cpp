@@ -259,7 +259,7 @@ bool IsPrefix(std::string_view name) {
 }
 
 absl::StatusOr<std::unique_ptr<CInterface>> MakeInterface(
-    const SavedModel& model, const std::string& prefix,
+    const SavedModel& model, const std::string& prefix, const ir::Module& once,
     std::span<const std::unique_ptr<ir::Module>> levels) {
   auto interface = std::make_unique<CInterface>();
   interface->prefix = prefix;
@@ -284,22 +284,29 @@ absl::StatusOr<std::unique_ptr<CInterface>> MakeInterface(
   status = AddResults(first.Find("train_step"), interface->step_result);
   if (!status.ok()) return status;
 
-  for (const auto& f : first.functions()) {
-    if (f->entry == nullptr) continue;
-    auto function = FunctionBuilder(*interface, *f).Build();
+  const auto add = [&](const ir::Function& f, bool every_level) -> absl::Status {
+    if (f.entry == nullptr) return absl::OkStatus();
+    auto function = FunctionBuilder(*interface, f).Build();
     if (!function.ok()) return function.status();
-    // Weights are drawn once: one body, and the same weights on every processor.
-    function->code.every_level = f->name() != "init";
+    function->code.every_level = every_level;
+    function->code.arena.Raise(f.entry->workspace);
     for (const auto& level : levels) {
-      if (!function->code.every_level && level != levels.front()) continue;
-      const ir::Function* same = level->Find(f->name());
-      if (same == nullptr || same->entry == nullptr || same->entry->symbols != f->entry->symbols) {
+      if (!every_level) break;
+      const ir::Function* same = level->Find(f.name());
+      if (same == nullptr || same->entry == nullptr || same->entry->symbols != f.entry->symbols) {
         return absl::InternalError("library: the levels have different entries");
       }
       function->code.arena.Raise(same->entry->workspace);
     }
     function->code.arena.Limit(kMostSums);
     interface->functions.push_back(*std::move(function));
+    return absl::OkStatus();
+  };
+  for (const auto& f : once.functions()) {
+    if (status = add(*f, false); !status.ok()) return status;
+  }
+  for (const auto& f : first.functions()) {
+    if (status = add(*f, true); !status.ok()) return status;
   }
   return interface;
 }

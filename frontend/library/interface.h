@@ -63,11 +63,10 @@ std::string SizeName(ir::Symbol symbol);
 // Whether a name can be the prefix of symbols in C.
 bool IsPrefix(std::string_view name);
 
-// Of the entries in `levels`, each the module of `model` lowered for one level, init in the first
-// alone. In the heap: its
-// functions point at its blocks.
+// Of the entries in `levels`, each the module of `model` lowered for one level, and in `once`,
+// which have one body for all. In the heap: its functions point at its blocks.
 absl::StatusOr<std::unique_ptr<CInterface>> MakeInterface(
-    const SavedModel& model, const std::string& prefix,
+    const SavedModel& model, const std::string& prefix, const ir::Module& once,
     std::span<const std::unique_ptr<ir::Module>> levels);
 
 }  // namespace gradus

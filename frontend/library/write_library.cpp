@@ -11,6 +11,7 @@
 #include "frontend/library/interface.h"
 #include "frontend/library/levels.h"
 #include "frontend/library/passport.h"
+#include "frontend/library/special_sizes.h"
 #include "ir/loop/entry_plan.h"
 #include "ir/printer.h"
 #include "passes/one_step.h"
@@ -51,9 +52,10 @@ class Writer {
       : model_(model), options_(options) {}
 
   absl::StatusOr<LibraryReport> Write() {
-    for (const auto step : {&Writer::Check, &Writer::ChooseEntries, &Writer::ChooseLevels,
-                            &Writer::Lower, &Writer::Describe, &Writer::AddCode, &Writer::AddTexts,
-                            &Writer::Measure, &Writer::WriteFiles}) {
+    for (const auto step :
+         {&Writer::Check, &Writer::ChooseEntries, &Writer::ChooseLevels, &Writer::Lower,
+          &Writer::LowerSpecials, &Writer::Describe, &Writer::AddCode, &Writer::AddTexts,
+          &Writer::Measure, &Writer::WriteFiles}) {
       if (absl::Status s = (this->*step)(); !s.ok()) return s;
     }
     return std::move(report_);
@@ -88,7 +90,7 @@ class Writer {
           "model with its weights, or leave them to the caller",
           model_.module->name()));
     }
-    return absl::OkStatus();
+    return CheckSpecialSizes(options_.specialize);
   }
 
   // What goes in, in the order of kEntries.
@@ -144,24 +146,69 @@ class Writer {
       }
     }
     for (const ir::Function* f : others) graph_->EraseFunction(f);
+    // Weights are drawn once: one body, and the same weights on every processor.
+    once_ = Split(*graph_, [](const ir::Function& f) { return f.name() == "init"; });
+    ir::Target lowest = levels_.front().target;
+    lowest.sharing.least_work = ir::Sharing::kNever;
+    if (absl::Status s = LowerFor(lowest, *once_); !s.ok()) return s;
+    if (!once_->functions().empty()) library_.once = once_.get();
+    const auto rest = Split(*graph_, [](const ir::Function& f) { return f.name() != "init"; });
     for (codegen::LibraryLevel& level : levels_) {
-      lowered_.push_back(graph_->Clone());
-      const ir::Function* init = lowered_.back()->Find("init");
-      if (lowered_.size() > 1 && init != nullptr) lowered_.back()->EraseFunction(init);
+      lowered_.push_back(rest->Clone());
       level.module = lowered_.back().get();
-      const passes::PassContext context{
-          .target = level.target, .sizes = options_.sizes, .max_arena = options_.max_arena};
-      absl::Status s =
-          passes::RunPipeline(*lowered_.back(), options_.pipeline, context, {.verify_each = false});
-      if (!s.ok()) return s;
+      if (absl::Status s = LowerFor(level.target, *lowered_.back()); !s.ok()) return s;
+    }
+    return absl::OkStatus();
+  }
+
+  // A copy with the entries that are wanted; without any, the parameters alone.
+  template <typename Wanted>
+  static std::unique_ptr<ir::Module> Split(const ir::Module& module, const Wanted& wanted) {
+    auto copy = module.Clone();
+    std::vector<const ir::Function*> others;
+    bool any = false;
+    for (const auto& f : copy->functions()) {
+      if (f->kind() != ir::FunctionKind::kGraph) continue;
+      wanted(*f) ? void(any = true) : others.push_back(f.get());
+    }
+    if (!any) {
+      copy = std::make_unique<ir::Module>(module.name());
+      copy->parameters() = module.parameters();
+      return copy;
+    }
+    for (const ir::Function* f : others) copy->EraseFunction(f);
+    return copy;
+  }
+
+  absl::Status LowerFor(const ir::Target& target, ir::Module& module) const {
+    const passes::PassContext context{
+        .target = target, .sizes = options_.sizes, .max_arena = options_.max_arena};
+    return passes::RunPipeline(module, options_.pipeline, context, {.verify_each = false});
+  }
+
+  absl::Status LowerSpecials() {
+    for (const SpecialSize& size : options_.specialize) {
+      auto graph = ForSize(*graph_, size);
+      if (!graph.ok()) return graph.status();
+      codegen::LibrarySpecial special{.symbol = ir::Symbol(size.first), .size = size.second};
+      for (const codegen::LibraryLevel& level : levels_) {
+        lowered_specials_.push_back((*graph)->Clone());
+        special.modules.push_back(lowered_specials_.back().get());
+        if (absl::Status s = LowerFor(level.target, *lowered_specials_.back()); !s.ok()) return s;
+      }
+      report_.specials.push_back(special.Name());
+      library_.specials.push_back(std::move(special));
     }
     return absl::OkStatus();
   }
 
   absl::Status Describe() {
-    auto interface = MakeInterface(model_, report_.prefix, lowered_);
+    auto interface = MakeInterface(model_, report_.prefix, *once_, lowered_);
     if (!interface.ok()) return interface.status();
     interface_ = *std::move(interface);
+    for (const codegen::LibrarySpecial& special : library_.specials) {
+      if (absl::Status s = AddArenas(special, *interface_); !s.ok()) return s;
+    }
     for (CFunction& f : interface_->functions) {
       f.code.threads &= levels_.front().target.sharing.least_work != ir::Sharing::kNever;
     }
@@ -188,9 +235,12 @@ class Writer {
     auto passport = MakePassport(
         *interface_, *graph_,
         fmt::format("model: {}\nhash: {:016x}\ncompiler: Gradus {}, LLVM {}\nprefix: {}\n"
-                    "instruction sets: {}\nentries: {}\nparameters: {}\n",
+                    "instruction sets: {}\nentries: {}\n{}parameters: {}\n",
                     model_.module->name(), hash, GRADUS_VERSION, codegen::LlvmVersion(),
                     report_.prefix, fmt::join(report_.levels, " "), fmt::join(report_.entries, " "),
+                    report_.specials.empty() ? std::string()
+                                             : fmt::format("sizes with code of their own: {}\n",
+                                                           fmt::join(report_.specials, " ")),
                     report_.parameters));
     if (!passport.ok()) return passport.status();
     interface_->selftest_bytes = passport->memory;
@@ -311,6 +361,7 @@ class Writer {
                         HeaderText(*interface_, model_,
                                    {.library = library,
                                     .isa = report_.levels,
+                                    .specials = options_.specialize,
                                     .embedded_weights = options_.weights == WeightsIn::kLibrary,
                                     .asks_environment = !options_.freestanding,
                                     .file_bytes = library_.weights.file_bytes}));
@@ -325,25 +376,38 @@ class Writer {
     if (Contains(options_.emit, "graph")) {
       files_.emplace_back(report_.name + ".ir", ir::Print(*graph_));
     }
-    for (const codegen::LibraryLevel& level : levels_) {
-      if (level.module->functions().empty()) continue;  // init alone, which the first level has
-      const std::string stem = fmt::format("{}_{}", report_.name, level.name);
-      const codegen::CodegenOptions options{.target = level.target,
-                                            .prefix = report_.prefix,
-                                            .in_library = true,
-                                            .small = options_.small,
-                                            .kernel_prefix = report_.prefix + "_"};
-      if (Contains(options_.emit, "loops")) {
-        files_.emplace_back(stem + ".loops", ir::Print(*level.module));
+    if (library_.once != nullptr) {
+      const ir::Target& lowest = levels_.front().target;
+      if (absl::Status s = AddTextsOf(lowest, *once_, report_.name + "_once"); !s.ok()) return s;
+    }
+    for (size_t i = 0; i < levels_.size(); ++i) {
+      const std::string stem = fmt::format("{}_{}", report_.name, levels_[i].name);
+      if (absl::Status s = AddTextsOf(levels_[i].target, *levels_[i].module, stem); !s.ok())
+        return s;
+      for (const codegen::LibrarySpecial& special : library_.specials) {
+        absl::Status s =
+            AddTextsOf(levels_[i].target, *special.modules[i], stem + "_" + special.Name());
+        if (!s.ok()) return s;
       }
-      for (const auto& [form, emit, extension] :
-           {std::tuple("llvm", &codegen::EmitLlvm, ".ll"),
-            std::tuple("asm", &codegen::EmitAssembly, ".s")}) {
-        if (!Contains(options_.emit, form)) continue;
-        auto text = emit(*level.module, options);
-        if (!text.ok()) return text.status();
-        files_.emplace_back(stem + extension, *std::move(text));
-      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status AddTextsOf(const ir::Target& target, const ir::Module& module,
+                          const std::string& stem) {
+    if (module.functions().empty()) return absl::OkStatus();
+    const codegen::CodegenOptions options{.target = target,
+                                          .prefix = report_.prefix,
+                                          .in_library = true,
+                                          .small = options_.small,
+                                          .kernel_prefix = report_.prefix + "_"};
+    if (Contains(options_.emit, "loops")) files_.emplace_back(stem + ".loops", ir::Print(module));
+    for (const auto& [form, emit, extension] : {std::tuple("llvm", &codegen::EmitLlvm, ".ll"),
+                                                std::tuple("asm", &codegen::EmitAssembly, ".s")}) {
+      if (!Contains(options_.emit, form)) continue;
+      auto text = emit(module, options);
+      if (!text.ok()) return text.status();
+      files_.emplace_back(stem + extension, *std::move(text));
     }
     return absl::OkStatus();
   }
@@ -377,7 +441,8 @@ class Writer {
   std::unique_ptr<ir::Module> graph_;  // with the wanted entries alone
   passes::OneStep one_step_;           // of @step, if it is there
   std::vector<codegen::LibraryLevel> levels_;
-  std::vector<std::unique_ptr<ir::Module>> lowered_;
+  std::unique_ptr<ir::Module> once_;  // init
+  std::vector<std::unique_ptr<ir::Module>> lowered_, lowered_specials_;
   std::unique_ptr<CInterface> interface_;
   codegen::Library library_;
   std::vector<std::pair<std::string, std::string>> files_;  // names, bytes

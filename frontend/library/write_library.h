@@ -45,6 +45,9 @@ struct LibraryOptions {
   // No undefined symbol at all, and no question to an operating system: an error if the code needs
   // one.
   bool freestanding = false;
+  // Sizes of symbols, "B" and 1, that have code of their own beside the code for all sizes: faster,
+  // and with bits of its own where a sum is added in another order.
+  std::vector<std::pair<std::string, int64_t>> specialize;
   // What to write: lib (the archive, the header and the .pc file), obj (its members), and for each
   // level llvm, asm, loops; graph (the entries before any pass).
   std::vector<std::string> emit = {"lib"};
@@ -58,6 +61,7 @@ struct LibraryReport {
   std::string name, prefix;
   std::vector<std::string> levels;
   std::vector<std::string> entries;
+  std::vector<std::string> specials;  // "B1"
   codegen::LibrarySummary summary;
   int64_t archive_bytes = 0;
   int64_t parameters = 0, weights_bytes = 0;

@@ -63,7 +63,7 @@ constinit const OpDef kRandomUniform{
     .summary = "numbers in [0, 1) that depend on seed, stream and the element's place alone",
     .operands = {"seed", "stream"},
     .attrs = kAttrs,
-    .traits = kTranscendental,
+    .traits = kTranscendental | kCostly,
     .infer = InferRandom,
     .at = UniformAt,
 };
@@ -73,7 +73,7 @@ constinit const OpDef kRandomNormal{
     .summary = "standard normal numbers that depend on seed, stream and the element's place alone",
     .operands = {"seed", "stream"},
     .attrs = kAttrs,
-    .traits = kTranscendental,
+    .traits = kTranscendental | kCostly,
     .infer = InferRandom,
     .at = NormalAt,
 };

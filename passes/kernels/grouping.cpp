@@ -23,6 +23,8 @@ constexpr int kTranscendentalWeight = 8;
 constexpr size_t kInputLimit = 20;
 // How often a value may be evaluated at different indices in one kernel.
 constexpr int kRepeatLimit = 12;
+// What a costly value counts for: beside itself at another index it is over the limit.
+constexpr int kCostlyRepeats = kRepeatLimit / 2 + 1;
 
 // What computing a value within its kernel, without storing it, means.
 struct Inline {
@@ -269,6 +271,7 @@ class Grouper {
     // A reduction is computed once, so to its readers it is one value.
     const int repeats = at_index + elsewhere;
     state.repeats = n.op().has(ir::kReduction) && repeats <= kRepeatLimit ? 1 : repeats;
+    if (n.op().has(ir::kCostly)) state.repeats = kCostlyRepeats;
     if (n.op().has(ir::kContraction)) state.contraction = true;
     if (n.op().emit != nullptr) {
       state.reductions = {kRepeated};  // stored before anything reads it

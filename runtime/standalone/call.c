@@ -86,7 +86,18 @@ static int32_t check_pointers(const gradus_call* call, void* const* pointers, co
   return GRADUS_OK;
 }
 
-int32_t gradus_standalone_run(const gradus_call* call, void* const* pointers, const int64_t* dims,
+/* The code for these sizes. Sizes that it does not ask for leave `dims`. */
+static const gradus_entry_fn* choose(const gradus_call* call, int64_t* dims) {
+  for (int32_t i = 0; i < call->special_count; ++i) {
+    const gradus_special* special = &call->specials[i];
+    if (dims[special->symbol] != special->size) continue;
+    for (int32_t s = special->symbol; s + 1 < call->symbol_count; ++s) dims[s] = dims[s + 1];
+    return special->bodies;
+  }
+  return call->bodies;
+}
+
+int32_t gradus_standalone_run(const gradus_call* call, void* const* pointers, int64_t* dims,
                               const void** in, void** out, void* arena, uint64_t arena_bytes,
                               const gradus_threads* threads) {
   for (int32_t s = 0; s < call->symbol_count; ++s) {
@@ -111,7 +122,8 @@ int32_t gradus_standalone_run(const gradus_call* call, void* const* pointers, co
     const gradus_slot* slot = &call->results[i];
     out[i] = (char*)pointers[slot->pointer] + slot->offset;
   }
-  return call->bodies[level](in, out, dims, arena, threads);
+  const gradus_entry_fn* bodies = choose(call, dims);
+  return bodies[level](in, out, dims, arena, threads);
 }
 
 /* NOLINTEND */

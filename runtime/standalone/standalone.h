@@ -62,19 +62,29 @@ typedef struct gradus_levels {
   int32_t* chosen;        /* 0: not yet; else 1 + the index of a level, or minus a gradus_code */
 } gradus_levels;
 
+/* Code for one size of one symbol, which is no size of that code any more. */
+typedef struct gradus_special {
+  int64_t size;
+  const gradus_entry_fn* bodies; /* one a level */
+  int32_t symbol;
+} gradus_special;
+
 typedef struct gradus_call {
   int32_t pointer_count, symbol_count, argument_count, result_count, arena_term_count;
+  int32_t special_count;
   const gradus_pointer* pointers;
   const gradus_slot* arguments;
   const gradus_slot* results;
   const gradus_term* arena; /* as in gradus_entry_info */
   const gradus_levels* levels;
   const gradus_entry_fn* bodies; /* one a level */
+  const gradus_special* specials;
 } gradus_call;
 
 /* Checks everything that could make an entry touch memory that is not its own, then runs it.
- * `in` and `out` have room for the entry's arguments and results. */
-int32_t gradus_standalone_run(const gradus_call* call, void* const* pointers, const int64_t* dims,
+ * `in` and `out` have room for the entry's arguments and results; what is in `dims` is the call's.
+ */
+int32_t gradus_standalone_run(const gradus_call* call, void* const* pointers, int64_t* dims,
                               const void** in, void** out, void* arena, uint64_t arena_bytes,
                               const gradus_threads* threads);
 

@@ -8,7 +8,6 @@
 #include <cstring>
 #include <filesystem>
 
-#include "examples/electricity_theft/detectors.h"
 #include "fmt/format.h"
 #include "frontend/gradus.h"
 #include "frontend/library/levels.h"
@@ -16,226 +15,19 @@
 #include "runtime/files.h"
 #include "runtime/safetensors.h"
 #include "runtime/standalone/standalone.h"
-#include "tests/random_numbers.h"
-#include "tests/shell.h"
+#include "tests/e2e/library_support.h"
 
 namespace gradus {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kMonths = 12, kSteps = 100, kSeed = 7;
-constexpr const char* kFlags = "-std=c99 -O1 -Wall -Wextra -pedantic -Werror";
-
+using tests::Contents;
 using tests::Folder;
-using tests::Numbers;
+using tests::kCFlags;
 using tests::Ran;
 using tests::Shell;
-
-std::string Contents(const std::string& path) {
-  auto bytes = runtime::ReadFile(path);
-  return bytes.ok() ? *bytes : "(no file)";
-}
-
-TrainingOptions Training() {
-  return {.optimizer = Adam{}, .loss = binary_crossentropy, .metrics = {accuracy}};
-}
-
-absl::Status WriteNumbers(const std::string& path, const std::vector<float>& numbers) {
-  return runtime::WriteFileAtomically(
-      path, {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(float)});
-}
-
-// The next number of what the driver wrote.
-class Results {
- public:
-  explicit Results(std::string bytes) : bytes_(std::move(bytes)) {}
-  template <typename T>
-  T Next() {
-    T value{};
-    if (at_ + sizeof(T) <= bytes_.size()) std::memcpy(&value, bytes_.data() + at_, sizeof(T));
-    at_ += sizeof(T);
-    return value;
-  }
-  std::string Rest() const { return at_ <= bytes_.size() ? bytes_.substr(at_) : "(short)"; }
-
- private:
-  std::string bytes_;
-  size_t at_ = 0;
-};
-
-class DetectorLibrary : public testing::TestWithParam<const char*> {
- protected:
-  static Model Build(const std::string& detector) {
-    Model m("theft");
-    electricity_theft::FindDetector(detector)->build(m, kMonths);
-    return m;
-  }
-};
-
-// Everything that the driver does, with a model in memory, bit for bit.
-void Compare(Trainer& trainer, const Weights& start, int64_t batch, const std::string& written,
-             int level) {
-  SCOPED_TRACE(fmt::format("level {} batch {}", level, batch));
-  ASSERT_TRUE(trainer.Reset(kSeed).ok());
-  ASSERT_TRUE(trainer.SetWeights(start).ok());
-  std::vector<int64_t> shape = {batch};
-  const gradus_tensor_info& x_info = trainer.forward_info().arguments[0];
-  int64_t count = batch;
-  for (int32_t a = 1; a < x_info.rank; ++a) {
-    shape.push_back(x_info.dims[a].size);
-    count *= shape.back();
-  }
-  const auto x = runtime::Tensor::FromVector<float>(shape, Numbers(count, 1, false)).value();
-  const auto target =
-      runtime::Tensor::FromVector<float>({batch, 1}, Numbers(batch, 2, true)).value();
-  const std::vector<runtime::TensorView> inputs = {x}, targets = {target};
-  Results results(written);
-  EXPECT_EQ(results.Next<int32_t>(), level);
-  const auto expect_outputs = [&] {
-    const auto want = trainer.Forward(inputs);
-    ASSERT_TRUE(want.ok()) << want.status();
-    std::vector<float> got;
-    for (int64_t i = 0; i < batch; ++i) got.push_back(results.Next<float>());
-    EXPECT_EQ(std::memcmp(got.data(), (*want)[0].raw(), got.size() * sizeof(float)), 0);
-  };
-  const auto expect = [&](const Evaluation& want) {
-    EXPECT_EQ(results.Next<float>(), static_cast<float>(want.loss));
-    const auto hits = results.Next<float>(), total = results.Next<float>();
-    EXPECT_EQ(static_cast<double>(hits) / static_cast<double>(total), want.metrics[0]);
-  };
-  expect_outputs();
-  const auto data = data::Dataset::Of({"x", x.Clone().value()}, {"y", target.Clone().value()});
-  ASSERT_TRUE(data.ok());
-  const auto evaluated = trainer.Evaluate(*data, batch);
-  ASSERT_TRUE(evaluated.ok()) << evaluated.status();
-  expect(*evaluated);
-  for (int64_t i = 0; i < kSteps; ++i) {
-    const auto step = trainer.TrainStep(inputs, targets);
-    ASSERT_TRUE(step.ok()) << step.status();
-    expect(*step);
-    if (testing::Test::HasFailure()) return;
-  }
-  expect_outputs();
-  const auto saved = runtime::Safetensors::Parse(results.Rest());
-  ASSERT_TRUE(saved.ok()) << saved.status();
-  const auto weights = trainer.CloneWeights();
-  ASSERT_TRUE(weights.ok());
-  EXPECT_EQ(saved->tensors().size(), weights->size());
-  bool moved = false;
-  for (const auto& [name, tensor] : *weights) {
-    const auto got = saved->Load(name);
-    ASSERT_TRUE(got.ok()) << got.status();
-    const auto bytes = static_cast<size_t>(tensor.byte_size());
-    ASSERT_EQ(got->shape(), tensor.shape());
-    EXPECT_EQ(std::memcmp(got->raw(), tensor.raw(), bytes), 0) << name;
-    moved = moved || std::memcmp(start.find(name)->second.raw(), tensor.raw(), bytes) != 0;
-  }
-  EXPECT_TRUE(moved);
-}
-
-TEST_P(DetectorLibrary, ComputesWhatCodeInMemoryComputes) {
-  const Folder folder;
-  const Model model = Build(GetParam());
-  const TrainingOptions training = Training();
-  const auto report = WriteLibrary(model, {.training = &training}, {.folder = folder.path()});
-  ASSERT_TRUE(report.ok()) << report.status();
-  const Ran built =
-      Shell(fmt::format("cd {0} && gcc {1} -I. -o driver '{2}/tests/e2e/library_driver.c' "
-                        "-L. -ltheft",
-                        folder.path(), kFlags, GRADUS_SOURCE_DIR));
-  ASSERT_EQ(built.code, 0) << built.text;
-  int levels = 0;
-  for (int level = 2; level <= 4; ++level) {
-    const auto target = codegen::NamedTarget(fmt::format("x86-64-v{}", level));
-    ASSERT_TRUE(target.ok());
-    if (!codegen::CheckRunsHere(*target).ok()) continue;
-    ++levels;
-    auto trainer = Compile(model, training, {.cache_dir = "", .target = *target});
-    ASSERT_TRUE(trainer.ok()) << trainer.status();
-    ASSERT_TRUE(trainer->Reset(3).ok());
-    ASSERT_TRUE(trainer->SaveWeights(folder / "weights").ok());
-    const Weights start = trainer->CloneWeights().value();
-    const gradus_tensor_info& x = trainer->forward_info().arguments[0];
-    int64_t row = 1;
-    for (int32_t a = 1; a < x.rank; ++a) row *= x.dims[a].size;
-    for (const int64_t batch : {1, 7, 32}) {
-      ASSERT_TRUE(WriteNumbers(folder / "x", Numbers(batch * row, 1, false)).ok());
-      ASSERT_TRUE(WriteNumbers(folder / "y", Numbers(batch, 2, true)).ok());
-      const Ran ran = Shell(fmt::format("cd {} && THEFT_ISA=v{} ./driver weights x y {} {} {} out",
-                                        folder.path(), level, batch, kSteps, kSeed));
-      ASSERT_EQ(ran.code, 0) << ran.text;
-      Compare(*trainer, start, batch, Contents(folder / "out"), level);
-    }
-  }
-  EXPECT_GT(levels, 0);
-}
-
-TEST_P(DetectorLibrary, NeedsNothing) {
-  const Folder folder;
-  const TrainingOptions training = Training();
-  const auto report =
-      WriteLibrary(Build(GetParam()), {.training = &training}, {.folder = folder.path()});
-  ASSERT_TRUE(report.ok()) << report.status();
-  for (const std::string& symbol : report->summary.undefined) {
-    EXPECT_TRUE(symbol == "memcpy" || symbol == "memset" || symbol == "memmove") << symbol;
-  }
-  // As the linker sees it, all members at once: nothing but these three, which a second file gives.
-  ASSERT_TRUE(
-      runtime::WriteFileAtomically(
-          folder / "three.c",
-          "void* memcpy(void* a, const void* b, unsigned long n) { (void)b, (void)n; return a; }\n"
-          "void* memmove(void* a, const void* b, unsigned long n) { (void)b, (void)n; return a; }\n"
-          "void* memset(void* a, int b, unsigned long n) { (void)b, (void)n; return a; }\n")
-          .ok());
-  const Ran linked = Shell(fmt::format(
-      "cd {} && gcc -ffreestanding -nostdlib -shared -Wl,--no-undefined,-z,text,--fatal-warnings "
-      "-fPIC -o all.so -Wl,--whole-archive libtheft.a -Wl,--no-whole-archive three.c",
-      folder.path()));
-  EXPECT_EQ(linked.code, 0) << linked.text;
-  // What others see of it has the prefix.
-  const Ran symbols = Shell(fmt::format("cd {} && nm -D --defined-only all.so", folder.path()));
-  ASSERT_EQ(symbols.code, 0) << symbols.text;
-  std::string foreign;
-  int own = 0;
-  for (size_t at = 0; at < symbols.text.size();) {
-    const size_t end = symbols.text.find('\n', at);
-    const std::string line = symbols.text.substr(at, end - at);
-    const std::string name = line.substr(line.rfind(' ') + 1);
-    at = end + 1;
-    if (name.starts_with("theft_") && !name.starts_with("theft_internal")) {
-      ++own;
-    } else if (name != "memcpy" && name != "memmove" && name != "memset") {
-      foreign += " " + name;
-    }
-  }
-  EXPECT_EQ(foreign, "");
-  // 4 entries, 3 of them with threads, start, save, load, selftest, isa, strerror; of the rnn step,
-  // with threads, and its start.
-  EXPECT_EQ(own, std::string_view(GetParam()) == "rnn" ? 16 : 13);
-}
-
-// Bytes without weights: with training for three levels, and of forward for one.
-TEST_P(DetectorLibrary, IsSmall) {
-  const Folder folder;
-  const TrainingOptions training = Training();
-  const auto bytes = [&](const LibraryOptions& options) {
-    const auto report = WriteLibrary(Build(GetParam()), {.training = &training}, options);
-    EXPECT_TRUE(report.ok()) << report.status();
-    int64_t all = 0;
-    if (!report.ok()) return all;
-    for (const auto& [member, size] : report->summary.members) all += size.total();
-    return all;
-  };
-  // Eleven layers: the hybrid has all that the cnn has and all that the lstm has.
-  const int64_t most = std::string_view(GetParam()) == "hybrid" ? 190'000 : 150'000;
-  EXPECT_LT(bytes({.folder = folder.path()}), most);
-  EXPECT_LT(bytes({.folder = folder.path(), .entries = {"forward"}, .targets = {"x86-64-v4"}}),
-            30'000);
-}
-
-INSTANTIATE_TEST_SUITE_P(All, DetectorLibrary, testing::Values("rnn", "cnn", "lstm", "hybrid"),
-                         [](const auto& test) { return std::string(test.param); });
+using tests::Training;
 
 // A small model with everything that a training may keep: running statistics, draws, slots.
 Model Small() {
@@ -286,7 +78,7 @@ TEST(Library, StepsThroughASequence) {
           "  return wrong;\n}\n")
           .ok());
   const Ran ran = Shell(fmt::format("cd {} && gcc {} -I. -o steps steps.c -L. -lmeter && ./steps",
-                                    folder.path(), kFlags));
+                                    folder.path(), kCFlags));
   EXPECT_EQ(ran.code, 0) << ran.text;
   const auto refused = WriteLibrary(Small(), {}, {.folder = folder.path(), .entries = {"step"}});
   ASSERT_FALSE(refused.ok());
@@ -361,7 +153,7 @@ TEST(Library, RefusesMisuse) {
     const Ran built =
         Shell(fmt::format("cd {0} && gcc {1} -g {3} -I. -o misuse '{2}/tests/e2e/library_misuse.c' "
                           "-L. -ltheft",
-                          folder.path(), kFlags, GRADUS_SOURCE_DIR, sanitizer));
+                          folder.path(), kCFlags, GRADUS_SOURCE_DIR, sanitizer));
     ASSERT_EQ(built.code, 0) << built.text;
     const Ran ran = Shell(folder / "misuse");
     EXPECT_EQ(ran.code, 0) << ran.text;
@@ -407,7 +199,7 @@ TEST(Library, KnowsItself) {
     const Ran built =
         Shell(fmt::format("cd {} && gcc {} -fsanitize=address,undefined -I. -o self self.c -L. "
                           "-ltheft",
-                          folder.path(), kFlags));
+                          folder.path(), kCFlags));
     EXPECT_EQ(built.code, 0) << built.text;
     return Shell(variable + " " + (folder / "self")).code;
   };
@@ -544,7 +336,7 @@ TEST(Library, FreestandingAsksNobody) {
   const Ran ran = Shell(
       fmt::format("cd {0} && gcc {1} -I. -o misuse '{2}/tests/e2e/library_misuse.c' -L. -ltheft && "
                   "THEFT_ISA=nonsense ./misuse isa",
-                  folder.path(), kFlags, GRADUS_SOURCE_DIR));
+                  folder.path(), kCFlags, GRADUS_SOURCE_DIR));
   EXPECT_EQ(ran.code, 0) << ran.text;
 }
 
@@ -619,6 +411,72 @@ TEST(Library, ThreadsShareWeights) {
   EXPECT_EQ(watched.code, 0) << watched.text;
 }
 
+// Of several sizes that are fixed one after another; the rest are the call's.
+TEST(Library, HasCodeForOneOfTwoSizes) {
+  const Folder folder;
+  Model m("meter");
+  Tensor h = m.Input("x", {kBatch, kTime, 2});
+  m.Output("y", m.Add<Dense>("out", 3)(m.Add<LSTM>("lstm", 5)(h)));
+  LibraryOptions options{.folder = folder.path(), .specialize = {{"B", 1}, {"T", 6}}};
+  const auto report = WriteLibrary(m, {}, options);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_NE(report->Card().find("meter_x86-64-v2_T6.o"), std::string::npos) << report->Card();
+  ASSERT_TRUE(runtime::WriteFileAtomically(
+                  folder / "sizes.c",
+                  "#include \"meter.h\"\n#include <string.h>\n"
+                  "METER_ALIGNED static unsigned char arena[METER_ARENA_BYTES(4, 8)];\n"
+                  "static meter_parameters w;\nstatic float x[4 * 8 * 2], all[4 * 3], one[4 * 3];\n"
+                  "static float row[8 * 2];\n"
+                  "int main(void) {\n"
+                  "  int t, b, i, wrong = meter_init(&w, 5, arena, sizeof arena);\n"
+                  "  for (i = 0; i < 64; ++i) x[i] = (float)(i % 7) - 3;\n"
+                  "  for (t = 5; t <= 8; ++t) {\n"
+                  "    wrong += meter_forward(&w, x, 4, t, all, arena, sizeof arena) != 0;\n"
+                  "    for (b = 0; b < 4; ++b) {\n"
+                  "      memcpy(row, x + b * t * 2, sizeof(float) * 2 * (size_t)t);\n"
+                  "      wrong += meter_forward(&w, row, 1, t, one, arena, sizeof arena) != 0;\n"
+                  "      for (i = 0; i < 3; ++i) {\n"
+                  "        float off = one[i] - all[3 * b + i];\n"
+                  "        wrong += !(off < 1e-6f && off > -1e-6f);\n"
+                  "      }\n"
+                  "    }\n"
+                  "  }\n"
+                  "  return wrong;\n}\n")
+                  .ok());
+  const Ran ran = Shell(fmt::format("cd {} && gcc {} -I. -o sizes sizes.c -L. -lmeter && ./sizes",
+                                    folder.path(), kCFlags));
+  EXPECT_EQ(ran.code, 0) << ran.text;
+  for (const auto& [size, message] :
+       std::vector<std::pair<std::pair<std::string, int64_t>, std::string>>{
+           {{"N", 1}, "no entry has a size N"},
+           {{"B", 0}, "expected a size of 1 or more"},
+           {{"B", int64_t{1} << 62}, "the model cannot have B="}}) {
+    options.specialize = {size};
+    const auto refused = WriteLibrary(m, {}, options);
+    ASSERT_FALSE(refused.ok()) << message;
+    EXPECT_NE(refused.status().message().find(message), std::string::npos) << refused.status();
+  }
+  options.specialize = {{"B", 2}, {"B", 2}};
+  EXPECT_FALSE(WriteLibrary(m, {}, options).ok());
+  // And by the program, where a number belongs to the symbol before it.
+  ASSERT_TRUE(m.Save(folder / "meter.gradus", {}).ok());
+  const auto gradusc = [&](const char* sizes) {
+    return Shell(fmt::format("{} {} -o {} --specialize={}", GRADUSC, folder / "meter.gradus",
+                             folder.path(), sizes));
+  };
+  const Ran made = gradusc("B=1,4,T=6");
+  EXPECT_EQ(made.code, 0) << made.text;
+  for (const char* member : {"v3_B1.o", "v3_B4.o", "v3_T6.o"}) {
+    EXPECT_NE(made.text.find(member), std::string::npos) << made.text;
+  }
+  for (const char* sizes : {"1", "B=", "B=one", "B"}) {
+    const Ran refused = gradusc(sizes);
+    EXPECT_EQ(refused.code, 2) << refused.text;
+    EXPECT_NE(refused.text.find("is no size, expected for instance B=1,32"), std::string::npos)
+        << refused.text;
+  }
+}
+
 // Two models in one program, and one model in two versions.
 TEST(Library, TwoLinkTogether) {
   const Folder folder;
@@ -643,7 +501,7 @@ TEST(Library, TwoLinkTogether) {
           .ok());
   const Ran built = Shell(
       fmt::format("cd {} && gcc {} -I. -o both both.c -L. -ltheft -ltheft_v3 -lother && ./both",
-                  folder.path(), kFlags));
+                  folder.path(), kCFlags));
   EXPECT_EQ(built.code, 0) << built.text;
 }
 

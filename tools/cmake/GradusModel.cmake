@@ -1,5 +1,6 @@
 # gradus_add_model(NAME SOURCE FILE...|PROGRAM EXECUTABLE [ENTRY ENTRY...] [PREFIX PREFIX] [WEIGHTS embed|file|caller]
-#                  [TARGET ARCHITECTURE] [TARGET_CPU NAME...] [FLAGS FLAG...] [ARGUMENTS ARGUMENT...])
+#                  [TARGET ARCHITECTURE] [TARGET_CPU NAME...] [SPECIALIZE SYMBOL=SIZE...] [FLAGS FLAG...]
+#                  [ARGUMENTS ARGUMENT...])
 #
 # A library NAME from a program that builds a model: SOURCE is compiled for the machine that builds, and run with the
 # path of the file to write (and ARGUMENTS), which it writes with Model::Save. What gradusc makes of that file is a static
@@ -10,6 +11,7 @@
 #   PREFIX      of all symbols (default NAME); no two models for one TARGET may have the same
 #   WEIGHTS     embed: in the library; file: NAME.safetensors beside it; caller (default): neither
 #   TARGET      what the library is for (default: what is compiled for), TARGET_CPU: its levels or its processor
+#   SPECIALIZE  sizes with code of their own, beside the code for all: B=1
 #   FLAGS       more flags of gradusc
 #
 # While cross-compiling, and in a project without C++, the program is built by a project of its own, with GRADUS_HOST_CXX
@@ -39,7 +41,7 @@ function(gradus_target_architecture result)
 endfunction()
 
 function(gradus_add_model name)
-  cmake_parse_arguments(PARSE_ARGV 1 model "" "PREFIX;WEIGHTS;TARGET;PROGRAM" "SOURCE;ENTRY;TARGET_CPU;FLAGS;ARGUMENTS")
+  cmake_parse_arguments(PARSE_ARGV 1 model "" "PREFIX;WEIGHTS;TARGET;PROGRAM" "SOURCE;ENTRY;TARGET_CPU;SPECIALIZE;FLAGS;ARGUMENTS")
   if(model_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "gradus_add_model(${name}): unknown arguments ${model_UNPARSED_ARGUMENTS}")
   endif()
@@ -59,7 +61,7 @@ function(gradus_add_model name)
   endif()
   set_property(GLOBAL PROPERTY ${owner} ${name})
   set(flags --target=${model_TARGET} --prefix=${model_PREFIX})
-  foreach(option IN ITEMS WEIGHTS ENTRY TARGET_CPU)
+  foreach(option IN ITEMS WEIGHTS ENTRY TARGET_CPU SPECIALIZE)
     if(model_${option})
       string(TOLOWER ${option} flag)
       string(REPLACE _ - flag ${flag})

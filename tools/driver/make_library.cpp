@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "fmt/format.h"
 #include "frontend/library/levels.h"
 #include "frontend/library/write_library.h"
@@ -17,7 +18,7 @@ namespace {
 struct Options {
   std::vector<std::string> files;
   std::string output, prefix, entries, weights = "caller", architecture, targets, emit = "lib",
-                                       max_arena;
+                                       max_arena, specialize;
   std::string level = "2";
   bool quiet = false, print_targets = false, freestanding = false, debug = true;
 };
@@ -47,6 +48,8 @@ Program Describe(Options& o) {
                "levels of instructions (x86-64: x86-64-v2,x86-64-v3,x86-64-v4), or one processor",
                &o.targets},
               {"emit", "FORMS", "lib (default), obj, llvm, asm, loops, graph", &o.emit},
+              {"specialize", "SIZES",
+               "code of their own, faster, for some sizes: B=1,32 or B=1,T=24", &o.specialize},
               {"max-arena", "BYTES", kMaxArenaHelp, &o.max_arena},
               {"optimize", "N",
                "0: a plain loop nest an op; 1, 2: all passes, small code (default 2); 3: large "
@@ -84,6 +87,23 @@ absl::Status SetOutput(std::string_view path, LibraryOptions& library) {
   return absl::OkStatus();
 }
 
+// "B=1,32,T=24": a number belongs to the symbol before it.
+absl::Status SetSpecialSizes(std::string_view text, LibraryOptions& library) {
+  std::string symbol;
+  for (const std::string& item : SplitNames(text)) {
+    const size_t equals = item.find('=');
+    if (equals != std::string::npos) symbol = item.substr(0, equals);
+    int64_t size = 0;
+    if (symbol.empty() ||
+        !absl::SimpleAtoi(equals == std::string::npos ? item : item.substr(equals + 1), &size)) {
+      return absl::InvalidArgumentError(fmt::format(
+          "--specialize={}: \"{}\" is no size, expected for instance B=1,32", text, item));
+    }
+    library.specialize.emplace_back(symbol, size);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status SetLibrary(const Options& o, LibraryOptions& library) {
   constexpr std::array<std::pair<std::string_view, WeightsIn>, 3> kWeights = {
       {{"embed", WeightsIn::kLibrary}, {"file", WeightsIn::kFile}, {"caller", WeightsIn::kCaller}}};
@@ -114,6 +134,7 @@ absl::Status SetLibrary(const Options& o, LibraryOptions& library) {
   library.debug_lines = o.debug;
   library.freestanding = o.freestanding;
   library.pipeline = o.level == "0" ? "none" : "default";
+  if (absl::Status s = SetSpecialSizes(o.specialize, library); !s.ok()) return s;
   passes::PassContext context;
   if (absl::Status s = SetArena(o.max_arena, {}, context); !s.ok()) return s;
   library.sizes = context.sizes;
