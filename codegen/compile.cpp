@@ -1,6 +1,7 @@
 #include "codegen/compile.h"
 
 #include <chrono>
+#include <cstdlib>
 
 #include "codegen/debug_lines.h"
 #include "codegen/emit_entry.h"
@@ -65,6 +66,11 @@ absl::StatusOr<std::string> Compile(const ir::Module& module, const CodegenOptio
 }
 
 }  // namespace
+
+bool DefaultDebugLines() {
+  const char* wanted = std::getenv("GRADUS_DEBUG_LINES");
+  return wanted != nullptr && *wanted != '\0';
+}
 
 std::string LlvmVersion() { return LLVM_VERSION_STRING; }
 

@@ -49,7 +49,8 @@ struct CodegenOptions {
   bool in_library = false;
   // Smaller code that computes the same bits.
   bool small = false;
-  // DWARF line tables that point at the model's source, in what is written to files.
+  // DWARF line tables that point at the model's source. Code in memory is shown to debuggers with
+  // them.
   bool debug_lines = false;
   std::string kernel_prefix = "kernel.";  // of the symbols of kernels, which are local
   // Entries count the processor's cycles of each of their kernels (LoadedEntry::profile); no cache.
@@ -59,6 +60,8 @@ struct CodegenOptions {
 // $GRADUS_CACHE_DIR ("" or "off" turns it off), else $XDG_CACHE_HOME/gradus, else ~/.cache/gradus,
 // else off.
 std::string DefaultCacheDir();
+// Whether $GRADUS_DEBUG_LINES is set and not empty.
+bool DefaultDebugLines();
 
 struct CompileTimes {
   double emit_ms = 0, codegen_ms = 0, link_ms = 0;

@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "codegen/compile.h"
+#include "codegen/debugger.h"
 #include "codegen/object.h"
 #include "codegen/perf_map.h"
 #include "fmt/format.h"
@@ -26,7 +27,8 @@ absl::Status Failed(const LoadedCode& code, llvm::Error error) {
                                          code.errors->empty() ? "" : ": ", *code.errors));
 }
 
-absl::Status Link(std::string_view object, const ir::Target& target, LoadedCode& code) {
+absl::Status Link(std::string_view object, const CodegenOptions& options, LoadedCode& code) {
+  const ir::Target& target = options.target;
   auto machine = MakeTargetMachine(target);  // also makes the target known to LLVM
   if (!machine.ok()) return machine.status();
   llvm::orc::JITTargetMachineBuilder builder{llvm::Triple(target.triple)};
@@ -40,6 +42,9 @@ absl::Status Link(std::string_view object, const ir::Target& target, LoadedCode&
     std::string text = llvm::toString(std::move(e));
     if (errors->empty()) *errors = std::move(text);
   });
+  if (options.debug_lines) {
+    if (llvm::Error e = ShowToDebuggers(*code.jit)) return Failed(code, std::move(e));
+  }
   auto buffer =
       llvm::MemoryBuffer::getMemBufferCopy(llvm::StringRef(object.data(), object.size()), "gradus");
   if (llvm::Error e = code.jit->addObjectFile(std::move(buffer))) return Failed(code, std::move(e));
@@ -63,7 +68,7 @@ absl::StatusOr<std::vector<LoadedEntry>> Load(std::string_view object, const ir:
   auto code = std::make_shared<LoadedCode>();
   std::vector<LoadedEntry> entries;
   absl::Status status = CatchFatalErrors([&]() -> absl::Status {
-    absl::Status linked = Link(object, options.target, *code);
+    absl::Status linked = Link(object, options, *code);
     if (!linked.ok()) return linked;
     const KernelTime* profile = nullptr;
     if (options.profile) {

@@ -69,10 +69,12 @@ std::string CacheKey(const ir::Module& module, const CodegenOptions& options) {
                   t.pointer_bytes, t.has_fma, t.has_rounding, t.has_i64_to_float,
                   t.has_masked_memory, t.l1_bytes, t.l2_bytes, t.l3_bytes));
   add(fmt::format("{} {} {}", t.sharing.least_work, t.sharing.part_work, t.sharing.part_rows));
+  const bool lines = options.debug_lines;
+  add(lines ? "lines" : "");
   if (!options.cache_key.empty()) {
     add(options.cache_key);
   } else {
-    add(ir::Print(module, {.locations = false, .loops = false}));
+    add(ir::Print(module, {.locations = lines, .text_locations = lines, .loops = false}));
     for (const auto& f : module.functions()) {
       if (f->plan != nullptr) add(PlanText(*f->plan));
       if (f->entry != nullptr) add(loop::Print(*f->entry));

@@ -25,6 +25,7 @@ absl::StatusOr<std::vector<codegen::LoadedEntry>> CompileModule(ir::Module& modu
   codegen_options.target = options.target;
   codegen_options.cache_dir = options.cache_dir;
   codegen_options.prefix = module.name();
+  codegen_options.debug_lines = options.debug_lines;
   codegen::CompileTimes times;
   double passes_ms = 0;
   const auto finish = [&](std::vector<codegen::LoadedEntry> entries) {
@@ -43,9 +44,10 @@ absl::StatusOr<std::vector<codegen::LoadedEntry>> CompileModule(ir::Module& modu
   if (!options.cache_dir.empty() && p.bisect_limit < 0) {
     std::string sizes;
     for (const auto& [symbol, size] : options.sizes) sizes += fmt::format(" {}={}", symbol, size);
+    const bool lines = options.debug_lines;
     codegen_options.cache_key =
         fmt::format("{} arena {}{}\n{}", options.pipeline, options.max_arena, sizes,
-                    ir::Print(module, {.locations = false}));
+                    ir::Print(module, {.locations = lines, .text_locations = lines}));
     if (auto cached = dumps ? std::nullopt : codegen::LoadCached(module, codegen_options, &times)) {
       return finish(*std::move(cached));
     }

@@ -27,6 +27,9 @@ struct CompileOptions {
   // Compile fails and says what takes the memory.
   std::map<std::string, int64_t, std::less<>> sizes;
   int64_t max_arena = 0;
+  // Debuggers see the lines of the model's source that code comes from: where its layers were
+  // called. Off unless $GRADUS_DEBUG_LINES is set.
+  bool debug_lines = codegen::DefaultDebugLines();
 };
 
 struct CompileReport {

@@ -1,7 +1,8 @@
 #pragma once
 
-// Where a value comes from: the user's source file (or IR text) and the layer it belongs to.
-// Prints as theft.cpp:12:12; in IR text as loc("theft.cpp":12:12 in "hidden").
+// Where a value comes from: the user's source file (or IR text), the layer it belongs to, and
+// whether it is of the backward pass. Prints as theft.cpp:12:12; in IR text as
+// loc("theft.cpp":12:12 in "hidden"), or loc("theft.cpp":12:12 in "hidden" backward).
 
 #include <memory>
 #include <source_location>
@@ -14,6 +15,7 @@ struct Location {
   std::shared_ptr<const std::string> file;   // null: unknown
   int line = 0, column = 0;                  // from 1; 0: unknown
   std::shared_ptr<const std::string> scope;  // the layer's name, or null
+  bool backward = false;                     // a part of the gradient of what stands there
   bool from_ir_text =
       false;  // the place in the IR text itself, for messages: never printed as loc(...)
 

@@ -363,7 +363,7 @@ class Parser : private TextReader {
     return location;
   }
 
-  // ("file":line:column in "scope"), any part of it but the brackets optional.
+  // ("file":line:column in "scope" backward), any part of it but the brackets optional.
   bool ParseLocation(Location* location) {
     *location = Location();
     if (!Expect("(")) return false;
@@ -378,6 +378,7 @@ class Parser : private TextReader {
       if (!ParseString("a layer's name", &text)) return false;
       location->scope = Shared(std::move(text));
     }
+    location->backward = Accept("backward");
     return Expect(")");
   }
 

@@ -167,21 +167,24 @@ class FunctionPrinter {
     return fmt::format("%{}#{}", numbers_[id], v.result());
   }
 
-  static void AppendLocation(std::string& out, const Location& location, size_t line_start) {
-    if (location.from_ir_text || (!location.known() && location.scope_name().empty())) return;
+  void AppendLocation(std::string& out, const Location& location, size_t line_start) const {
+    if (location.from_ir_text && !options_.text_locations) return;
+    const bool known = location.known();
+    if (!known && location.scope_name().empty() && !location.backward) return;
     out.append(2, ' ');
     const size_t width = out.size() - line_start;
     if (width < kLocationColumn) out.append(kLocationColumn - width, ' ');
     out += "loc(";
-    if (location.known()) out += Quote(*location.file);
-    if (location.known() && (location.line > 0 || location.column > 0)) {
+    if (known) out += Quote(*location.file);
+    if (known && (location.line > 0 || location.column > 0)) {
       out += fmt::format(":{}", location.line);
     }
-    if (location.known() && location.column > 0) out += fmt::format(":{}", location.column);
+    if (known && location.column > 0) out += fmt::format(":{}", location.column);
     if (location.scope) {
-      out += location.known() ? " in " : "in ";
+      out += known ? " in " : "in ";
       out += Quote(*location.scope);
     }
+    if (location.backward) out += known || location.scope ? " backward" : "backward";
     out += ')';
   }
 

@@ -10,8 +10,9 @@ namespace gradus::ir {
 
 struct PrintOptions {
   bool locations = true;
-  bool loops = true;    // after a kernel, its loops and its plan where they are attached
-  bool folded = false;  // what is used once is written where it is used (see folding.h)
+  bool text_locations = false;  // with them: places in the IR text that was read, too
+  bool loops = true;            // after a kernel, its loops and its plan where they are attached
+  bool folded = false;          // what is used once is written where it is used (see folding.h)
 };
 
 std::string Print(const Module& module, const PrintOptions& options = {});

@@ -165,7 +165,9 @@ class Differentiator {
     const auto arrived = gradients_[static_cast<size_t>(node.id())];
     if (arrived.empty() || !on_path_[static_cast<size_t>(node.id())]) return absl::OkStatus();
     if (node.op().has(ir::kStopsGradient)) return absl::OkStatus();
-    function_.set_location_override(node.location());
+    ir::Location location = node.location();
+    location.backward = true;
+    function_.set_location_override(std::move(location));
     ir::Vjp context;
     context.node = &node;
     context.grad = arrived[0];

@@ -55,8 +55,8 @@ std::string Identifier(std::string_view text) {
   return name;
 }
 
-// The layer, what the kernel is about (its contraction or reduction, if any) and what it ends with:
-// hidden_matmul_select.
+// The layer, whether it is of the backward pass, what the kernel is about (its contraction or
+// reduction, if any) and what it ends with: hidden_matmul_select, hidden_backward_matmul_sub.
 std::string Stem(const KernelCut& cut) {
   const Node* anchor = nullptr;
   for (const ir::Trait trait : {ir::kContraction, ir::kReduction}) {
@@ -68,6 +68,7 @@ std::string Stem(const KernelCut& cut) {
   if (anchor == nullptr) anchor = last;
   std::string stem = Identifier(anchor->location().scope_name());
   if (!stem.empty()) stem += '_';
+  if (anchor->location().backward) stem += "backward_";
   stem += anchor->op().name;
   if (last != anchor && last->op().name != anchor->op().name)
     stem += fmt::format("_{}", last->op().name);

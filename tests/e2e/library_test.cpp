@@ -306,11 +306,14 @@ TEST(Library, PointsAtTheModelsSource) {
        {std::pair("hidden", "h = m.Add<Dense>(\"hidden\", 5, relu)(h);"),
         std::pair("out", "m.Output(\"p\", m.Add<Dense>(\"out\", 1, sigmoid)(h));")}) {
     const Ran ran =
-        Shell(fmt::format("cd {0} && nm all.so | grep ' t theft_{1}_matmul' | cut -d' ' -f1 | "
-                          "addr2line -f -e all.so | sed 's/ (discrim.*//'",
+        Shell(fmt::format("cd {0} && nm all.so | grep -E ' t theft_{1}_(backward_)?matmul' | "
+                          "cut -d' ' -f1 | addr2line -f -e all.so | sed 's/ (discrim.*//'",
                           folder.path(), layer));
     const std::string place = fmt::format("library_test.cpp:{}\n", line_of(text));
-    EXPECT_NE(ran.text.find(fmt::format("theft_{}_matmul", layer)), std::string::npos) << ran.text;
+    for (const std::string_view of : {"matmul", "backward_matmul"}) {
+      EXPECT_NE(ran.text.find(fmt::format("theft_{}_{}", layer, of)), std::string::npos)
+          << ran.text;
+    }
     int kernels = 0;
     for (size_t at = 0; at < ran.text.size(); ++kernels) {  // a line of the name, one of the place
       const size_t name_end = ran.text.find('\n', at), end = ran.text.find('\n', name_end + 1);

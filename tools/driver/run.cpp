@@ -148,7 +148,9 @@ class Run {
         passes::RunPipeline(*module_, options_.passes, context, {.print = output_.err});
     if (!status.ok()) return status;
     const codegen::CodegenOptions codegen{
-        .target = target_, .cache_dir = options_.cache ? codegen::DefaultCacheDir() : ""};
+        .target = target_,
+        .cache_dir = options_.cache ? codegen::DefaultCacheDir() : "",
+        .debug_lines = codegen::DefaultDebugLines()};
     codegen::CompileTimes times;
     auto entries = codegen::CompileAndLoad(*module_, codegen, &times);
     if (!entries.ok()) return entries.status();

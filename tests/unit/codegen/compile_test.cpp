@@ -55,6 +55,9 @@ TEST_F(Cache, SecondTimeAndOtherPlans) {
   EXPECT_FALSE(FromCache(3));
   EXPECT_TRUE(FromCache(3));
   EXPECT_EQ(Entries().size(), 2u);
+  options_.debug_lines = true;
+  EXPECT_FALSE(FromCache(3));
+  EXPECT_TRUE(FromCache(3));
   options_.target = *NamedTarget("x86-64");
   EXPECT_FALSE(FromCache(3));
 }

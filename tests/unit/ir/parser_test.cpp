@@ -74,6 +74,10 @@ func @f(%x: f32[]) -> () {
   %2 = tanh %x : f32[]                                          loc("a \"b\".cpp":3:4)
   %3 = tanh %x : f32[]                                          loc(in "hidden/dense")
   %4 = tanh %x : f32[]                                          loc("a.cpp":3:4 in "hidden")
+  %5 = tanh %x : f32[]                                          loc("a.cpp":3:4 in "hidden" backward)
+  %6 = tanh %x : f32[]                                          loc("a.cpp":3 backward)
+  %7 = tanh %x : f32[]                                          loc(in "hidden" backward)
+  %8 = tanh %x : f32[]                                          loc(backward)
   return
 }
 )");
@@ -96,6 +100,8 @@ TEST(ParserTest, NodesWithoutLocationPointAtTheText) {
   const Function& f = *module->Find("f");
   EXPECT_EQ(f.nodes()[0]->location().ToString(), "test.ir:3:3");
   EXPECT_EQ(f.arg(0).node()->location().ToString(), "test.ir:2:9");
+  EXPECT_THAT(Print(f), testing::Not(testing::HasSubstr("loc(")));
+  EXPECT_THAT(Print(f, {.text_locations = true}), testing::HasSubstr("loc(\"test.ir\":3:3)"));
 }
 
 TEST(ParserTest, NumbersAndQuotedNumbersAreApart) {
