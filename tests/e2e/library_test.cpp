@@ -379,6 +379,8 @@ TEST(Library, ThreadsShareWeights) {
           "    THEFT_ALIGNED unsigned char arena[THEFT_FORWARD_ARENA_BYTES(7) + 64];\n"
           "    if (forward(want, arena, sizeof arena)) return 2;\n  }\n"
           "  for (int i = 0; i < 4; ++i) pthread_create(&threads[i], NULL, run, &failed[i]);\n"
+          "  if (argc > 2) { /* a race */\n"
+          "    for (int i = 0; i < 1000; ++i) w[i % 4] = (float)(i % 4 + 1) / 4;\n  }\n"
           "  for (int i = 0; i < 4; ++i) pthread_join(threads[i], NULL);\n"
           "  return argc > 1 && (failed[0] | failed[1] | failed[2] | failed[3]);\n}\n")
           .ok());
@@ -409,6 +411,9 @@ TEST(Library, ThreadsShareWeights) {
       "./watched compare",
       folder.path(), arguments));
   EXPECT_EQ(watched.code, 0) << watched.text;
+  const Ran planted = Shell(fmt::format("cd {} && ./watched compare race", folder.path()));
+  EXPECT_EQ(planted.code, 66) << planted.text;
+  EXPECT_NE(planted.text.find("data race"), std::string::npos) << planted.text;
 }
 
 // Of several sizes that are fixed one after another; the rest are the call's.
