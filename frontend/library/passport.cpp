@@ -214,7 +214,9 @@ absl::StatusOr<std::vector<Passport>> ReadPassports(std::string_view bytes, std:
     Passport p{.text = std::string(rest, head.text_bytes), .tolerance = head.tolerance};
     p.text.resize(std::strlen(p.text.c_str()));
     p.expected.resize(head.expected_count);
-    std::memcpy(p.expected.data(), rest + head.text_bytes, p.expected.size() * sizeof(double));
+    if (!p.expected.empty()) {
+      std::memcpy(p.expected.data(), rest + head.text_bytes, p.expected.size() * sizeof(double));
+    }
     passports.push_back(std::move(p));
     at += head.bytes;
   }
