@@ -375,14 +375,19 @@ class ContractionEmitter {
       for (size_t i = 0; i + 1 < c_.m.size(); ++i) {
         turn = b_.CreateAdd(turn, frame_.EvaluateHere(Index(c_.m[i])));
       }
-      llvm::Value* vector = b_.CreateURem(turn, Number(c_.tile_vectors));
-      llvm::Value* ahead = b_.CreateAdd(b_.CreateMul(vector, Number(t_.lanes)), Number(t_.columns));
       if (t_.copies_as_it_goes) {
-        ahead = b_.CreateGEP(t_.element,
-                             frame_.Address(frame_.pointer(c_.b.buffer), t_.element, c_.b.offset),
-                             ahead);
+        const Variable* inner = t_.tile_k.back();
+        llvm::Value* count = t_.tile_k.size() == 1 ? k_count_ : frame_.Extent(inner->extent());
+        llvm::Value* part = b_.CreateMul(b_.CreateURem(turn, Number(kFetchSteps)),
+                                         b_.CreateUDiv(count, Number(kFetchSteps)));
+        llvm::Value* rows = b_.CreateMul(part, Number(c_.b.offset.coefficient(inner)));
+        args.push_back(b_.CreateGEP(
+            t_.element, frame_.Address(frame_.pointer(c_.b.buffer), t_.element, c_.b.offset),
+            b_.CreateAdd(rows, Number(t_.columns))));
+      } else {
+        llvm::Value* vector = b_.CreateURem(turn, Number(c_.tile_vectors));
+        args.push_back(b_.CreateAdd(b_.CreateMul(vector, Number(t_.lanes)), Number(t_.columns)));
       }
-      args.push_back(ahead);
     }
     b_.CreateCall(TileFunction(size), args);
   }

@@ -178,16 +178,31 @@ struct Tile {
     return sums;
   }
 
-  // A vector of this row of the next panel: to the first-level cache, or, if it is to be copied
-  // first, to the second.
+  // Of the next panel: a vector of this row to the first-level cache. Where the panel is to be
+  // copied first, a line every few steps to the second: memory would not keep up with more.
   void FetchAhead(llvm::Value* b_address) {
     constexpr int kFirst = 3, kSecond = 2;  // LLVM's `locality`
-    llvm::Value* address = tiling.copies_as_it_goes ? frame.Address(ahead, tiling.element,
-                                                                    Part(c.b.offset, tiling.tile_k))
-                                                    : b.CreateGEP(tiling.element, b_address, ahead);
+    llvm::Value* address = b.CreateGEP(tiling.element, tiling.copies_as_it_goes ? ahead : b_address,
+                                       tiling.copies_as_it_goes ? LineAhead() : ahead);
     b.CreateIntrinsic(llvm::Intrinsic::prefetch, {b.getPtrTy()},
                       {address, b.getInt32(0),
                        b.getInt32(tiling.copies_as_it_goes ? kSecond : kFirst), b.getInt32(1)});
+  }
+
+  // Elements from `ahead` on: in kFetchSteps steps all vectors of a row, in a tile a part of the
+  // rows.
+  llvm::Value* LineAhead() {
+    const Variable* inner = tiling.tile_k.back();
+    llvm::Value* step = frame.EvaluateHere(Index(inner));
+    llvm::Value* row = b.CreateUDiv(step, tiling.Number(kFetchSteps));
+    llvm::Value* vector =
+        b.CreateURem(b.CreateUDiv(b.CreateMul(b.CreateURem(step, tiling.Number(kFetchSteps)),
+                                              tiling.Number(c.tile_vectors)),
+                                  tiling.Number(kFetchSteps)),
+                     tiling.Number(c.tile_vectors));
+    const int64_t stride = c.b.offset.coefficient(inner);
+    return b.CreateAdd(b.CreateMul(row, tiling.Number(stride)),
+                       b.CreateMul(vector, tiling.Number(lanes)));
   }
 
   // Partial sums, at partial_offset of each row.

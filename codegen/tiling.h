@@ -18,6 +18,10 @@ struct TileSize {
 };
 
 // What is the same for all tiles of one contraction.
+// Steps of K in which a row of the panel that is copied next is fetched, and the parts of its rows
+// that tiles take turns with.
+inline constexpr int64_t kFetchSteps = 4;
+
 struct Tiling {
   Tiling(ModuleEmitter& emitter, const loop::Contraction& contraction,
          const std::vector<loop::Buffer>& plan_buffers,
