@@ -80,11 +80,15 @@ class Layer {
 };
 
 struct TrainingOptions;
+namespace data {
+class Preprocess;
+}
 
 // What Model::Save writes beside the model.
 struct SaveOptions {
   const TrainingOptions* training = nullptr;  // loss, optimiser, metrics: what a step does
   const Weights* weights = nullptr;           // all parameters, as Trainer::CloneWeights gives them
+  const data::Preprocess* preprocess = nullptr;  // how a table becomes what the model takes
 };
 
 // One line of a summary.

@@ -4,6 +4,7 @@
 
 #include "fmt/format.h"
 #include "fmt/ranges.h"
+#include "frontend/data/preprocess.h"
 #include "frontend/library/c_names.h"
 #include "ir/printer.h"
 #include "runtime/standalone/standalone.h"
@@ -57,6 +58,16 @@ std::string Wrapped(const std::vector<std::string>& items, const std::string& in
 }
 
 // ceil(scale * symbols / divisor) or a number.
+// Names of other people in a comment: none ends it, or its line.
+std::string CommentText(std::string_view name) {
+  std::string text;
+  for (const char c : name) {
+    const bool ends = c == '/' && text.ends_with('*');
+    text += ends || static_cast<unsigned char>(c) < ' ' ? '_' : c;
+  }
+  return text;
+}
+
 std::string FactorText(const loop::Extent& x) {
   std::string text = fmt::format("(size_t){}", x.scale);
   if (x.scale == 1 && !x.symbols.empty()) text.clear();
@@ -182,6 +193,7 @@ class HeaderWriter {
       }
       text += " *\n";
     }
+    text += Features();
     if (i_.Find("train_step") != nullptr) {
       text += fmt::format(" * Trained with {} on the loss {}, learning rate {}.\n *\n",
                           model_.optimizer, model_.loss, model_.learning_rate);
@@ -227,6 +239,37 @@ class HeaderWriter {
           fmt::join(sizes, ", "));
     }
     return text + " */";
+  }
+
+  // What a table's cells become before the model sees them.
+  std::string Features() const {
+    if (model_.preprocess.empty()) return {};
+    const auto preprocess = data::Preprocess::ParseJson(model_.preprocess);
+    if (!preprocess.ok()) return {};
+    constexpr size_t kMostColumns = 256;
+    std::string text =
+        " * A row is made of these columns, in order. A number becomes (cell - offset) / scale, a\n"
+        " * missing one is taken for `fill`; a category becomes a number each, 1 where it is the\n"
+        " * cell's and 0 elsewhere.\n";
+    for (const data::FittedColumn& c :
+         preprocess->columns().first(std::min(kMostColumns, preprocess->columns().size()))) {
+      if (c.categories.empty()) {
+        text += fmt::format(" *   {}: fill {}, offset {}, scale {}\n", CommentText(c.name), c.fill,
+                            c.offset, c.scale);
+        continue;
+      }
+      text += fmt::format(" *   {}: is", CommentText(c.name));
+      for (const std::string& category : c.categories) {
+        text += fmt::format("{} \"{}\"", &category == &c.categories.front() ? "" : ",",
+                            CommentText(category));
+      }
+      text += "\n";
+    }
+    if (preprocess->columns().size() > kMostColumns) {
+      text += fmt::format(" *   and {} more, which are in the model's file\n",
+                          preprocess->columns().size() - kMostColumns);
+    }
+    return text + " *\n";
   }
 
   void Codes() {

@@ -2,6 +2,7 @@
 
 #include "fmt/format.h"
 #include "fmt/ranges.h"
+#include "frontend/data/preprocess.h"
 #include "frontend/library/model_description.h"
 #include "frontend/training_module.h"
 #include "ir/parser.h"
@@ -75,6 +76,7 @@ absl::StatusOr<SavedModel> DescribeModel(const Model& model, const SaveOptions& 
       saved.state.push_back({s.name, s.start});
     }
   }
+  if (options.preprocess != nullptr) saved.preprocess = options.preprocess->ToJson();
   if (options.weights == nullptr) return saved;
   const std::string source = "weights of " + model.name();
   if (absl::Status s = CheckWeights(*saved.module, *options.weights, source); !s.ok()) return s;
@@ -89,12 +91,13 @@ absl::StatusOr<SavedModel> DescribeModel(const Model& model, const SaveOptions& 
 absl::Status WriteModelFile(std::string_view path, const SavedModel& model) {
   std::vector<runtime::NamedTensorView> views;
   for (const auto& [name, tensor] : model.weights) views.push_back({name, tensor});
-  return runtime::WriteSafetensors(path, views,
-                                   {{"format", std::string(kFormat)},
-                                    {"version", std::string(kVersion)},
-                                    {"model", model.module->name()},
-                                    {"graph", ir::Print(*model.module)},
-                                    {"description", DescriptionText(model)}});
+  runtime::SafetensorsMetadata metadata = {{"format", std::string(kFormat)},
+                                           {"version", std::string(kVersion)},
+                                           {"model", model.module->name()},
+                                           {"graph", ir::Print(*model.module)},
+                                           {"description", DescriptionText(model)}};
+  if (!model.preprocess.empty()) metadata.emplace("preprocess", model.preprocess);
+  return runtime::WriteSafetensors(path, views, metadata);
 }
 
 absl::StatusOr<SavedModel> ReadModelFile(std::string_view path) {
@@ -128,6 +131,11 @@ absl::StatusOr<SavedModel> ReadModelFile(std::string_view path) {
   if (model.module->Find("forward") == nullptr) return Bad(path, "its graph has no @forward");
   if (absl::Status s = ReadDescription(*description, model); !s.ok()) {
     return Bad(path, std::string(s.message()));
+  }
+  if (const auto it = file->metadata().find("preprocess"); it != file->metadata().end()) {
+    auto preprocess = data::Preprocess::ParseJson(it->second, fmt::format("{} (preprocess)", path));
+    if (!preprocess.ok()) return preprocess.status();
+    model.preprocess = it->second;
   }
   for (const runtime::SafetensorsEntry& entry : file->tensors()) {
     auto tensor = file->Load(entry.name);

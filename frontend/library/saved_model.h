@@ -10,9 +10,11 @@
 //   version      "1"
 //   model        the model's name
 //   graph        the entries as text of the graph IR (ir/README.md), as training_module.h lists
-//   them description  a JSON object: layers, loss, optimizer, learning_rate, and what the state of
-//   a
+//                them
+//   description  a JSON object: layers, loss, optimizer, learning_rate, and what the state of a
 //                training starts from
+//   preprocess   how a table becomes what the model takes (data::Preprocess::ToJson), if it is
+//   known
 
 #include <memory>
 #include <string>
@@ -41,6 +43,7 @@ struct SavedModel {
   std::vector<StateStart> state;  // in the order of @train_step's arguments
   // All parameters of the module, or none.
   Weights weights;
+  std::string preprocess;  // JSON of data::Preprocess; may be empty
 
   bool trains() const { return module->Find("train_step") != nullptr; }
 };

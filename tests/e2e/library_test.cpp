@@ -596,6 +596,39 @@ TEST(SavedModel, ComesBack) {
   EXPECT_TRUE(Contents(path) == Contents(folder / "again"));
 }
 
+// How a table becomes what the model takes goes with it, to whoever reads the header.
+TEST(SavedModel, SaysWhatItsRowsAreMadeOf) {
+  const Folder folder;
+  const auto table = data::ParseCsv("kWh */ in Jan,area,tariff\n1,10,night\n3,,day\n,30,day\n");
+  ASSERT_TRUE(table.ok()) << table.status();
+  const auto preprocess = data::Preprocess::Fit(*table, {.fill = data::FillWith::kMean});
+  ASSERT_TRUE(preprocess.ok()) << preprocess.status();
+  Model m("theft");
+  m.Output("p", m.Add<Dense>("out", 1, sigmoid)(m.Input("x", {kBatch, preprocess->features()})));
+  const std::string path = folder / "theft.gradus";
+  ASSERT_TRUE(m.Save(path, {.preprocess = &*preprocess}).ok());
+  const auto read = ReadModelFile(path);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->preprocess, preprocess->ToJson());
+  ASSERT_TRUE(WriteLibrary(*read, {.folder = folder.path()}).ok());
+  const std::string header = Contents(folder / "theft.h");
+  EXPECT_NE(header.find("   kWh *_ in Jan: fill 2, offset 2, scale 0.816"), std::string::npos)
+      << header;
+  EXPECT_NE(header.find("   tariff: is \"day\", \"night\"\n"), std::string::npos) << header;
+  const Ran ran =
+      Shell(fmt::format("cd {} && gcc {} -fsyntax-only -x c theft.h", folder.path(), kCFlags));
+  EXPECT_EQ(ran.code, 0) << ran.text;
+  // A file whose description of rows is damaged.
+  std::string bytes = Contents(path);
+  const size_t at = bytes.find("gradus-preprocess");
+  ASSERT_NE(at, std::string::npos);
+  bytes[at] = 'G';
+  ASSERT_TRUE(runtime::WriteFileAtomically(path, bytes).ok());
+  const auto damaged = ReadModelFile(path);
+  ASSERT_FALSE(damaged.ok());
+  EXPECT_NE(damaged.status().message().find("(preprocess)"), std::string::npos) << damaged.status();
+}
+
 TEST(SavedModel, RefusesWhatIsNoModel) {
   const Folder folder;
   const std::string path = folder / "file";
