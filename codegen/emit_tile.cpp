@@ -195,11 +195,9 @@ struct Tile {
     const Variable* inner = tiling.tile_k.back();
     llvm::Value* step = frame.EvaluateHere(Index(inner));
     llvm::Value* row = b.CreateUDiv(step, tiling.Number(kFetchSteps));
-    llvm::Value* vector =
-        b.CreateURem(b.CreateUDiv(b.CreateMul(b.CreateURem(step, tiling.Number(kFetchSteps)),
-                                              tiling.Number(c.tile_vectors)),
-                                  tiling.Number(kFetchSteps)),
-                     tiling.Number(c.tile_vectors));
+    llvm::Value* vector = b.CreateUDiv(
+        b.CreateMul(b.CreateURem(step, tiling.Number(kFetchSteps)), tiling.Number(c.tile_vectors)),
+        tiling.Number(kFetchSteps));
     const int64_t stride = c.b.offset.coefficient(inner);
     return b.CreateAdd(b.CreateMul(row, tiling.Number(stride)),
                        b.CreateMul(vector, tiling.Number(lanes)));

@@ -57,7 +57,6 @@ std::string Wrapped(const std::vector<std::string>& items, const std::string& in
   return items.empty() ? text + std::string(last) : text;
 }
 
-// ceil(scale * symbols / divisor) or a number.
 // Names of other people in a comment: none ends it, or its line.
 std::string CommentText(std::string_view name) {
   std::string text;
@@ -68,6 +67,7 @@ std::string CommentText(std::string_view name) {
   return text;
 }
 
+// ceil(scale * symbols / divisor) or a number.
 std::string FactorText(const loop::Extent& x) {
   std::string text = fmt::format("(size_t){}", x.scale);
   if (x.scale == 1 && !x.symbols.empty()) text.clear();

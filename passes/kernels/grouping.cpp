@@ -413,9 +413,9 @@ class Grouper {
 
   // What a kernel would store for others alone though it follows from one other value that it
   // stores (the mask of a relu from its result, a product with one number a channel) is left to
-  // those who read it. Not to those who read
-  // the other value at other places, too: a pooling's gradient, which goes over its elements a
-  // window at a time, took half as long again with four bytes an element instead of one.
+  // those who read it. Not to those who read the other value at other places, too: a pooling's
+  // gradient, which goes over its elements a window at a time, took half as long again with four
+  // bytes an element instead of one.
   std::vector<bool> LeftToReaders() {
     std::vector<bool> left(static_cast<size_t>(f_.id_bound()), false);
     std::vector<Value> from(static_cast<size_t>(f_.id_bound()));
