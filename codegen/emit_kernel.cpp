@@ -31,11 +31,21 @@ class KernelEmitter {
     Values given;
     for (llvm::Argument& a : f->args()) given.push_back(&a);
     Declare(frame, given);
-    for (const loop::Step& step : plan_.steps) {
+    for (size_t i = 0; i < plan_.steps.size(); ++i) {
+      const loop::Step& step = plan_.steps[i];
+      const auto* nest = std::get_if<loop::Nest>(&step);
+      const bool in_turns = nest != nullptr && nest->turns.units > 0;
       // A step sees what the steps before it wrote: nothing loaded before is remembered.
       frame.InScope([&] {
-        if (SplitOf(step).variable != nullptr) {
-          Fork(frame, step, given);
+        if (in_turns) {
+          const auto& next = std::get<loop::Contraction>(plan_.steps[++i]);
+          Fork(frame, next.split, given,
+               [&](Frame& part, const Frame::Range& range) { Turns(part, *nest, next, range); });
+        } else if (SplitOf(step).variable != nullptr) {
+          Fork(frame, SplitOf(step), given, [&](Frame& part, const Frame::Range& range) {
+            part.SetRange(range);
+            EmitStep(part, step);
+          });
         } else if (e_.small() && plan_.steps.size() > 1) {
           CallStep(frame, step, given);
         } else {
@@ -70,16 +80,43 @@ class KernelEmitter {
     }
   }
 
+  // The steps of a part that take turns (loop::Turns).
+  void Turns(Frame& frame, const loop::Nest& nest, const loop::Contraction& next,
+             const Frame::Range& range) {
+    auto& b = frame.builder();
+    const int buffer = next.a.buffer;
+    llvm::Value* whole = frame.pointer(buffer);
+    llvm::Type* element = e_.MemoryType(next.dtype);
+    frame.Loop(range.first, range.end, nest.turns.units, true, {}, nullptr,
+               [&](llvm::Value* turn, const Values&) -> Values {
+                 llvm::Value* end = b.CreateAdd(
+                     turn,
+                     b.getIntN(e_.index()->getBitWidth(), static_cast<uint64_t>(nest.turns.units)));
+                 end = b.CreateSelect(b.CreateICmpSLT(end, range.end), end, range.end);
+                 llvm::Value* back = b.CreateMul(
+                     b.CreateSub(range.first, turn),
+                     llvm::ConstantInt::get(e_.index(), static_cast<uint64_t>(nest.turns.stride)));
+                 frame.SetPointer(buffer, b.CreateGEP(element, whole, back));
+                 frame.SetRange({nest.split.variable, nest.split.unit, turn, end});
+                 frame.InScope([&] { EmitNest(frame, nest); });
+                 frame.ForgetLoads();
+                 frame.SetRange({next.split.variable, next.split.unit, turn, end});
+                 frame.InScope([&] { EmitContraction(frame, next, symbols_); });
+                 return {};
+               });
+  }
+
   llvm::Value* Field(Frame& frame, llvm::Value* context, size_t i) {
     return frame.builder().CreateConstGEP1_64(e_.i64(), context, i);
   }
 
+  using EmitPart = std::function<void(Frame&, const Frame::Range&)>;
+
   // A step whose parts are a function of their own, `void(ptr context, i64 part)`. The context is
   // what the kernel was given, and the number of parts.
-  void Fork(Frame& frame, const loop::Step& step, const Values& given) {
-    const loop::Split& split = SplitOf(step);
+  void Fork(Frame& frame, const loop::Split& split, const Values& given, const EmitPart& emit) {
     Values used;  // threads are not passed on
-    llvm::Function* part = PartFunction(step, {given.begin(), given.end() - 1}, &used);
+    llvm::Function* part = PartFunction(split, {given.begin(), given.end() - 1}, emit, &used);
     llvm::Value* context = frame.Alloca(e_.i64(), static_cast<int64_t>(used.size()) + 1);
     for (size_t i = 0; i < used.size(); ++i) {
       frame.builder().CreateStore(used[i], Field(frame, context, i));
@@ -135,8 +172,8 @@ class KernelEmitter {
 
   // `used`: of what the kernel was given, what the function reads from its context, in order; the
   // number of parts is behind it.
-  llvm::Function* PartFunction(const loop::Step& step, const Values& given, Values* used) {
-    const loop::Split& split = SplitOf(step);
+  llvm::Function* PartFunction(const loop::Split& split, const Values& given, const EmitPart& emit,
+                               Values* used) {
     auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(e_.context()),
                                          {e_.pointer(), e_.i64()}, false);
     llvm::Function* f = e_.AddFunction(fmt::format("{}.part{}", name_, parts_++), type, false);
@@ -155,8 +192,8 @@ class KernelEmitter {
     Declare(frame, own);
     llvm::Value* number = b.CreateTrunc(f->getArg(1), e_.index());
     const auto [first, count] = EmitPartOf(frame, Units(frame, split), parts, number);
-    frame.SetRange({split.variable, split.unit, first, b.CreateAdd(first, count)});
-    frame.InScope([&] { EmitStep(frame, step); });
+    const Frame::Range range{split.variable, split.unit, first, b.CreateAdd(first, count)};
+    frame.InScope([&] { emit(frame, range); });
     for (size_t i = 0; i < own.size(); ++i) {
       if (own[i]->use_empty()) {
         llvm::cast<llvm::Instruction>(own[i])->eraseFromParent();

@@ -134,6 +134,7 @@ class Writer {
     }
     Stores(n.stores);
     Split(n.split);
+    if (n.turns.units > 0) Put("turns {} {};", n.turns.units, n.turns.stride);
   }
 
   void Step(const loop::Contraction& c) {

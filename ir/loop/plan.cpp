@@ -80,6 +80,10 @@ class PlanPrinter {
                         split.least_units * (unit.empty() ? split.unit : 1), unit);
   }
 
+  void PrintTurns(const Turns& turns) {
+    if (turns.units > 0) out_ += fmt::format(", in turns of {} with the next", turns.units);
+  }
+
   void PrintStep(const Nest& n) {
     out_ += fmt::format("  {}", n.purpose.empty() ? "nest" : n.purpose);
     if (!n.loops.empty()) out_ += " " + LoopsToString(n.loops);
@@ -92,6 +96,7 @@ class PlanPrinter {
     if (!n.vector_reductions.empty()) out_ += ", vector_reductions=" + Names(n.vector_reductions);
     for (const Condition& c : n.domain) out_ += ", where " + ToString(c);
     PrintSplit(n.split, "");
+    PrintTurns(n.turns);
     out_ += " {\n";
     ScalarPrinter printer(plan_.buffers, Roots(n.row_stores, n.stores));
     for (const RowPass& pass : n.passes) PrintPass(pass, printer);

@@ -54,6 +54,15 @@ struct Split {
   int64_t least_work = 0;   // with less it is not worth while
 };
 
+// How a nest and the step after it, a contraction that alone reads what the nest stores, take turns:
+// the nest for some units of its split, then the contraction for as many of its own, so that what
+// passes between them stays in the cache. Each turn's part of it, `stride` elements a unit, is where
+// that of the first turn was.
+struct Turns {
+  int64_t units = 0;  // of a turn; 0: the nest runs to its end first
+  int64_t stride = 0;
+};
+
 // Stores over loops. A scalar (reductions too) is evaluated in the loop of the innermost variable
 // that it depends on, so that a row's maximum and sum are computed once a row.
 struct Nest {
@@ -84,6 +93,7 @@ struct Nest {
   std::vector<FlatStore> stores;
   std::string purpose;  // printed: "pack A", "transpose", "stage", "nest"
   Split split;
+  Turns turns;
 };
 
 // One operand of a contraction: buffer[offset], offset a form over batch, row/column and K

@@ -1,0 +1,103 @@
+#include "passes/threads/turns.h"
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "ir/loop/walk.h"
+
+namespace gradus::passes {
+namespace {
+
+using loop::Contraction;
+using loop::Index;
+using loop::Nest;
+using loop::Scalar;
+using loop::Variable;
+
+// The elements that belong to one step of `v`, if those of different steps are apart.
+std::optional<int64_t> StrideApart(const Index& form, const Variable* v) {
+  const int64_t stride = form.coefficient(v);
+  if (stride <= 0) return std::nullopt;
+  const Index rest = form - Index(v) * stride;
+  const loop::Bounds bounds = loop::Range(rest);
+  if (rest.depends_on(v) || !bounds.low || !bounds.high) return std::nullopt;
+  if (*bounds.low < 0 || *bounds.high >= stride) return std::nullopt;
+  return stride;
+}
+
+std::vector<const Scalar*> ValuesOf(std::span<const loop::FlatStore> stores) {
+  std::vector<const Scalar*> values;
+  for (const loop::FlatStore& s : stores) values.push_back(s.value);
+  return values;
+}
+
+bool Reads(std::span<const Scalar* const> values, int buffer) {
+  bool reads = false;
+  loop::ForEachReached(values, [&](const Scalar* s) {
+    reads |= s->reads_buffer() && s->buffer == buffer;
+    return true;
+  });
+  return reads;
+}
+
+bool Touches(const Contraction& c, int buffer) {
+  if (c.b.buffer == buffer || c.b_panel_buffer == buffer || c.partial_buffer == buffer) return true;
+  for (const auto* stores : {&c.epilogue, &c.column_sums}) {
+    if (Reads(ValuesOf(*stores), buffer)) return true;
+    if (std::ranges::any_of(*stores, [&](const auto& s) { return s.buffer == buffer; }))
+      return true;
+  }
+  return false;
+}
+
+bool Touches(const Nest& n, int buffer) {
+  for (const auto* stores : {&n.stores, &n.row_stores}) {
+    if (Reads(ValuesOf(*stores), buffer)) return true;
+    if (std::ranges::any_of(*stores, [&](const auto& s) { return s.buffer == buffer; }))
+      return true;
+  }
+  return false;
+}
+
+// True if no step but these two has to do with the buffer.
+bool IsBetween(const loop::Plan& plan, int buffer, const Nest& nest, const Contraction& c) {
+  return std::ranges::all_of(plan.steps, [&](const loop::Step& step) {
+    if (const auto* n = std::get_if<Nest>(&step)) return n == &nest || !Touches(*n, buffer);
+    const auto& other = std::get<Contraction>(step);
+    return &other == &c ? !Touches(other, buffer)
+                        : other.a.buffer != buffer && !Touches(other, buffer);
+  });
+}
+
+// Bytes of B, if its sizes are numbers.
+std::optional<int64_t> BytesOfB(const Contraction& c) {
+  int64_t bytes = c.n->extent().number() * ir::ByteSize(c.dtype);
+  for (const Variable* k : c.k) {
+    if (!k->extent().is_number()) return std::nullopt;
+    bytes *= k->extent().number();
+  }
+  return bytes;
+}
+
+}  // namespace
+
+loop::Turns ChooseTurns(const loop::Plan& plan, const Nest& nest, const Contraction& c,
+                        const ir::Target& target) {
+  const Variable *of_nest = nest.split.variable, *of_c = c.split.variable;
+  if (of_nest == nullptr || of_c == nullptr || of_c == c.n || of_c == c.m.back()) return {};
+  if (nest.split.unit != 1 || c.split.unit != 1) return {};
+  if (!(of_nest->extent() == of_c->extent())) return {};
+  if (nest.stores.size() != 1 || !nest.row_stores.empty() || nest.stores[0].accumulate) return {};
+  const int buffer = nest.stores[0].buffer;
+  if (plan.buffers[static_cast<size_t>(buffer)].kind != loop::Buffer::Kind::kScratch) return {};
+  if (c.a.buffer != buffer || !IsBetween(plan, buffer, nest, c)) return {};
+  const std::optional<int64_t> stride = StrideApart(nest.stores[0].offset, of_nest);
+  if (!stride || StrideApart(c.a.offset, of_c) != stride) return {};
+  const std::optional<int64_t> b = BytesOfB(c);
+  if (!b || *b > target.l2_bytes / 2) return {};
+  const int64_t bytes = *stride * ir::ByteSize(c.dtype);
+  return {std::max<int64_t>(1, target.l2_bytes / 4 / bytes), *stride};
+}
+
+}  // namespace gradus::passes

@@ -1,0 +1,16 @@
+#pragma once
+
+// Which nests and contractions take turns (loop::Turns): a packed A of a whole batch would go
+// through the last cache, that of a few samples stays in the second.
+
+#include "ir/loop/plan.h"
+#include "ir/target.h"
+
+namespace gradus::passes {
+
+// For two steps that follow each other in a plan, with their splits. No turns if they cannot take
+// any, or would read B from the last cache for each.
+loop::Turns ChooseTurns(const loop::Plan& plan, const loop::Nest& nest,
+                        const loop::Contraction& contraction, const ir::Target& target);
+
+}  // namespace gradus::passes
