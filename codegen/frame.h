@@ -178,6 +178,8 @@ class Frame {
   // Buffers that the running nest stores to: loads of them are not moved, and forgotten at each
   // store.
   uint64_t written = 0;
+  // Whole vectors go to memory past the caches; they are aligned.
+  bool past_caches = false;
   // Reduction variables to vectorise.
   absl::flat_hash_set<const loop::Variable*> vector_reductions;
 

@@ -3,8 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -63,7 +64,8 @@ std::vector<float> Numbers(int64_t n) {
 
 // Equal bits, but that a NaN is a NaN.
 bool IsSame(float a, float b) {
-  return std::memcmp(&a, &b, sizeof a) == 0 || (std::isnan(a) && std::isnan(b));
+  return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) ||
+         (std::isnan(a) && std::isnan(b));
 }
 
 TEST(RowsTest, RowDoesNotDependOnItsNeighbours) {
@@ -149,6 +151,35 @@ TEST(RowsTest, ExponentialsOfAllSizes) {
   for (size_t i = 0; i < x.size(); ++i) {
     const double want = std::exp(static_cast<double>(x[i])) / sum;
     EXPECT_NEAR(y[i], want, want * 1e-6 + 0x1p-148) << i;
+  }
+}
+
+// Larger than any cache: where the result is aligned, it does not go through them.
+TEST(RowsTest, LargeResultIsTheSameWhereverItLies) {
+  constexpr int64_t kRows = 4097, kColumns = 2048;
+  constexpr size_t kAll = kRows * kColumns;
+  Graph graph("rows");
+  graph.Output("y", Shifted(graph.Input("x", {kRows, kColumns})));
+  const auto executable = Compile(graph);
+  ASSERT_TRUE(executable.ok()) << executable.status();
+  const auto x = runtime::Tensor::FromVector<float>({kRows, kColumns}, Numbers(kAll)).value();
+  auto workspace = runtime::AlignedBuffer::Create(executable->WorkspaceBytes({}).value()).value();
+  auto memory = runtime::Tensor::Create(runtime::DType::kF32, {kAll + 16}).value();
+  const std::vector<runtime::TensorView> in = {x};
+  for (const size_t offset : {0, 1, 8, 16}) {
+    float* y = memory.data<float>().data() + offset;
+    std::fill_n(y, kAll, kNan);
+    const std::vector<runtime::MutableTensorView> out = {{y, runtime::DType::kF32, x.shape()}};
+    auto call = executable->Bind(in, out, {workspace.data(), workspace.size()});
+    ASSERT_TRUE(call.ok()) << call.status();
+    ASSERT_TRUE(call->Run().ok());
+    for (size_t row = 0; row < kRows; row += 64) {  // and the last
+      const float* const first = x.data<float>().data() + row * kColumns;
+      const float most = *std::max_element(first, first + kColumns);
+      for (size_t i = 0; i < kColumns; ++i) {
+        ASSERT_EQ(y[row * kColumns + i], first[i] - most) << offset << " row " << row;
+      }
+    }
   }
 }
 
