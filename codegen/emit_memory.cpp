@@ -306,7 +306,12 @@ void Frame::StorePacket(const loop::FlatStore& store, const Packet& packet, cons
                                             llvm::Constant::getNullValue(type));
         value = add(old, value);
       }
-      if (mask == nullptr) {
+      if (mask == nullptr && past_caches) {
+        llvm::Align whole(static_cast<uint64_t>(context.lanes) * align.value());
+        llvm::Metadata* one = llvm::ConstantAsMetadata::get(builder_.getInt32(1));
+        builder_.CreateAlignedStore(value, address, whole)
+            ->setMetadata("nontemporal", llvm::MDNode::get(emitter_.context(), one));
+      } else if (mask == nullptr) {
         builder_.CreateAlignedStore(value, address, align);
       } else {
         builder_.CreateMaskedStore(value, address, align, mask);

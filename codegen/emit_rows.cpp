@@ -16,6 +16,8 @@ namespace {
 
 // Accumulators of a pass: enough to hide the latency of an addition, few enough for registers.
 constexpr int kAccumulators = 8;
+// Vectors side by side whose steps are long: their intermediate values need registers, too.
+constexpr int kLongSteps = 4;
 // Row memory holds whole vectors of any type.
 constexpr int64_t kRowUnit = 64;
 // Sums of more elements than this are compensated.
@@ -58,12 +60,13 @@ llvm::Value* Frame::AddPairwise(Values terms) {
 }
 
 // 1. All reductions start from their identities. A compensated sum has one accumulator and its
-//    excess, the others one for each of the vectors of a step.
+//    excess, the others one for each of the vectors of a step; a maximum or minimum of floats also
+//    a flag, the lanes in which there was a NaN.
 // 2. Each step stores what is kept, then accumulates, so that kept values are computed once.
 // 3. Accumulators and lanes are combined pairwise.
 Values Frame::ReduceAlong(std::span<const Scalar* const> reductions,
                           std::span<const Scalar* const> kept, std::span<llvm::Value* const> memory,
-                          const loop::Variable* row, const Guard* guard,
+                          const loop::Variable* row, int count, const Guard* guard,
                           const InEachStep& in_each_step) {
   std::vector<const Scalar*> values(kept.begin(), kept.end());
   const loop::Extent& extent = row->extent();
@@ -76,18 +79,20 @@ Values Frame::ReduceAlong(std::span<const Scalar* const> reductions,
   }
   int lanes = LanesFor(values);
   int copies = size > 40 ? 2 : size > 12 || !compensates ? 4 : 8;
-  auto count = static_cast<int>(reductions.size());
+  const int most = size > 12 ? kLongSteps : kAccumulators;
   while (copies > 1 &&
-         (copies * count > kAccumulators ||
+         (copies * count > most ||
           (extent.is_number() && extent.number() < static_cast<int64_t>(copies) * lanes))) {
     copies /= 2;
   }
   auto width = [&](const Scalar* r) {
-    return IsCompensated(r, extent) ? size_t{2} : static_cast<size_t>(copies);
+    if (IsCompensated(r, extent)) return size_t{2};
+    return static_cast<size_t>(copies) + (FlagsNan(r) ? 1 : 0);
   };
   Values start;
   for (const Scalar* r : reductions) {
     start.append(width(r), builder_.CreateVectorSplat(static_cast<unsigned>(lanes), IdentityOf(r)));
+    if (FlagsNan(r)) start.back() = llvm::Constant::getNullValue(FlagType(r->dtype, lanes));
   }
   Values sums = VectorLoopOver(
       row, lanes, copies, start,
@@ -118,26 +123,43 @@ Values Frame::ReduceAlong(std::span<const Scalar* const> reductions,
             std::tie(results[at], results[at + 1]) =
                 AddCompensated(carried[at], carried[at + 1], AddPairwise(terms));
           } else {
-            const Values more = Accumulate(r, guard, std::span(carried.begin() + at, now), true);
-            std::copy(more.begin(), more.end(), results.begin() + at);
+            const std::span accumulators(carried.begin() + at, now);
+            const bool is_kept = std::ranges::find(kept, r->operands[0]) != kept.end();
+            const Values more = FlagsNan(r) ? AccumulateExtreme(r, guard, accumulators)
+                                            : Accumulate(r, guard, accumulators, true, !is_kept);
+            std::copy_n(more.begin(), now, results.begin() + at);
+            if (FlagsNan(r)) {
+              llvm::Value*& flag = results[at + width(r) - 1];
+              flag = builder_.CreateOr(flag, more.back());
+            }
           }
           at += width(r);
         }
         return results;
       },
       /*carries_copies=*/false);
+  // Neighbours of one kind, as those of several rows are, at once.
   Values results;
   size_t at = 0;
-  for (const Scalar* r : reductions) {
-    const size_t accumulators = IsCompensated(r, extent) ? 1 : width(r);
-    const auto* first = sums.begin() + at;
-    results.push_back(Across(r, Values(first, first + accumulators)));
-    at += width(r);
+  for (size_t k = 0; k < reductions.size();) {
+    const Scalar* kind = reductions[k];
+    const auto is_like = [&](const Scalar* r) {
+      return r->reduce == kind->reduce && r->dtype == kind->dtype;
+    };
+    Values vectors, flags;
+    for (; k < reductions.size() && is_like(reductions[k]); ++k) {
+      const size_t accumulators = IsCompensated(kind, extent) ? 1 : static_cast<size_t>(copies);
+      const auto* first = sums.begin() + at;
+      vectors.push_back(Gathered(kind, Values(first, first + accumulators), FlagsNan(kind)));
+      at += width(kind);
+      if (FlagsNan(kind)) flags.push_back(sums[at - 1]);
+    }
+    results.append(AcrossAll(kind, vectors, flags));
   }
   return results;
 }
 
-void Frame::EmitRowPass(const loop::RowPass& pass, const loop::Variable* row,
+void Frame::EmitRowPass(const loop::RowPass& pass, const loop::Variable* row, int sums,
                         const InEachStep& in_each_step) {
   if (pass.across != nullptr) return EmitColumnPass(pass, row);
   AtDepth at(*this, DepthOf(pass.reductions[0], nullptr));
@@ -146,7 +168,7 @@ void Frame::EmitRowPass(const loop::RowPass& pass, const loop::Variable* row,
     memory.push_back(Alloca(emitter_.MemoryType(k->dtype), RowElements(row)));
   }
   const Values results =
-      ReduceAlong(pass.reductions, pass.kept, memory, row, nullptr, in_each_step);
+      ReduceAlong(pass.reductions, pass.kept, memory, row, sums, nullptr, in_each_step);
   for (size_t r = 0; r < results.size(); ++r) {
     scope_->values[{pass.reductions[r], nullptr}] = {{results[r]}, false};
   }
@@ -232,14 +254,14 @@ void Frame::EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row)
   for (const ColumnSum& s : sums) kept_[s.reduction] = {s.memory, row};
 }
 
-void Frame::Prefetch(std::span<const Scalar* const> loads, const loop::Variable* v) {
+void Frame::Prefetch(std::span<const Scalar* const> loads, const loop::Variable* v, int steps) {
   for (const Scalar* load : loads) {
     const loop::Index& form = load->indices[0];
     llvm::Type* type = emitter_.MemoryType(load->dtype);
     for (int copy = 0; copy < vector()->copies; ++copy) {
       llvm::Value* address =
           Address(pointer(load->buffer), type, form,
-                  form.coefficient(v) + static_cast<int64_t>(copy) * vector()->lanes);
+                  steps * form.coefficient(v) + static_cast<int64_t>(copy) * vector()->lanes);
       llvm::Value* read = builder_.getInt32(0);
       llvm::Value* keep = builder_.getInt32(3);
       llvm::Value* data = builder_.getInt32(1);

@@ -88,6 +88,7 @@ Values Frame::EvaluateVector(const Scalar* x, const Guard* guard) {
 
 Packet Frame::Emit(const Scalar* x, const Guard* guard) {
   if (IsKept(x)) return LoadKept(x);
+  if (IsScaled(x)) return EmitScaled(x, guard);
   llvm::Type* type = emitter_.RegisterType(x->dtype);
   switch (x->kind) {
     case ScalarKind::kConst:

@@ -256,6 +256,25 @@ Values Frame::LoopOver(const loop::Variable* v, const Values& carried, const Bod
               });
 }
 
+void Frame::GroupLoopOver(const loop::Variable* v, int steps,
+                          const std::function<void(bool is_group)>& body) {
+  const bool is_number = v->extent().is_number() && RangeOf(v) == nullptr;
+  const auto [begin, end] = BoundsOf(v);
+  llvm::Value* rest = builder_.CreateURem(builder_.CreateSub(end, begin),
+                                          llvm::ConstantInt::get(emitter_.index(), steps));
+  llvm::Value* main = builder_.CreateSub(end, rest);
+  const auto run = [&](llvm::Value* first, llvm::Value* last, int step) {
+    if (is_number && first == last) return;
+    Loop(first, last, step, !is_number, {}, nullptr, [&](llvm::Value* iv, const Values&) {
+      Bind(v, iv);
+      body(step > 1);
+      return Values();
+    });
+  };
+  run(begin, main, steps);
+  run(main, end, 1);
+}
+
 Values Frame::VectorLoopOver(const loop::Variable* v, int lanes, int copies, const Values& carried,
                              const Body& body, bool carries_copies) {
   const loop::Extent& extent = v->extent();

@@ -125,6 +125,9 @@ class Frame {
   // `carries_copies`, the body's own affair.
   Values VectorLoopOver(const loop::Variable* v, int lanes, int copies, const Values& carried,
                         const Body& body, bool carries_copies = true);
+  // v over its extent, `steps` at a time, and one at a time what is left over.
+  void GroupLoopOver(const loop::Variable* v, int steps,
+                     const std::function<void(bool is_group)>& body);
 
   // ---- index forms (emit_index.cpp) ----
 
@@ -158,11 +161,13 @@ class Frame {
   // One pass over a row (emit_rows.cpp): its reductions are known afterwards, and what it keeps is
   // read from memory until ForgetKept.
   using InEachStep = std::function<void()>;
-  void EmitRowPass(const loop::RowPass& pass, const loop::Variable* row,
+  // `sums`: how many numbers it finds in all rows that may be gone over together, on which the
+  // order of each sum depends.
+  void EmitRowPass(const loop::RowPass& pass, const loop::Variable* row, int sums,
                    const InEachStep& in_each_step);
   void ForgetKept() { kept_.clear(); }
-  // Asks for what these loads will read in the next step of the loop over `v`.
-  void Prefetch(std::span<const loop::Scalar* const> loads, const loop::Variable* v);
+  // Asks for what these loads will read `steps` later in the loop over `v`.
+  void Prefetch(std::span<const loop::Scalar* const> loads, const loop::Variable* v, int steps);
   // Operations that each element along `v` costs; what is kept or reduced counts as a load.
   int SizeAlong(const loop::Scalar* root, const loop::Variable* v) const;
 
@@ -173,6 +178,8 @@ class Frame {
   // Buffers that the running nest stores to: loads of them are not moved, and forgotten at each
   // store.
   uint64_t written = 0;
+  // Whole vectors go to memory past the caches; they are aligned.
+  bool past_caches = false;
   // Reduction variables to vectorise.
   absl::flat_hash_set<const loop::Variable*> vector_reductions;
 
@@ -248,18 +255,32 @@ class Frame {
   Values Splat(const Packet& packet, const VectorContext& context);
   Packet Emit(const loop::Scalar* x, const Guard* guard);
   Values NarrowLanes(const loop::Index& form);
+  // x * 2^k as an instruction of its own (emit_scale.cpp), where there is one and x is such a
+  // product.
+  bool IsScaled(const loop::Scalar* x) const;
+  Packet EmitScaled(const loop::Scalar* x, const Guard* guard);
   llvm::Value* EmitOne(const loop::Scalar* x, const Values& operands);
   Packet EmitLoad(const loop::Scalar* x, const Guard* guard);
   Packet EmitGuard(const loop::Scalar* x, const Guard* guard);
   Packet EmitReduce(const loop::Scalar* x, const Guard* guard);
   // The accumulators after one more step of a reduction.
   Values Accumulate(const loop::Scalar* x, const Guard* guard,
-                    std::span<llvm::Value* const> carried, bool vectorise);
-  llvm::Value* Across(const loop::Scalar* x, Values sums);
+                    std::span<llvm::Value* const> carried, bool vectorise, bool may_fuse = true);
+  // Maxima and minima of floats in passes leave NaNs out, and note in a flag where there are any.
+  static bool FlagsNan(const loop::Scalar* x);
+  llvm::Type* FlagType(DType dtype, int lanes);
+  llvm::Value* CombineNumbers(loop::ReduceKind kind, llvm::Value* a, llvm::Value* b);
+  // The accumulators after one more step, then what to add to the flag.
+  Values AccumulateExtreme(const loop::Scalar* x, const Guard* guard,
+                           std::span<llvm::Value* const> carried);
+  llvm::Value* Across(const loop::Scalar* x, const Values& sums);
+  // The numbers of several reductions of one kind, from a vector of each, and their flags.
+  Values AcrossAll(const loop::Scalar* x, const Values& vectors, const Values& flags);
+  llvm::Value* Gathered(const loop::Scalar* x, Values accumulators, bool numbers);
   // Reductions over `row`, in one loop that also stores `kept` to `memory`.
   Values ReduceAlong(std::span<const loop::Scalar* const> reductions,
                      std::span<const loop::Scalar* const> kept,
-                     std::span<llvm::Value* const> memory, const loop::Variable* row,
+                     std::span<llvm::Value* const> memory, const loop::Variable* row, int count,
                      const Guard* guard, const InEachStep& in_each_step);
   void EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row);
   std::pair<llvm::Value*, llvm::Value*> AddCompensated(llvm::Value* sum, llvm::Value* excess,

@@ -95,6 +95,7 @@ class PlanPrinter {
     }
     if (!n.vector_reductions.empty()) out_ += ", vector_reductions=" + Names(n.vector_reductions);
     for (const Condition& c : n.domain) out_ += ", where " + ToString(c);
+    if (n.group.rows > 1) out_ += fmt::format(", {} rows at once", n.group.rows);
     PrintSplit(n.split, "");
     PrintTurns(n.turns);
     out_ += " {\n";

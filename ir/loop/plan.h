@@ -43,6 +43,13 @@ struct RowPass {
   std::vector<const Scalar*> kept;
 };
 
+// Several neighbouring rows together: what their passes and stores are, each row's in turn.
+struct RowGroup {
+  int rows = 1;  // 1: no group, and nothing below
+  std::vector<RowPass> passes;
+  std::vector<FlatStore> row_stores, stores;
+};
+
 // How threads may share a step: each does a range of one of its loops. A range is some units; a
 // unit is `unit` steps of the loop or, where the loop is over the rows or columns of a
 // contraction's tiles, a tile. What is computed does not depend on the ranges.
@@ -91,6 +98,10 @@ struct Nest {
   std::vector<RowPass> passes;
   std::vector<FlatStore> row_stores;  // that do not depend on `row`
   std::vector<FlatStore> stores;
+  // Of so many steps of the loop around the row, in which they are one, so that rows hide each
+  // other's latencies and share what does not depend on them. The steps that are left over do what
+  // stands above. A row's sums are the same either way.
+  RowGroup group;
   std::string purpose;  // printed: "pack A", "transpose", "stage", "nest"
   Split split;
   Turns turns;

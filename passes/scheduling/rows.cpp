@@ -18,6 +18,11 @@ constexpr int64_t kKeptBytes = 64 << 10;
 constexpr int64_t kColumnElements = 4096;
 constexpr int64_t kFewRows = 64;
 constexpr int64_t kNarrow = 16;
+// Rows at once: those of so many bytes. Longer ones hide their own latencies, and where they are a
+// multiple of 4 KiB apart they displace each other in the first level of cache.
+constexpr int64_t kRowsOfFour = 2048, kRowsOfTwo = 4095;
+// From so many operations along the row on, a group's code takes too long to compile.
+constexpr int kGroupOperations = 160;
 // From so many operations on, a load and a store cost less than computing a value again.
 constexpr int kKeptCost = 6;
 
@@ -62,6 +67,8 @@ class RowPasses {
       nest_.row = nullptr;
       nest_.passes.clear();
     }
+    nest_.group.rows = RowsAtOnce();
+    if (nest_.group.rows > 1) FormGroup();
   }
 
  private:
@@ -221,6 +228,64 @@ class RowPasses {
         nest_.passes[p].kept.push_back(s);
         return false;
       });
+    }
+  }
+
+  int RowsAtOnce() const {
+    if (within_ == nullptr || nest_.passes.empty() || !row_->extent().is_number()) return 1;
+    for (const loop::RowPass& pass : nest_.passes) {
+      if (pass.across != nullptr) return 1;
+    }
+    int64_t element = 4;
+    for (const auto* list : {&nest_.row_stores, &nest_.stores}) {
+      for (const loop::FlatStore& s : *list) {
+        if (s.accumulate || s.jump != nullptr || ReadsStored(s.value)) return 1;
+        element = std::max(element, ir::ByteSize(s.value->dtype));
+      }
+    }
+    const int64_t bytes = row_->extent().number() * element;
+    int rows = bytes <= kRowsOfFour ? 4 : bytes <= kRowsOfTwo ? 2 : 1;
+    const loop::Extent& all = within_->extent();
+    const auto operations = static_cast<int>(Along(AllRoots()).size());
+    while (rows > 1 && (rows * operations > kGroupOperations || rows * bytes_ > kKeptBytes ||
+                        (all.is_number() && all.number() < rows))) {
+      rows /= 2;
+    }
+    return rows;
+  }
+
+  std::vector<const Scalar*> AllRoots() const {
+    std::vector<const Scalar*> roots = ValuesOf(nest_);
+    for (const loop::RowPass& pass : nest_.passes) {
+      const std::vector<const Scalar*> bodies = BodiesOf(pass);
+      roots.insert(roots.end(), bodies.begin(), bodies.end());
+    }
+    return roots;
+  }
+
+  void FormGroup() {
+    loop::RowGroup& group = nest_.group;
+    group.passes.resize(nest_.passes.size());
+    for (int k = 0; k < group.rows; ++k) {
+      const loop::Substitution there{within_, Index(within_) + Index(k)};
+      const std::span<const loop::Substitution> list(&there, 1);
+      const auto at_row = [&](const Scalar* s) { return k == 0 ? s : arena_.Substitute(s, list); };
+      for (size_t p = 0; p < nest_.passes.size(); ++p) {
+        for (const Scalar* r : nest_.passes[p].reductions) {
+          group.passes[p].reductions.push_back(at_row(r));
+        }
+        for (const Scalar* s : nest_.passes[p].kept) group.passes[p].kept.push_back(at_row(s));
+      }
+      const auto add = [&](std::span<const loop::FlatStore> from,
+                           std::vector<loop::FlatStore>& to) {
+        for (loop::FlatStore s : from) {
+          s.value = at_row(s.value);
+          s.offset = loop::Substitute(arena_, s.offset, list);
+          to.push_back(std::move(s));
+        }
+      };
+      add(nest_.row_stores, group.row_stores);
+      add(nest_.stores, group.stores);
     }
   }
 
