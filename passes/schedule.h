@@ -10,7 +10,7 @@
 namespace gradus::passes {
 
 // Needs loops (lower-loops) on every kernel function. Kernels with a sum that is not planned as a
-// contraction get a remark that says why.
+// contraction get a remark that says why. Errors: a choice of the context that cannot be followed.
 absl::StatusOr<bool> Schedule(ir::Module& module, const PassContext& context);
 
 }  // namespace gradus::passes
