@@ -7,9 +7,6 @@
 
 namespace gradus::passes {
 
-namespace {
-
-// The kernels that loops over time call.
 absl::flat_hash_set<std::string> CalledInLoops(const ir::Module& module) {
   absl::flat_hash_set<std::string> names;
   for (const auto& function : module.functions()) {
@@ -20,8 +17,6 @@ absl::flat_hash_set<std::string> CalledInLoops(const ir::Module& module) {
   }
   return names;
 }
-
-}  // namespace
 
 absl::StatusOr<bool> Schedule(ir::Module& module, const PassContext& context) {
   bool changed = false;

@@ -114,6 +114,15 @@ std::string WhyNot(const loop::Contraction& c, const Choice& wanted, const ir::T
 
 }  // namespace
 
+Choice Changed(Choice choice, const Choice& change) {
+  if (change.tile) choice.tile = change.tile;
+  if (change.order) choice.order = change.order;
+  if (change.k_unroll) choice.k_unroll = change.k_unroll;
+  if (change.blocks) choice.blocks = change.blocks;
+  if (change.b) choice.b = change.b;
+  return choice;
+}
+
 std::string ToString(const Choice& choice) {
   std::vector<std::string> words;
   if (choice.tile) {

@@ -44,6 +44,9 @@ struct Choice {
   bool empty() const { return !tile && !order && !k_unroll && !blocks && !b; }
 };
 
+// `choice` with what `change` says in its place.
+Choice Changed(Choice choice, const Choice& change);
+
 // The form above, without `why`; "" for an empty choice.
 std::string ToString(const Choice& choice);
 // Reads what ToString writes (spaces or commas between). Errors: a word or a number that it does

@@ -1,0 +1,230 @@
+#include "frontend/kernel_search.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "fmt/format.h"
+#include "ir/loop/plan.h"
+#include "passes/scheduling/candidates.h"
+#include "passes/scheduling/kernel_scheduler.h"
+
+namespace gradus {
+namespace {
+
+using passes::scheduling::Candidates;
+using passes::scheduling::Changed;
+using passes::scheduling::Choice;
+
+constexpr int kFirstPasses = 3, kSecondPasses = 5, kLastPasses = 9;
+// Of the fastest so far: what is slower after one pass is not run again.
+constexpr double kLoses = 1.3;
+// A winner takes at most so much of the tables' time, in each of two rounds.
+constexpr double kWins = 0.97;
+constexpr size_t kMostFinalists = 3, kMostCombinations = 8;
+// Products of a kernel that are tuned, the largest.
+constexpr size_t kMostProducts = 4;
+
+// A sample: as many calls as make the clock's own time not count.
+absl::StatusOr<double> WallTime(std::span<const Choice>, const std::function<absl::Status()>& run) {
+  constexpr double kSample = 300e-6;
+  constexpr int kMostCalls = 256;
+  const auto start = std::chrono::steady_clock::now();
+  double seconds = 0;
+  int calls = 0;
+  while (seconds < kSample && calls < kMostCalls) {
+    if (absl::Status s = run(); !s.ok()) return s;
+    ++calls;
+    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+  return seconds / calls * 1e3;
+}
+
+double Median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
+
+class Search {
+ public:
+  Search(const KernelUse& use, const passes::PassContext& context, const TuneOptions& options,
+         const std::function<bool()>& time_is_up)
+      : use_(use),
+        context_(context),
+        timer_(options.timer ? options.timer : TuneTimer(WallTime)),
+        time_is_up_(time_is_up) {}
+
+  std::optional<KernelChoices> Process() {
+    const std::vector<loop::Contraction> products = Products({});
+    KernelChoices best(products.size());
+    for (const size_t number : LargestFirst(products)) {
+      if (!FindFor(number, products[number], best)) return std::nullopt;
+    }
+    return best;
+  }
+
+ private:
+  using Schedules = std::vector<KernelChoices>;  // the first is the tables'
+
+  std::vector<loop::Contraction> Products(const KernelChoices& choices) const {
+    std::vector<loop::Contraction> products;
+    const auto plan = passes::scheduling::ScheduleKernel(*use_.kernel->kernel, context_.target,
+                                                         use_.in_loop, choices);
+    if (!plan.ok()) return products;
+    for (const loop::Step& step : (*plan)->steps) {
+      if (const auto* c = std::get_if<loop::Contraction>(&step)) products.push_back(*c);
+    }
+    return products;
+  }
+
+  double Size(std::span<const loop::Variable* const> variables) const {
+    double size = 1;
+    for (const loop::Variable* v : variables) {
+      size *= static_cast<double>(v->extent().scale) / static_cast<double>(v->extent().divisor);
+      for (const ir::Symbol s : v->extent().symbols) {
+        size *= static_cast<double>(context_.SizeOf(s.name()));
+      }
+    }
+    return size;
+  }
+
+  std::vector<size_t> LargestFirst(const std::vector<loop::Contraction>& products) const {
+    std::vector<size_t> order(products.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::stable_sort(order, std::greater<>(), [&](size_t i) {
+      const loop::Contraction& c = products[i];
+      return Size(c.batch) * Size(c.m) * Size(c.k) * Size({&c.n, 1});
+    });
+    if (order.size() > kMostProducts) order.resize(kMostProducts);
+    return order;
+  }
+
+  static KernelChoices With(KernelChoices choices, size_t number, const Choice& choice) {
+    choices[number] = choice;
+    return choices;
+  }
+
+  // Times of one product's schedules, one after the other again and again: times[schedule][pass].
+  // A schedule whose times are fewer lost. False: time is up, or it does not run.
+  bool Measure(const Schedules& schedules, int passes, bool drops_losers,
+               std::vector<std::vector<double>>& times) {
+    if (time_is_up_()) return false;
+    auto trials = KernelTrials::Create(use_, context_, schedules);
+    if (!trials.ok()) return false;
+    times.assign(schedules.size(), {});
+    for (int pass = 0; pass < passes; ++pass) {
+      double fastest = std::numeric_limits<double>::infinity();
+      for (const std::vector<double>& t : times) {
+        if (!t.empty()) fastest = std::min(fastest, t.front());
+      }
+      for (size_t i = 0; i < schedules.size(); ++i) {
+        if (drops_losers && i > 0 && pass > 0 && times[i].front() > kLoses * fastest) continue;
+        if (time_is_up_() || !trials->Prepare(i).ok()) return false;
+        const auto time = timer_(schedules[i], [&] { return trials->Run(i); });
+        if (!time.ok()) return false;
+        times[i].push_back(*time);
+      }
+    }
+    return true;
+  }
+
+  // Of the tables' time in the same pass.
+  static double Ratio(const std::vector<double>& times, const std::vector<double>& of_tables) {
+    std::vector<double> ratios;
+    for (size_t i = 0; i < times.size(); ++i) ratios.push_back(times[i] / of_tables[i]);
+    return Median(std::move(ratios));
+  }
+
+  // The schedules in the order of their times, the fastest first, without the tables'.
+  static std::vector<std::pair<double, size_t>> Ranked(
+      const std::vector<std::vector<double>>& times) {
+    std::vector<std::pair<double, size_t>> ranked;
+    for (size_t i = 1; i < times.size(); ++i) {
+      if (times[i].size() == times[0].size()) ranked.emplace_back(Ratio(times[i], times[0]), i);
+    }
+    std::ranges::sort(ranked);
+    return ranked;
+  }
+
+  bool FindFor(size_t number, const loop::Contraction& planned, KernelChoices& best) {
+    Schedules schedules = {best};
+    for (const Choice& c :
+         Candidates(*use_.kernel->kernel, context_.target, use_.in_loop, best, number)) {
+      schedules.push_back(With(best, number, c));
+    }
+    if (schedules.size() == 1) return true;
+    std::vector<std::vector<double>> times;
+    if (!Measure(schedules, kFirstPasses, true, times)) return false;
+    schedules = Second(schedules, Ranked(times), number);
+    if (schedules.size() == 1) return true;
+    if (!Measure(schedules, kSecondPasses, true, times)) return false;
+    Schedules finalists = {best};
+    for (const auto& [ratio, i] : Ranked(times)) {
+      if (ratio < 1 && finalists.size() <= kMostFinalists) finalists.push_back(schedules[i]);
+    }
+    if (finalists.size() == 1) return true;
+    std::vector<std::vector<double>> again;
+    if (!Measure(finalists, kLastPasses, false, times) ||
+        !Measure(finalists, kLastPasses, false, again)) {
+      return false;
+    }
+    Decide(finalists, times, again, number, planned, best);
+    return true;
+  }
+
+  static void Decide(const Schedules& finalists, const std::vector<std::vector<double>>& times,
+                     const std::vector<std::vector<double>>& again, size_t number,
+                     const loop::Contraction& planned, KernelChoices& best) {
+    double least = kWins;
+    for (size_t i = 1; i < finalists.size(); ++i) {
+      const double ratio = std::max(Ratio(times[i], times[0]), Ratio(again[i], again[0]));
+      if (ratio > least) continue;
+      least = ratio;
+      best[number] = finalists[i][number];
+      best[number].why = fmt::format("{:.0f} % less time than {}x{}", std::floor(100 * (1 - ratio)),
+                                     planned.tile_rows, planned.tile_vectors);
+    }
+  }
+
+  // The best so far, and what they are together: what is better in two respects may be best in
+  // both.
+  Schedules Second(const Schedules& first, const std::vector<std::pair<double, size_t>>& ranked,
+                   size_t number) const {
+    constexpr double kNearly = 1.03;
+    Schedules second = {first[0]};
+    std::vector<Choice> good;
+    for (const auto& [ratio, i] : ranked) {
+      if (ratio < kNearly && good.size() < 2 * kMostFinalists) good.push_back(first[i][number]);
+    }
+    const auto add = [&](const Choice& choice) {
+      const KernelChoices choices = With(first[0], number, choice);
+      if (second.size() > kMostCombinations + kMostFinalists || Products(choices).empty()) return;
+      const bool known = std::ranges::any_of(
+          second, [&](const KernelChoices& s) { return ToString(s[number]) == ToString(choice); });
+      if (!known) second.push_back(choices);
+    };
+    for (size_t i = 0; i < std::min(good.size(), kMostFinalists); ++i) add(good[i]);
+    for (size_t i = 0; i < good.size(); ++i) {
+      for (size_t j = i + 1; j < good.size(); ++j) add(Changed(good[j], good[i]));
+    }
+    return second;
+  }
+
+  const KernelUse& use_;
+  const passes::PassContext& context_;
+  TuneTimer timer_;
+  const std::function<bool()>& time_is_up_;
+};
+
+}  // namespace
+
+std::optional<KernelChoices> FindSchedule(const KernelUse& use, const passes::PassContext& context,
+                                          const TuneOptions& options,
+                                          const std::function<bool()>& time_is_up) {
+  return Search(use, context, options, time_is_up).Process();
+}
+
+}  // namespace gradus
