@@ -18,7 +18,14 @@ using passes::scheduling::Candidates;
 using passes::scheduling::Changed;
 using passes::scheduling::Choice;
 
-constexpr int kFirstPasses = 3, kSecondPasses = 5, kLastPasses = 9;
+// Samples of each schedule: of all, of the best and what they are together, of the finalists,
+// twice. Fewer where one takes long.
+struct Passes {
+  int first, second, last;
+};
+constexpr Passes kPasses = {4, 7, 11}, kFewPasses = {2, 3, 5};
+constexpr double kLong = 5e-3;   // seconds
+constexpr int kMostCalls = 256;  // in a sample
 // Of the fastest so far: what is slower after one pass is not run again.
 constexpr double kLoses = 1.3;
 // A winner takes at most so much of the tables' time, in each of two rounds.
@@ -27,14 +34,13 @@ constexpr size_t kMostFinalists = 3, kMostCombinations = 8;
 // Products of a kernel that are tuned, the largest.
 constexpr size_t kMostProducts = 4;
 
-// A sample: as many calls as make the clock's own time not count.
-absl::StatusOr<double> WallTime(std::span<const Choice>, const std::function<absl::Status()>& run) {
+// A sample: as many calls as make the clock's own time not count, `most` at most.
+absl::StatusOr<double> WallTime(const std::function<absl::Status()>& run, int most) {
   constexpr double kSample = 300e-6;
-  constexpr int kMostCalls = 256;
   const auto start = std::chrono::steady_clock::now();
   double seconds = 0;
   int calls = 0;
-  while (seconds < kSample && calls < kMostCalls) {
+  while (seconds < kSample && calls < most) {
     if (absl::Status s = run(); !s.ok()) return s;
     ++calls;
     seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -52,10 +58,7 @@ class Search {
  public:
   Search(const KernelUse& use, const passes::PassContext& context, const TuneOptions& options,
          const std::function<bool()>& time_is_up)
-      : use_(use),
-        context_(context),
-        timer_(options.timer ? options.timer : TuneTimer(WallTime)),
-        time_is_up_(time_is_up) {}
+      : use_(use), context_(context), timer_(options.timer), time_is_up_(time_is_up) {}
 
   std::optional<KernelChoices> Process() {
     const std::vector<loop::Contraction> products = Products({});
@@ -109,26 +112,41 @@ class Search {
 
   // Times of one product's schedules, one after the other again and again: times[schedule][pass].
   // A schedule whose times are fewer lost. False: time is up, or it does not run.
-  bool Measure(const Schedules& schedules, int passes, bool drops_losers,
+  bool Measure(const Schedules& schedules, int Passes::* passes, bool drops_losers,
                std::vector<std::vector<double>>& times) {
     if (time_is_up_()) return false;
-    auto trials = KernelTrials::Create(use_, context_, schedules);
+    auto trials = TryKernel(use_, context_, schedules);
     if (!trials.ok()) return false;
     times.assign(schedules.size(), {});
-    for (int pass = 0; pass < passes; ++pass) {
+    if (absl::Status s = Warm(*trials); !s.ok()) return false;
+    const int count = (is_long_ ? kFewPasses : kPasses).*passes;
+    for (int pass = 0; pass < count; ++pass) {
       double fastest = std::numeric_limits<double>::infinity();
       for (const std::vector<double>& t : times) {
         if (!t.empty()) fastest = std::min(fastest, t.front());
       }
       for (size_t i = 0; i < schedules.size(); ++i) {
         if (drops_losers && i > 0 && pass > 0 && times[i].front() > kLoses * fastest) continue;
-        if (time_is_up_() || !trials->Prepare(i).ok()) return false;
-        const auto time = timer_(schedules[i], [&] { return trials->Run(i); });
+        if (time_is_up_() || !trials->Prepare(i, !is_long_).ok()) return false;
+        const auto run = [&] { return trials->Run(i); };
+        const auto time =
+            timer_ ? timer_(schedules[i], run) : WallTime(run, trials->is_cold() ? 1 : kMostCalls);
         if (!time.ok()) return false;
         times[i].push_back(*time);
       }
     }
     return true;
+  }
+
+  // The first call of all, which finds pages that were not touched yet; and how long the next
+  // takes.
+  absl::Status Warm(CallTrials& trials) {
+    if (absl::Status s = trials.Prepare(0, true); !s.ok()) return s;
+    const auto start = std::chrono::steady_clock::now();
+    absl::Status status = trials.Run(0);
+    const auto took = std::chrono::steady_clock::now() - start;
+    is_long_ = std::chrono::duration<double>(took).count() > kLong;
+    return status;
   }
 
   // Of the tables' time in the same pass.
@@ -157,18 +175,18 @@ class Search {
     }
     if (schedules.size() == 1) return true;
     std::vector<std::vector<double>> times;
-    if (!Measure(schedules, kFirstPasses, true, times)) return false;
+    if (!Measure(schedules, &Passes::first, true, times)) return false;
     schedules = Second(schedules, Ranked(times), number);
     if (schedules.size() == 1) return true;
-    if (!Measure(schedules, kSecondPasses, true, times)) return false;
+    if (!Measure(schedules, &Passes::second, true, times)) return false;
     Schedules finalists = {best};
     for (const auto& [ratio, i] : Ranked(times)) {
       if (ratio < 1 && finalists.size() <= kMostFinalists) finalists.push_back(schedules[i]);
     }
     if (finalists.size() == 1) return true;
     std::vector<std::vector<double>> again;
-    if (!Measure(finalists, kLastPasses, false, times) ||
-        !Measure(finalists, kLastPasses, false, again)) {
+    if (!Measure(finalists, &Passes::last, false, times) ||
+        !Measure(finalists, &Passes::last, false, again)) {
       return false;
     }
     Decide(finalists, times, again, number, planned, best);
@@ -217,6 +235,7 @@ class Search {
   const passes::PassContext& context_;
   TuneTimer timer_;
   const std::function<bool()>& time_is_up_;
+  bool is_long_ = false;  // one call
 };
 
 }  // namespace

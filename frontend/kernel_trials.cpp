@@ -1,7 +1,6 @@
 #include "frontend/kernel_trials.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "codegen/compile.h"
@@ -19,29 +18,6 @@ using passes::scheduling::Choice;
 
 // What the default pipeline does with kernels.
 constexpr std::string_view kPasses = "lower-to-loops,schedule,split-steps,plan-memory,split-rows";
-// Larger arrays are not made for the sake of tuning.
-constexpr double kMostBytes = 8e9;
-
-// Numbers from [0.01, 0.03), spread evenly.
-template <typename T>
-void FillFloats(std::span<T> data) {
-  constexpr uint32_t kStep = 2654435761;  // 2^32 by the golden ratio
-  uint32_t state = 1;
-  for (T& x : data) {
-    state += kStep;
-    x = static_cast<T>(0.01) +
-        static_cast<T>(0.02) * static_cast<T>(state >> 8) * static_cast<T>(0x1p-24);
-  }
-}
-
-void Fill(runtime::Tensor& tensor) {
-  if (tensor.dtype() == runtime::DType::kF32) return FillFloats(tensor.data<float>());
-  if (tensor.dtype() == runtime::DType::kF64) return FillFloats(tensor.data<double>());
-  if (tensor.raw() != nullptr) {
-    std::memset(tensor.raw(), 0, static_cast<size_t>(tensor.byte_size()));
-  }
-}
-
 // All that was decided for the kernel where the program calls it: alone it might be planned
 // otherwise.
 absl::StatusOr<KernelChoices> Resolve(const KernelUse& use, const ir::Target& target,
@@ -100,9 +76,8 @@ const ir::Function& AddEntry(ir::Module& module, const ir::Function& kernel, con
 
 }  // namespace
 
-absl::StatusOr<KernelTrials> KernelTrials::Create(const KernelUse& use,
-                                                  const passes::PassContext& context,
-                                                  std::span<const KernelChoices> schedules) {
+absl::StatusOr<CallTrials> TryKernel(const KernelUse& use, const passes::PassContext& context,
+                                     std::span<const KernelChoices> schedules) {
   ir::Module module("tuning");
   passes::PassContext own = context;
   own.choices.clear();
@@ -130,70 +105,7 @@ absl::StatusOr<KernelTrials> KernelTrials::Create(const KernelUse& use,
     if (found == entries->end()) return absl::InternalError("tune: an entry is gone");
     executables.push_back(found->executable);
   }
-  KernelTrials trials;
-  if (absl::Status s = trials.Allocate(executables, *entry, context); !s.ok()) return s;
-  return trials;
-}
-
-absl::Status KernelTrials::Allocate(std::span<const runtime::Executable> executables,
-                                    const ir::Function& entry, const passes::PassContext& context) {
-  const auto create = [&](const ir::Type& type) -> absl::StatusOr<runtime::Tensor> {
-    std::vector<int64_t> shape;
-    double bytes = static_cast<double>(ir::ByteSize(type.dtype));
-    for (const ir::Dim& d : type.shape) {
-      shape.push_back(d.is_symbol() ? context.SizeOf(d.symbol().name()) : d.size());
-      bytes *= static_cast<double>(shape.back());
-    }
-    if (bytes > kMostBytes) {
-      return absl::ResourceExhaustedError(
-          fmt::format("tune: an array of {:.0f} bytes, {:.0f} at most", bytes, kMostBytes));
-    }
-    auto tensor =
-        runtime::Tensor::Create(static_cast<runtime::DType>(type.dtype), std::move(shape));
-    if (tensor.ok()) Fill(*tensor);
-    return tensor;
-  };
-  for (int i = 0; i < entry.num_args(); ++i) {
-    auto tensor = create(entry.arg(i).type());
-    if (!tensor.ok()) return tensor.status();
-    arguments_.push_back(*std::move(tensor));
-  }
-  std::vector<runtime::MutableTensorView> out;
-  results_.reserve(entry.results().size());  // views point into them
-  for (const ir::Result& result : entry.results()) {
-    if (result.alias >= 0) {
-      updated_.push_back(static_cast<size_t>(result.alias));
-      out.emplace_back(arguments_[updated_.back()]);
-      continue;
-    }
-    auto tensor = create(result.value.type());
-    if (!tensor.ok()) return tensor.status();
-    results_.push_back(*std::move(tensor));
-    out.emplace_back(results_.back());
-  }
-  const std::vector<runtime::TensorView> in(arguments_.begin(), arguments_.end());
-  int64_t most = 0;
-  for (const runtime::Executable& e : executables) {
-    const auto dims = e.BindSymbols(in);
-    if (!dims.ok()) return dims.status();
-    const auto bytes = e.WorkspaceBytes(*dims);
-    if (!bytes.ok()) return bytes.status();
-    most = std::max(most, *bytes);
-  }
-  auto workspace = runtime::AlignedBuffer::Create(most);
-  if (!workspace.ok()) return workspace.status();
-  workspace_ = *std::move(workspace);
-  for (const runtime::Executable& e : executables) {
-    auto call = e.Bind(in, out, workspace_.span());
-    if (!call.ok()) return call.status();
-    calls_.push_back(*std::move(call));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status KernelTrials::Prepare(size_t schedule) {
-  for (const size_t i : updated_) Fill(arguments_[i]);
-  return Run(schedule);
+  return CallTrials::Create(executables, *entry, use.others_bytes, context);
 }
 
 }  // namespace gradus

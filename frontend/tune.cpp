@@ -1,13 +1,16 @@
 #include "frontend/tune.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
+#include <cmath>
 #include <optional>
 #include <utility>
 
 #include "codegen/compile.h"
 #include "fmt/format.h"
 #include "frontend/kernel_search.h"
+#include "frontend/program_trials.h"
 #include "ir/loop/plan.h"
 #include "ir/op_def.h"
 #include "passes/operations.h"
@@ -22,6 +25,8 @@ using passes::PassContext;
 using passes::scheduling::Choice;
 
 constexpr double kLeastShare = 0.01;  // of an entry's operations
+constexpr double kForSearch = 0.75;   // of the time; the rest is for the whole program
+constexpr double kGains = 0.98;       // of the tables' time, within the program
 
 // The passes up to `schedule`, and it; none if it is not among them.
 absl::StatusOr<std::vector<const passes::Pass*>> UpToSchedule(std::string_view pipeline) {
@@ -86,12 +91,51 @@ std::map<int, int> InPlace(const ir::Module& module, const ir::Function& kernel)
   return places;
 }
 
+double BytesOf(const ir::Type& type, const PassContext& context) {
+  auto bytes = static_cast<double>(ir::ByteSize(type.dtype));
+  for (const ir::Dim& d : type.shape) {
+    bytes *= static_cast<double>(d.is_symbol() ? context.SizeOf(d.symbol().name()) : d.size());
+  }
+  return bytes;
+}
+
+// Of a function's arguments, and of all that it computes.
+double BytesOf(const ir::Function& f, const PassContext& context) {
+  double bytes = 0;
+  for (int i = 0; i < f.num_args(); ++i) bytes += BytesOf(f.arg(i).type(), context);
+  for (const auto& node : f.nodes()) {
+    for (const ir::Type& type : node->types()) bytes += BytesOf(type, context);
+  }
+  return bytes;
+}
+
+// What is touched between two calls of a kernel: by the function that calls it, one step of it if
+// that is a loop; the largest of several.
+int64_t OthersBytes(const ir::Module& module, const ir::Function& kernel, bool in_loop,
+                    const PassContext& context) {
+  double own = 0, most = 0;
+  for (int i = 0; i < kernel.num_args(); ++i) own += BytesOf(kernel.arg(i).type(), context);
+  for (const ir::Result& r : kernel.results()) own += BytesOf(r.value.type(), context);
+  for (const auto& f : module.functions()) {
+    if (f->kind() != (in_loop ? ir::FunctionKind::kBody : ir::FunctionKind::kGraph)) continue;
+    const bool calls = std::ranges::any_of(f->nodes(), [&](const auto& node) {
+      return node->op().has(ir::kCall) &&
+             node->template attr<ir::FunctionRef>("callee").name == kernel.name();
+    });
+    if (calls) most = std::max(most, BytesOf(*f, context) - own);
+  }
+  // What exceeds caches many times over makes no difference.
+  return static_cast<int64_t>(std::min(most, 1e12));
+}
+
 // All that a measurement depends on, but for what the cache adds: target and compiler.
 std::string KeyOf(const KernelUse& use, const passes::Sizes& sizes) {
   std::string key = fmt::format("schedule{}", use.in_loop ? " in a loop" : "");
   for (const auto& [result, argument] : use.in_place) {
     key += fmt::format(" {} in {}", result, argument);
   }
+  // To a power of two, so that most programs with the kernel share what was found.
+  key += fmt::format(" beside 2^{}", std::bit_width(static_cast<uint64_t>(use.others_bytes)));
   key += "\n" + loop::Structure(*use.kernel->kernel);
   for (const auto& [symbol, size] : sizes) key += fmt::format("{}={}\n", symbol, size);
   return key;
@@ -131,48 +175,121 @@ bool DecidesAnything(const KernelChoices& choices) {
   return std::ranges::any_of(choices, [](const Choice& c) { return !c.empty(); });
 }
 
+// A kernel that was measured now.
+struct Found {
+  std::string name, key;
+  KernelChoices choices;
+};
+
+class Tuner {
+ public:
+  Tuner(const ir::Module& module, std::string_view pipeline, const PassContext& context,
+        const std::string& cache_dir, const TuneOptions& options)
+      : module_(module), pipeline_(pipeline), context_(context), options_(options) {
+    cache_.target = context.target;
+    cache_.cache_dir = cache_dir;
+  }
+
+  absl::StatusOr<Tuning> Process() {
+    const auto passes = UpToSchedule(pipeline_);
+    if (!passes.ok()) return passes.status();
+    if (passes->empty()) return tuning_;
+    const std::unique_ptr<ir::Module> lowered = module_.Clone();
+    if (absl::Status s = passes::RunPipeline(*lowered, *passes, context_, {.verify_each = false});
+        !s.ok()) {
+      return s;
+    }
+    std::vector<Found> found = Search(*lowered);
+    Confirm(found);
+    for (Found& f : found) {
+      codegen::WriteNote(cache_, f.key, NoteOf(f.choices));
+      if (DecidesAnything(f.choices)) tuning_.choices[f.name] = std::move(f.choices);
+      ++tuning_.measured;
+    }
+    tuning_.ms = Seconds() * 1e3;
+    return std::move(tuning_);
+  }
+
+ private:
+  double Seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+  // Each kernel by itself.
+  std::vector<Found> Search(const ir::Module& lowered) {
+    std::vector<Found> found;
+    const passes::Sizes sizes = AllSizes(lowered, context_);
+    const absl::flat_hash_set<std::string> in_loops = passes::CalledInLoops(lowered);
+    for (const std::string& name : KernelsThatMatter(lowered, sizes)) {
+      const ir::Function& kernel = *lowered.Find(name);
+      const bool in_loop = in_loops.contains(name);
+      const KernelUse use{&kernel, in_loop, InPlace(lowered, kernel),
+                          OthersBytes(lowered, kernel, in_loop, context_)};
+      const std::string key = KeyOf(use, sizes);
+      const auto note = codegen::ReadNote(cache_, key);
+      std::optional<KernelChoices> choices;
+      if (note) choices = FromNote(*note, use, context_.target);
+      if (choices) {
+        ++tuning_.remembered;
+        if (DecidesAnything(*choices)) tuning_.choices[name] = *std::move(choices);
+        continue;
+      }
+      choices = FindSchedule(use, context_, options_,
+                             [this] { return Seconds() > kForSearch * options_.seconds; });
+      if (choices) {
+        found.push_back({name, key, *std::move(choices)});
+      } else {
+        ++tuning_.left;
+      }
+    }
+    return found;
+  }
+
+  // Takes back what gains nothing within the program. What could not be looked at is left for the
+  // next time.
+  void Confirm(std::vector<Found>& found) {
+    if (options_.timer) return;
+    PassContext before = context_;
+    before.choices = tuning_.choices;
+    PassContext after = before;
+    for (const Found& f : found) {
+      if (DecidesAnything(f.choices)) after.choices[f.name] = f.choices;
+    }
+    if (after.choices.size() == before.choices.size()) return;
+    const auto ratios = RatiosInProgram(module_, pipeline_, before, after,
+                                        [this] { return Seconds() > options_.seconds; });
+    if (absl::IsUnimplemented(ratios.status())) return;
+    std::erase_if(found, [&](Found& f) {
+      if (!DecidesAnything(f.choices)) return false;
+      const bool seen = ratios.ok() && ratios->contains(f.name);
+      tuning_.left += seen ? 0 : 1;
+      if (!seen) return true;
+      const double ratio = ratios->at(f.name);
+      for (Choice& c : f.choices) {
+        if (ratio > kGains) c = Choice();
+        if (c.empty()) continue;
+        c.why =
+            fmt::format("{:.0f}{}", std::floor(100 * (1 - ratio)), c.why.substr(c.why.find(' ')));
+      }
+      return false;
+    });
+  }
+
+  const ir::Module& module_;
+  const std::string_view pipeline_;
+  const PassContext& context_;
+  const TuneOptions& options_;
+  codegen::CodegenOptions cache_;
+  Tuning tuning_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
 }  // namespace
 
 absl::StatusOr<Tuning> Tune(const ir::Module& module, std::string_view pipeline,
                             const PassContext& context, const std::string& cache_dir,
                             const TuneOptions& options) {
-  const auto start = std::chrono::steady_clock::now();
-  const auto seconds = [start] {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  };
-  Tuning tuning;
-  const auto passes = UpToSchedule(pipeline);
-  if (!passes.ok()) return passes.status();
-  if (passes->empty()) return tuning;
-  const std::unique_ptr<ir::Module> lowered = module.Clone();
-  if (absl::Status s = passes::RunPipeline(*lowered, *passes, context, {.verify_each = false});
-      !s.ok()) {
-    return s;
-  }
-  codegen::CodegenOptions cache;
-  cache.target = context.target;
-  cache.cache_dir = cache_dir;
-  const passes::Sizes sizes = AllSizes(*lowered, context);
-  const absl::flat_hash_set<std::string> in_loops = passes::CalledInLoops(*lowered);
-  for (const std::string& name : KernelsThatMatter(*lowered, sizes)) {
-    const ir::Function& kernel = *lowered->Find(name);
-    const KernelUse use{&kernel, in_loops.contains(name), InPlace(*lowered, kernel)};
-    const std::string key = KeyOf(use, sizes);
-    std::optional<KernelChoices> choices;
-    if (const auto note = codegen::ReadNote(cache, key)) {
-      choices = FromNote(*note, use, context.target);
-    }
-    if (choices) {
-      ++tuning.remembered;
-    } else {
-      choices = FindSchedule(use, context, options, [&] { return seconds() > options.seconds; });
-      ++(choices ? tuning.measured : tuning.left);
-      if (choices) codegen::WriteNote(cache, key, NoteOf(*choices));
-    }
-    if (choices && DecidesAnything(*choices)) tuning.choices[name] = *std::move(choices);
-  }
-  tuning.ms = seconds() * 1e3;
-  return tuning;
+  return Tuner(module, pipeline, context, cache_dir, options).Process();
 }
 
 std::string ToString(const Tuning& tuning) {

@@ -8,8 +8,9 @@
 //    so that programs share what was found;
 // 3. else run it with other schedules than the tables' (passes/scheduling/candidates.h) on arrays
 //    of these sizes, in turns with that, on one thread;
-// 4. take one that in two separate rounds needs 3 % less time than the tables' or still less, and
-//    remember it, or that there is none.
+// 4. take one that in two separate rounds needs 3 % less time than the tables' or still less, and,
+//    on x86-64, within the program at least 2 % less, where caches are as other kernels leave them;
+// 5. remember it, or that there is none.
 //
 // What is computed does not change by it: sums run over the same terms in the same order.
 
@@ -26,8 +27,8 @@
 
 namespace gradus {
 
-// How long a candidate takes (any unit; candidates of a kernel are compared). `choices` of the
-// kernel's products, all open: the tables' schedule. `run` calls it once.
+// How long a candidate takes (any unit; candidates of a kernel are compared); it alone decides.
+// `choices` of the kernel's products, all open: the tables' schedule. `run` calls it once.
 using TuneTimer = std::function<absl::StatusOr<double>(
     std::span<const passes::scheduling::Choice> choices, const std::function<absl::Status()>& run)>;
 
