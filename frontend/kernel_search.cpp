@@ -56,17 +56,30 @@ double Median(std::vector<double> values) {
 
 class Search {
  public:
-  Search(const KernelUse& use, const passes::PassContext& context, const TuneOptions& options,
-         const std::function<bool()>& time_is_up)
-      : use_(use), context_(context), timer_(options.timer), time_is_up_(time_is_up) {}
+  Search(const KernelUse& use, const passes::PassContext& context, const TuneTimer& timer,
+         bool decides, const std::function<bool()>& time_is_up)
+      : use_(use), context_(context), timer_(timer), decides_(decides), time_is_up_(time_is_up) {}
 
-  std::optional<KernelChoices> Process() {
+  std::optional<std::vector<KernelChoices>> Process() {
     const std::vector<loop::Contraction> products = Products({});
     KernelChoices best(products.size());
+    Schedules found;
     for (const size_t number : LargestFirst(products)) {
-      if (!FindFor(number, products[number], best)) return std::nullopt;
+      Schedules finalists = {best};
+      if (!Narrow(number, products[number], finalists)) return std::nullopt;
+      if (decides_) {
+        if (!Decide(finalists, number, best)) return std::nullopt;
+      } else {
+        // Of products but the largest, one.
+        const size_t count =
+            found.empty() ? finalists.size() : std::min<size_t>(finalists.size(), 2);
+        found.insert(found.end(), finalists.begin() + 1,
+                     finalists.begin() + static_cast<std::ptrdiff_t>(count));
+      }
     }
-    return best;
+    const bool differs = std::ranges::any_of(best, [](const Choice& c) { return !c.empty(); });
+    if (differs) found.push_back(best);
+    return found;
   }
 
  private:
@@ -167,11 +180,17 @@ class Search {
     return ranked;
   }
 
-  bool FindFor(size_t number, const loop::Contraction& planned, KernelChoices& best) {
-    Schedules schedules = {best};
+  static std::string Why(double ratio, const loop::Contraction& tables) {
+    return fmt::format("{:.0f} % less time than {}x{}", std::floor(100 * (1 - ratio)),
+                       tables.tile_rows, tables.tile_vectors);
+  }
+
+  // To the schedule that is there, adds the few that need less time.
+  bool Narrow(size_t number, const loop::Contraction& planned, Schedules& finalists) {
+    Schedules schedules = finalists;
     for (const Choice& c :
-         Candidates(*use_.kernel->kernel, context_.target, use_.in_loop, best, number)) {
-      schedules.push_back(With(best, number, c));
+         Candidates(*use_.kernel->kernel, context_.target, use_.in_loop, schedules[0], number)) {
+      schedules.push_back(With(schedules[0], number, c));
     }
     if (schedules.size() == 1) return true;
     std::vector<std::vector<double>> times;
@@ -179,32 +198,30 @@ class Search {
     schedules = Second(schedules, Ranked(times), number);
     if (schedules.size() == 1) return true;
     if (!Measure(schedules, &Passes::second, true, times)) return false;
-    Schedules finalists = {best};
     for (const auto& [ratio, i] : Ranked(times)) {
-      if (ratio < 1 && finalists.size() <= kMostFinalists) finalists.push_back(schedules[i]);
+      if (ratio >= 1 || finalists.size() > kMostFinalists) break;
+      finalists.push_back(schedules[i]);
+      finalists.back()[number].why = Why(ratio, planned);
     }
+    return true;
+  }
+
+  // Which of the finalists is better than the first in two more rounds.
+  bool Decide(const Schedules& finalists, size_t number, KernelChoices& best) {
     if (finalists.size() == 1) return true;
-    std::vector<std::vector<double>> again;
+    std::vector<std::vector<double>> times, again;
     if (!Measure(finalists, &Passes::last, false, times) ||
         !Measure(finalists, &Passes::last, false, again)) {
       return false;
     }
-    Decide(finalists, times, again, number, planned, best);
-    return true;
-  }
-
-  static void Decide(const Schedules& finalists, const std::vector<std::vector<double>>& times,
-                     const std::vector<std::vector<double>>& again, size_t number,
-                     const loop::Contraction& planned, KernelChoices& best) {
     double least = kWins;
     for (size_t i = 1; i < finalists.size(); ++i) {
       const double ratio = std::max(Ratio(times[i], times[0]), Ratio(again[i], again[0]));
       if (ratio > least) continue;
       least = ratio;
       best[number] = finalists[i][number];
-      best[number].why = fmt::format("{:.0f} % less time than {}x{}", std::floor(100 * (1 - ratio)),
-                                     planned.tile_rows, planned.tile_vectors);
     }
+    return true;
   }
 
   // The best so far, and what they are together: what is better in two respects may be best in
@@ -233,17 +250,19 @@ class Search {
 
   const KernelUse& use_;
   const passes::PassContext& context_;
-  TuneTimer timer_;
+  const TuneTimer& timer_;
+  const bool decides_;
   const std::function<bool()>& time_is_up_;
   bool is_long_ = false;  // one call
 };
 
 }  // namespace
 
-std::optional<KernelChoices> FindSchedule(const KernelUse& use, const passes::PassContext& context,
-                                          const TuneOptions& options,
-                                          const std::function<bool()>& time_is_up) {
-  return Search(use, context, options, time_is_up).Process();
+std::optional<std::vector<KernelChoices>> FindSchedules(const KernelUse& use,
+                                                        const passes::PassContext& context,
+                                                        const TuneTimer& timer, bool decides,
+                                                        const std::function<bool()>& time_is_up) {
+  return Search(use, context, timer, decides, time_is_up).Process();
 }
 
 }  // namespace gradus

@@ -10,10 +10,12 @@
 
 namespace gradus {
 
-// One choice a product, open where the tables' is as good as any. Nothing if `time_is_up` says so
-// before the end, or the kernel cannot be run alone (no memory).
-std::optional<KernelChoices> FindSchedule(const KernelUse& use, const passes::PassContext& context,
-                                          const TuneOptions& options,
-                                          const std::function<bool()>& time_is_up);
+// Schedules of the kernel, the best first, that look better than the tables'; with `decides` the
+// one at most that certainly is. Nothing if `time_is_up` says so before the end, or the kernel
+// cannot be run alone (no memory).
+std::optional<std::vector<KernelChoices>> FindSchedules(const KernelUse& use,
+                                                        const passes::PassContext& context,
+                                                        const TuneTimer& timer, bool decides,
+                                                        const std::function<bool()>& time_is_up);
 
 }  // namespace gradus

@@ -1,7 +1,6 @@
 #include "frontend/program_trials.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <set>
 #include <utility>
@@ -19,7 +18,7 @@ namespace {
 using passes::PassContext;
 
 constexpr int kRounds = 2;
-// Passes over both programs in a round: about so long, with limits.
+// Passes over all programs in a round: about so long, with limits.
 constexpr double kRound = 1;  // seconds
 constexpr int kLeastPasses = 3, kMostPasses = 60;
 
@@ -59,16 +58,19 @@ struct Version {
   }
 };
 
-// One entry of both versions.
+using Ratios = std::vector<std::map<std::string, double>>;  // of each version but the first
+// Of one round: [version][kernel], a ratio a pass.
+using Samples = std::vector<std::map<std::string, std::vector<double>>>;
+
+// One entry of all versions.
 class EntryTrials {
  public:
   EntryTrials(std::span<const Version> versions, const ir::Function& entry,
-              const std::function<bool()>& time_is_up)
-      : versions_(versions), entry_(entry), time_is_up_(time_is_up) {}
+              const std::vector<std::string>& kernels, const std::function<bool()>& time_is_up)
+      : versions_(versions), entry_(entry), kernels_(kernels), time_is_up_(time_is_up) {}
 
-  // Of the kernels named, the larger ratio of the rounds.
-  absl::StatusOr<std::map<std::string, double>> Process(const std::vector<std::string>& kernels,
-                                                        const PassContext& context) {
+  // The larger ratios of the rounds.
+  absl::Status Process(const PassContext& context, Ratios& ratios) {
     std::vector<runtime::Executable> executables;
     for (const Version& v : versions_) {
       loaded_.push_back(v.Find(entry_.name()));
@@ -77,53 +79,56 @@ class EntryTrials {
     }
     auto trials = CallTrials::Create(executables, entry_, 0, context);
     if (!trials.ok()) return trials.status();
-    std::map<std::string, double> ratios;
     for (int round = 0; round < kRounds; ++round) {
-      std::map<std::string, std::vector<double>> of_round;
-      if (absl::Status s = Round(*trials, kernels, of_round); !s.ok()) return s;
-      for (auto& [name, list] : of_round) {
-        ratios[name] = std::max(ratios[name], Median(std::move(list)));
+      Samples samples(ratios.size());
+      if (absl::Status s = Round(*trials, samples); !s.ok()) return s;
+      for (size_t v = 0; v < ratios.size(); ++v) {
+        for (auto& [name, list] : samples[v]) {
+          ratios[v][name] = std::max(ratios[v][name], Median(std::move(list)));
+        }
       }
     }
-    return ratios;
-  }
-
- private:
-  // The ticks of each kernel in one call.
-  absl::Status Count(CallTrials& trials, size_t version, const std::vector<std::string>& kernels,
-                     std::vector<double>& ticks) const {
-    if (time_is_up_()) return absl::DeadlineExceededError("tune: time is up");
-    const auto read = [&] {
-      std::vector<double> all;
-      for (const std::string& name : kernels) {
-        const size_t number = versions_[version].kernels.at(name);
-        all.push_back(static_cast<double>(loaded_[version]->profile[number].ticks));
-      }
-      return all;
-    };
-    const std::vector<double> before = read();
-    if (absl::Status s = trials.Run(version); !s.ok()) return s;
-    ticks = read();
-    for (size_t i = 0; i < ticks.size(); ++i) ticks[i] -= before[i];
     return absl::OkStatus();
   }
 
-  absl::Status Round(CallTrials& trials, const std::vector<std::string>& kernels,
-                     std::map<std::string, std::vector<double>>& ratios) const {
+ private:
+  std::vector<double> Ticks(size_t version) const {
+    std::vector<double> all;
+    for (const std::string& name : kernels_) {
+      const size_t number = versions_[version].kernels.at(name);
+      all.push_back(static_cast<double>(loaded_[version]->profile[number].ticks));
+    }
+    return all;
+  }
+
+  // The ticks of each kernel in one call.
+  absl::StatusOr<std::vector<double>> Count(const CallTrials& trials, size_t version) const {
+    if (time_is_up_()) return absl::DeadlineExceededError("tune: time is up");
+    const std::vector<double> before = Ticks(version);
+    if (absl::Status s = trials.Run(version); !s.ok()) return s;
+    std::vector<double> ticks = Ticks(version);
+    for (size_t i = 0; i < ticks.size(); ++i) ticks[i] -= before[i];
+    return ticks;
+  }
+
+  absl::Status Round(CallTrials& trials, Samples& samples) const {
     if (absl::Status s = trials.Prepare(0, true); !s.ok()) return s;
     const auto start = std::chrono::steady_clock::now();
-    if (absl::Status s = trials.Run(1); !s.ok()) return s;
-    const double took =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    for (size_t v = 0; v < versions_.size(); ++v) {
+      if (absl::Status s = trials.Run(v); !s.ok()) return s;
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     const int passes = static_cast<int>(
-        std::clamp(kRound / (2 * took), double{kLeastPasses}, double{kMostPasses}));
+        std::clamp(kRound / took.count(), double{kLeastPasses}, double{kMostPasses}));
     for (int pass = 0; pass < passes; ++pass) {
-      std::array<std::vector<double>, 2> ticks;
-      for (size_t v = 0; v < ticks.size(); ++v) {
-        if (absl::Status s = Count(trials, v, kernels, ticks[v]); !s.ok()) return s;
-      }
-      for (size_t i = 0; i < kernels.size(); ++i) {
-        ratios[kernels[i]].push_back(ticks[1][i] / std::max(ticks[0][i], 1.0));
+      const auto first = Count(trials, 0);
+      if (!first.ok()) return first.status();
+      for (size_t v = 1; v < versions_.size(); ++v) {
+        const auto ticks = Count(trials, v);
+        if (!ticks.ok()) return ticks.status();
+        for (size_t i = 0; i < kernels_.size(); ++i) {
+          samples[v - 1][kernels_[i]].push_back((*ticks)[i] / std::max((*first)[i], 1.0));
+        }
       }
     }
     return absl::OkStatus();
@@ -131,6 +136,7 @@ class EntryTrials {
 
   std::span<const Version> versions_;
   const ir::Function& entry_;
+  const std::vector<std::string>& kernels_;
   const std::function<bool()>& time_is_up_;
   std::vector<const codegen::LoadedEntry*> loaded_;
 };
@@ -145,38 +151,40 @@ bool Differ(const PassContext& a, const PassContext& b, const std::string& kerne
 
 }  // namespace
 
-absl::StatusOr<std::map<std::string, double>> RatiosInProgram(
+absl::StatusOr<std::vector<std::map<std::string, double>>> RatiosInProgram(
     const ir::Module& module, std::string_view pipeline, const PassContext& before,
-    const PassContext& after, const std::function<bool()>& time_is_up) {
+    std::span<const PassContext> after, const std::function<bool()>& time_is_up) {
+  std::vector<const PassContext*> contexts = {&before};
+  for (const PassContext& context : after) contexts.push_back(&context);
   std::vector<Version> versions;
-  for (const PassContext* context : {&before, &after}) {
+  for (const PassContext* context : contexts) {
     if (time_is_up()) return absl::DeadlineExceededError("tune: time is up");
     auto version = Version::Compile(module, pipeline, *context);
     if (!version.ok()) return version.status();
     versions.push_back(*std::move(version));
   }
   std::set<std::string> left;
-  for (const auto& [name, choices] : after.choices) {
-    if (Differ(before, after, name)) left.insert(name);
+  for (const PassContext& context : after) {
+    for (const auto& [name, choices] : context.choices) {
+      if (Differ(before, context, name)) left.insert(name);
+    }
   }
-  // Entries that do most first: a training step has what the forward pass has.
+  // Entries that call most first: a training step has what the forward pass has.
   const ir::Module& lowered = *versions[0].module;
-  std::vector<std::pair<double, const ir::Function*>> entries;
+  std::vector<std::pair<size_t, const ir::Function*>> entries;
   for (const auto& f : lowered.functions()) {
-    if (f->kind() != ir::FunctionKind::kGraph) continue;
-    entries.emplace_back(static_cast<double>(f->nodes().size()), f.get());
+    if (f->kind() == ir::FunctionKind::kGraph) entries.emplace_back(f->nodes().size(), f.get());
   }
   std::ranges::stable_sort(entries, std::greater<>(), [](const auto& e) { return e.first; });
-  std::map<std::string, double> ratios;
+  Ratios ratios(after.size());
   for (const auto& [size, entry] : entries) {
     std::vector<std::string> kernels;
     for (const auto& [name, operations] : passes::OperationsByKernel(lowered, *entry, {})) {
       if (left.erase(name) > 0) kernels.push_back(name);
     }
     if (kernels.empty()) continue;
-    const auto more = EntryTrials(versions, *entry, time_is_up).Process(kernels, before);
-    if (!more.ok()) return more.status();
-    ratios.insert(more->begin(), more->end());
+    EntryTrials trials(versions, *entry, kernels, time_is_up);
+    if (absl::Status s = trials.Process(before, ratios); !s.ok()) return s;
   }
   return ratios;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
-#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -26,7 +25,7 @@ using passes::scheduling::Choice;
 
 constexpr double kLeastShare = 0.01;  // of an entry's operations
 constexpr double kForSearch = 0.75;   // of the time; the rest is for the whole program
-constexpr double kGains = 0.98;       // of the tables' time, within the program
+constexpr double kGains = 0.97;       // of the tables' time, within the program
 
 // The passes up to `schedule`, and it; none if it is not among them.
 absl::StatusOr<std::vector<const passes::Pass*>> UpToSchedule(std::string_view pipeline) {
@@ -130,7 +129,7 @@ int64_t OthersBytes(const ir::Module& module, const ir::Function& kernel, bool i
 
 // All that a measurement depends on, but for what the cache adds: target and compiler.
 std::string KeyOf(const KernelUse& use, const passes::Sizes& sizes) {
-  std::string key = fmt::format("schedule{}", use.in_loop ? " in a loop" : "");
+  std::string key = fmt::format("schedule 1{}", use.in_loop ? " in a loop" : "");
   for (const auto& [result, argument] : use.in_place) {
     key += fmt::format(" {} in {}", result, argument);
   }
@@ -175,17 +174,21 @@ bool DecidesAnything(const KernelChoices& choices) {
   return std::ranges::any_of(choices, [](const Choice& c) { return !c.empty(); });
 }
 
-// A kernel that was measured now.
+// A kernel that was measured now, and what looks better than the tables' schedule.
 struct Found {
   std::string name, key;
-  KernelChoices choices;
+  std::vector<KernelChoices> schedules;
 };
 
 class Tuner {
  public:
   Tuner(const ir::Module& module, std::string_view pipeline, const PassContext& context,
         const std::string& cache_dir, const TuneOptions& options)
-      : module_(module), pipeline_(pipeline), context_(context), options_(options) {
+      : module_(module),
+        pipeline_(pipeline),
+        context_(context),
+        options_(options),
+        alone_(options.timer || codegen::ArchitectureOf(context.target) != "x86-64") {
     cache_.target = context.target;
     cache_.cache_dir = cache_dir;
   }
@@ -200,10 +203,11 @@ class Tuner {
       return s;
     }
     std::vector<Found> found = Search(*lowered);
-    Confirm(found);
+    if (!alone_) ChooseInProgram(found);
     for (Found& f : found) {
-      codegen::WriteNote(cache_, f.key, NoteOf(f.choices));
-      if (DecidesAnything(f.choices)) tuning_.choices[f.name] = std::move(f.choices);
+      const KernelChoices choices = f.schedules.empty() ? KernelChoices() : f.schedules.front();
+      codegen::WriteNote(cache_, f.key, NoteOf(choices));
+      if (!choices.empty()) tuning_.choices[f.name] = choices;
       ++tuning_.measured;
     }
     tuning_.ms = Seconds() * 1e3;
@@ -234,10 +238,10 @@ class Tuner {
         if (DecidesAnything(*choices)) tuning_.choices[name] = *std::move(choices);
         continue;
       }
-      choices = FindSchedule(use, context_, options_,
-                             [this] { return Seconds() > kForSearch * options_.seconds; });
-      if (choices) {
-        found.push_back({name, key, *std::move(choices)});
+      auto schedules = FindSchedules(use, context_, options_.timer, alone_,
+                                     [this] { return Seconds() > kForSearch * options_.seconds; });
+      if (schedules) {
+        found.push_back({name, key, *std::move(schedules)});
       } else {
         ++tuning_.left;
       }
@@ -245,40 +249,53 @@ class Tuner {
     return found;
   }
 
-  // Takes back what gains nothing within the program. What could not be looked at is left for the
-  // next time.
-  void Confirm(std::vector<Found>& found) {
-    if (options_.timer) return;
+  // Of each kernel's schedules, the one that gains most within the program, or none. What could not
+  // be looked at is left for the next time.
+  void ChooseInProgram(std::vector<Found>& found) {
+    std::vector<PassContext> after;
     PassContext before = context_;
     before.choices = tuning_.choices;
-    PassContext after = before;
     for (const Found& f : found) {
-      if (DecidesAnything(f.choices)) after.choices[f.name] = f.choices;
+      if (f.schedules.size() > after.size()) after.resize(f.schedules.size(), before);
+      for (size_t i = 0; i < f.schedules.size(); ++i) after[i].choices[f.name] = f.schedules[i];
     }
-    if (after.choices.size() == before.choices.size()) return;
+    if (after.empty()) return;
     const auto ratios = RatiosInProgram(module_, pipeline_, before, after,
                                         [this] { return Seconds() > options_.seconds; });
-    if (absl::IsUnimplemented(ratios.status())) return;
     std::erase_if(found, [&](Found& f) {
-      if (!DecidesAnything(f.choices)) return false;
-      const bool seen = ratios.ok() && ratios->contains(f.name);
-      tuning_.left += seen ? 0 : 1;
-      if (!seen) return true;
-      const double ratio = ratios->at(f.name);
-      for (Choice& c : f.choices) {
-        if (ratio > kGains) c = Choice();
-        if (c.empty()) continue;
-        c.why =
-            fmt::format("{:.0f}{}", std::floor(100 * (1 - ratio)), c.why.substr(c.why.find(' ')));
-      }
-      return false;
+      if (f.schedules.empty() || (ratios.ok() && KeepBest(*ratios, f))) return false;
+      ++tuning_.left;
+      return true;
     });
+  }
+
+  // False: it was not seen.
+  static bool KeepBest(const std::vector<std::map<std::string, double>>& ratios, Found& f) {
+    double least = kGains;
+    KernelChoices best;
+    for (size_t i = 0; i < f.schedules.size(); ++i) {
+      const auto ratio = ratios[i].find(f.name);
+      if (ratio == ratios[i].end()) return false;
+      if (ratio->second > least) continue;
+      least = ratio->second;
+      best = f.schedules[i];
+    }
+    for (Choice& c : best) {
+      if (c.empty()) continue;
+      const int percent = static_cast<int>(100 * (1 - least));
+      c.why = fmt::format("{}{}", percent, c.why.substr(c.why.find(' ')));
+    }
+    f.schedules.clear();
+    if (!best.empty()) f.schedules.push_back(best);
+    return true;
   }
 
   const ir::Module& module_;
   const std::string_view pipeline_;
   const PassContext& context_;
   const TuneOptions& options_;
+  // Kernels are chosen for by themselves: elsewhere than on x86-64 they are not timed in programs.
+  const bool alone_;
   codegen::CodegenOptions cache_;
   Tuning tuning_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();

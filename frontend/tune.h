@@ -9,7 +9,7 @@
 // 3. else run it with other schedules than the tables' (passes/scheduling/candidates.h) on arrays
 //    of these sizes, in turns with that, on one thread;
 // 4. take one that in two separate rounds needs 3 % less time than the tables' or still less, and,
-//    on x86-64, within the program at least 2 % less, where caches are as other kernels leave them;
+//    on x86-64, within the program, too, where caches are as other kernels leave them;
 // 5. remember it, or that there is none.
 //
 // What is computed does not change by it: sums run over the same terms in the same order.

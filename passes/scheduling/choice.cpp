@@ -65,8 +65,8 @@ bool ParseField(std::string_view field, Choice& choice) {
     return ParseWord<bool>(value, {"yes", true}, {"no", false}, choice.blocks->panels);
   }
   if (name == "b") {
-    return ParseWord<Choice::SideB>(value, {"transpose", Choice::SideB::kTranspose},
-                                    {"swap", Choice::SideB::kSwapRoles}, choice.b.emplace());
+    return ParseWord<Choice::SideB>(value, {"transposed", Choice::SideB::kTranspose},
+                                    {"swapped", Choice::SideB::kSwapRoles}, choice.b.emplace());
   }
   return false;
 }
@@ -136,7 +136,8 @@ std::string ToString(const Choice& choice) {
     words.push_back(fmt::format("block={}", choice.blocks->terms));
     words.push_back(choice.blocks->panels ? "panels=yes" : "panels=no");
   }
-  if (choice.b) words.push_back(*choice.b == Choice::SideB::kTranspose ? "b=transpose" : "b=swap");
+  if (choice.b)
+    words.push_back(*choice.b == Choice::SideB::kTranspose ? "b=transposed" : "b=swapped");
   return fmt::format("{}", fmt::join(words, " "));
 }
 
@@ -146,11 +147,11 @@ absl::StatusOr<Choice> ParseChoice(std::string_view text) {
     const size_t end = std::min(text.find_first_of(" ,"), text.size());
     const std::string_view field = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    if (ParseField(field, choice)) continue;
+    if (field.empty() || ParseField(field, choice)) continue;
     return absl::InvalidArgumentError(fmt::format(
         "'{}' says nothing of a schedule: expected words such as tile=12x2 (rows up to {}, vectors "
         "up to {}), order=columns or rows, unroll=2, block=512 (0: none), panels=yes or no, "
-        "b=transpose or swap",
+        "b=transposed or swapped",
         field, kMostRows, kMostVectors));
   }
   return choice;

@@ -3,7 +3,7 @@
 // What of a contraction's schedule can be chosen from outside, by measurement (frontend/tune.h) or
 // by a test, rather than by the tables. What a choice leaves open is decided as ever. As text:
 //
-//   tile=12x2 order=rows unroll=2 block=512 panels=yes b=swap
+//   tile=12x2 order=rows unroll=2 block=512 panels=yes b=swapped
 
 #include <cstdint>
 #include <optional>
