@@ -29,8 +29,8 @@ struct CompileOptions {
   std::map<std::string, int64_t, std::less<>> sizes;
   int64_t max_arena = 0;
   // Schedules of the products that matter are found by measurement on this machine, for `sizes`,
-  // where the cache does not know them (see frontend/tune.h). The same results, to the bit. It
-  // takes up to tuning.seconds the first time.
+  // where the cache does not know them (see frontend/tune.h). It takes up
+  // to tuning.seconds the first time. Libraries, whose processor is another, are not tuned.
   bool tune = false;
   TuneOptions tuning;
   // Debuggers see the lines of the model's source that code comes from: where its layers were

@@ -12,7 +12,8 @@
 //    on x86-64, within the program, too, where caches are as other kernels leave them;
 // 5. remember it, or that there is none.
 //
-// What is computed does not change by it: sums run over the same terms in the same order.
+// Results do not change by it: whatever is chosen, a sum adds the same terms in the same order (but
+// where the other layout of B is chosen for a sum over several loops, which may turn them round).
 
 #include <functional>
 #include <map>
