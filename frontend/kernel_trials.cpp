@@ -14,10 +14,9 @@
 namespace gradus {
 namespace {
 
-using passes::scheduling::Choice;
-
 // What the default pipeline does with kernels.
 constexpr std::string_view kPasses = "lower-to-loops,schedule,split-steps,plan-memory,split-rows";
+
 // All that was decided for the kernel where the program calls it: alone it might be planned
 // otherwise.
 absl::StatusOr<KernelChoices> Resolve(const KernelUse& use, const ir::Target& target,

@@ -24,7 +24,7 @@ using passes::PassContext;
 using passes::scheduling::Choice;
 
 constexpr double kLeastShare = 0.01;  // of an entry's operations
-constexpr double kForSearch = 0.75;   // of the time; the rest is for the whole program
+constexpr double kForSearch = 0.5;    // of the time; the rest is for the whole program
 constexpr double kGains = 0.97;       // of the tables' time, within the program
 
 // The passes up to `schedule`, and it; none if it is not among them.

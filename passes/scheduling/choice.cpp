@@ -129,15 +129,15 @@ std::string ToString(const Choice& choice) {
     words.push_back(fmt::format("tile={}x{}", choice.tile->rows, choice.tile->vectors));
   }
   if (choice.order) {
-    words.push_back(*choice.order == Order::kColumnsOuter ? "order=columns" : "order=rows");
+    words.emplace_back(*choice.order == Order::kColumnsOuter ? "order=columns" : "order=rows");
   }
   if (choice.k_unroll) words.push_back(fmt::format("unroll={}", *choice.k_unroll));
   if (choice.blocks) {
     words.push_back(fmt::format("block={}", choice.blocks->terms));
-    words.push_back(choice.blocks->panels ? "panels=yes" : "panels=no");
+    words.emplace_back(choice.blocks->panels ? "panels=yes" : "panels=no");
   }
   if (choice.b)
-    words.push_back(*choice.b == Choice::SideB::kTranspose ? "b=transposed" : "b=swapped");
+    words.emplace_back(*choice.b == Choice::SideB::kTranspose ? "b=transposed" : "b=swapped");
   return fmt::format("{}", fmt::join(words, " "));
 }
 

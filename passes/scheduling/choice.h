@@ -21,16 +21,20 @@ namespace gradus::passes::scheduling {
 // How a B without stride 1 along n is laid out, as plans print it.
 inline constexpr std::string_view kTransposed = "pack=transpose", kSwapped = "pack=panels";
 
+struct RegisterTile {
+  int rows = 1, vectors = 1;
+  bool operator==(const RegisterTile&) const = default;
+};
+
+struct KBlocks {
+  int64_t terms = 0;    // about so many in a block of K; 0: K in one loop
+  bool panels = false;  // each block of B is copied into panels
+  bool operator==(const KBlocks&) const = default;
+};
+
 struct Choice {
-  struct Tile {
-    int rows = 1, vectors = 1;
-    bool operator==(const Tile&) const = default;
-  };
-  struct Blocks {
-    int64_t terms = 0;    // about so many in a block of K; 0: K in one loop
-    bool panels = false;  // each block of B is copied into panels
-    bool operator==(const Blocks&) const = default;
-  };
+  using Tile = RegisterTile;
+  using Blocks = KBlocks;
   enum class SideB : uint8_t { kTranspose, kSwapRoles };  // for a B without stride 1 along n
 
   std::optional<Tile> tile;
