@@ -23,7 +23,7 @@ using passes::scheduling::Choice;
 struct Passes {
   int first, second, last;
 };
-constexpr Passes kPasses = {4, 7, 11}, kFewPasses = {2, 3, 5};
+constexpr Passes kPasses = {4, 7, 11}, kFewPasses = {1, 2, 5};
 constexpr double kLong = 5e-3;   // seconds
 constexpr int kMostCalls = 256;  // in a sample
 // Of the fastest so far: what is slower after one pass is not run again.

@@ -20,7 +20,7 @@ using passes::PassContext;
 constexpr int kRounds = 2;
 // Passes over all programs in a round: about so long, with limits.
 constexpr double kRound = 1;  // seconds
-constexpr int kLeastPasses = 3, kMostPasses = 60;
+constexpr int kLeastPasses = 2, kMostPasses = 60;
 
 double Median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
@@ -112,7 +112,7 @@ class EntryTrials {
   }
 
   absl::Status Round(CallTrials& trials, Samples& samples) const {
-    if (absl::Status s = trials.Prepare(0, true); !s.ok()) return s;
+    if (absl::Status s = trials.Prepare(0, false); !s.ok()) return s;
     const auto start = std::chrono::steady_clock::now();
     for (size_t v = 0; v < versions_.size(); ++v) {
       if (absl::Status s = trials.Run(v); !s.ok()) return s;
