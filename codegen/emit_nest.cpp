@@ -128,7 +128,11 @@ std::vector<const Scalar*> RowsToFetch(const Nest& nest) {
     const auto is_same = [&](const Scalar* known) { return known == l.load; };
     if (l.load->kind != ScalarKind::kLoad || !l.guards.empty() || bytes < kLongRow) continue;
     if (Stride(form, nest.row) != 1 || Stride(form, around).value_or(0) == 0) continue;
-    if (std::ranges::none_of(loads, is_same)) loads.push_back(l.load);
+    // (a sum of columns reads other rows, too)
+    const bool is_in_row = std::ranges::all_of(loop::LoopVariables(form), [&](const Variable* v) {
+      return v == nest.row || std::ranges::find(nest.loops, v) != nest.loops.end();
+    });
+    if (is_in_row && std::ranges::none_of(loads, is_same)) loads.push_back(l.load);
   }
   return loads;
 }

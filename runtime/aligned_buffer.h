@@ -1,9 +1,11 @@
-// Owned memory aligned for vector code: what tensors and workspaces are made of.
+// Owned memory aligned for vector code, in huge pages where it is large and the system has them:
+// what tensors and workspaces are made of.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <span>
 #include <utility>
 
@@ -36,7 +38,8 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(std::byte* data) const;
+    std::align_val_t alignment;  // as it was allocated
+    void operator()(std::byte* data) const { ::operator delete(data, alignment); }
   };
 
   std::unique_ptr<std::byte, Free> data_;

@@ -28,7 +28,7 @@ constexpr double kLargeB = 768 * 1024;
 constexpr double kHugeB = 4096.0 * 1024;
 // ... unless its rows are so far apart, or a multiple: they share cache sets (256x1024x1024 of AᵀB
 // on Zen 5: 183 GFLOP/s, with 1040 columns 246).
-constexpr int64_t kAliasingStride = 4096;
+constexpr int64_t kAliasingStrideOfB = 4096;
 
 bool IsRawSum(const loop::FlatStore& store) {
   return store.value->kind == ScalarKind::kAcc && !store.accumulate;
@@ -64,7 +64,7 @@ Choice::Blocks FromTable(const Planner& planner, const loop::Contraction& c, int
   const double size = terms * columns * static_cast<double>(bytes);
   const bool few_rows = Passes(c.m) < kEnoughRows;
   if (few_rows && size < kHugeB) return kNone;
-  if (size <= kLargeB && (row == 0 || row % kAliasingStride != 0)) return kNone;
+  if (size <= kLargeB && (row == 0 || row % kAliasingStrideOfB != 0)) return kNone;
   // B is a panel as it is, or was packed in rows that do not share cache sets.
   const bool as_it_is =
       (c.n->extent().number() <= tile && row <= tile * bytes) ||

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "passes/scheduling/nests.h"
+#include "passes/scheduling/tile_table.h"
 #include "passes/scheduling/windows.h"
 
 namespace gradus::passes::scheduling {
@@ -85,11 +86,36 @@ struct Packed {
   const Scalar* load;
 };
 
+// Scratch over the variables in their order. Rows, over the variables `row`, which are the last of
+// them, are a cache line longer than they need be where they would else share cache sets.
+Planner::Laid LayRows(Planner& planner, ir::DType dtype, const Variables& order,
+                      const Variables& row) {
+  Variables rows = order, inner;
+  int64_t elements = 1;
+  while (!rows.empty() && Contains(row, rows.back()) && rows.back()->extent().is_number()) {
+    elements *= rows.back()->extent().number();
+    inner.insert(inner.begin(), rows.back());
+    rows.pop_back();
+  }
+  const int64_t bytes = ir::ByteSize(dtype);
+  if (rows.empty() || inner.empty() || elements == 0 || elements * bytes % kAliasingStride != 0) {
+    return planner.LayOut(dtype, order);
+  }
+  const Variable* padded = planner.arena.NewVariable("row", Extent(elements + kCacheLine / bytes));
+  rows.push_back(padded);
+  Planner::Laid laid = planner.LayOut(dtype, rows);
+  Index at;
+  for (const Variable* v : inner) at = at * v->extent().number() + Index(v);
+  const loop::Substitution to{padded, at};
+  laid.offset = loop::Substitute(planner.arena, laid.offset, std::span(&to, 1));
+  return laid;
+}
+
 // Lays out a side in its own order, but with the variables `last` innermost.
 Packed Lay(Planner& planner, ir::DType dtype, Windowed windowed, const Variables& last) {
   Variables order = OwnOrder(windowed.scalar);
   std::ranges::stable_partition(order, [&](const Variable* v) { return !Contains(last, v); });
-  const Planner::Laid laid = planner.LayOut(dtype, order);
+  const Planner::Laid laid = LayRows(planner, dtype, order, last);
   const Index offset = loop::Substitute(planner.arena, laid.offset, windowed.places);
   const Scalar* load = planner.arena.Load(laid.buffer, dtype, std::span(&offset, 1));
   return {std::move(windowed), order, laid, load};

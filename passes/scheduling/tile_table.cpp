@@ -36,10 +36,6 @@ constexpr Row kRows[] = {
     {0, 1, false, 4, 1, "few registers"},   {0, kAny, false, 2, 2, "few registers"},
 };
 
-// Rows this far apart share a cache set; with more than 8 (16 where one vector of B is loaded for
-// all of them) the tile runs at half speed (Zen 4: 50 instead of 113 for 14x32).
-constexpr int64_t kAliasingStride = 2048;
-
 // Up to this many terms the result is written as often as the operands are read: finish row panels
 // one by one, so that they leave in order; a sum over a batch of any size counts as one. Above half
 // a second-level cache: 784x512x32 (1.6 MB) 229 against 222, on Zen 4 110 against 83. With an
@@ -88,6 +84,8 @@ TileChoice ChooseTile(const TileQuery& query, const ir::Target& target, const Ch
     choice.vectors = std::min<int>(8, static_cast<int>((query.n + lanes - 1) / lanes));
     choice.rule = "one row";
   } else if (query.a_row_stride_bytes != 0 && query.a_row_stride_bytes % kAliasingStride == 0) {
+    // With more than 8 (16 where one vector of B is loaded for all of them) the tile runs at half
+    // speed (Zen 4: 50 instead of 113 for 14x32).
     const int most = choice.vectors == 1 ? 16 : 8;
     if (choice.rows > most) {
       choice.rows = most;

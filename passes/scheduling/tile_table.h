@@ -12,6 +12,10 @@
 
 namespace gradus::passes::scheduling {
 
+// Rows of A this far apart, in bytes, or a multiple of it, share cache sets: a tile has few of
+// them.
+inline constexpr int64_t kAliasingStride = 2048;
+
 // What the table looks at. Sizes are 0 where they are known only when called.
 struct TileQuery {
   int64_t m = 0, n = 0, k = 0;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -84,6 +85,27 @@ TEST(SumsTest, ColumnSumIsRightWhateverItsLength) {
     for (size_t c = 0; c < kColumns; ++c) {
       EXPECT_LE(Roundings(sums[c], mixed, c, kColumns), 5) << rows << " rows, column " << c;
     }
+  }
+}
+
+// Of each column of each of 3 rows, the squared distances from what a first sum of columns, in the
+// same loops, gave. The factors, one a column, keep the loops over rows and columns apart.
+Tensor SquaresAboutSums(Tensor x) {
+  return reduce_sum(square(x - reduce_sum(x, {0}) * reduce_max(x, {0, 1})), {0});
+}
+
+TEST(SumsTest, ASumOfColumnsOfWhatAnotherGave) {
+  constexpr size_t kRow = 3 * 256, kRows = 70;
+  const std::vector<float> x = Mixed(kRow * kRows);
+  const std::vector<float> got = Compute(SquaresAboutSums, {kRows, 3, 256}, x);
+  ASSERT_EQ(got.size(), kRow);
+  for (size_t c = 0; c < kRow; ++c) {
+    double sum = 0, factor = -kInfinity, want = 0;
+    for (size_t r = 0; r < kRows; ++r) sum += x[r * kRow + c];
+    for (size_t i = c % 256; i < x.size(); i += 256) factor = std::max<double>(factor, x[i]);
+    const double about = sum * factor;
+    for (size_t r = 0; r < kRows; ++r) want += std::pow(x[r * kRow + c] - about, 2);
+    EXPECT_NEAR(got[c], want, 1e-4 * want) << c;
   }
 }
 
