@@ -81,6 +81,17 @@ TEST(ChoiceTest, WhatCannotBeFollowedIsRefused) {
   EXPECT_THAT(status("; tile=1x1"), HasSubstr("there is no product number 2"));
 }
 
+TEST(ChoiceTest, PlansSayWhatWasTuned) {
+  const auto module = Lowered(Product("f32[5, 64]", "f32[64, 40]", "", "f32[5, 40]"));
+  Choice choice = ParseChoice("tile=5x2").value();
+  choice.why = "8 % less time than 5x3";
+  const auto plan =
+      ScheduleKernel(*module->Find("k")->kernel, Wide(), false, std::span(&choice, 1));
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(loop::Print(**plan),
+              HasSubstr("tile 5x2 vectors balanced (tuned: 8 % less time than 5x3)"));
+}
+
 TEST(CandidatesTest, EachCanBeFollowedAndIsAnotherPlan) {
   ir::Target narrow = Wide();
   narrow.vector_bytes = 16;
