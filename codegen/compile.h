@@ -98,6 +98,12 @@ absl::StatusOr<std::vector<LoadedEntry>> Load(std::string_view object, const ir:
 std::optional<std::vector<LoadedEntry>> LoadCached(const ir::Module& module,
                                                    const CodegenOptions& options,
                                                    CompileTimes* times = nullptr);
+// Notes in the cache, beside the objects: what was found out by running code of this compiler, for
+// this target, about what the text says. Nothing if there is no whole note, or no cache. A failure
+// to write is no error.
+std::optional<std::string> ReadNote(const CodegenOptions& options, std::string_view about);
+void WriteNote(const CodegenOptions& options, std::string_view about, std::string_view note);
+
 // EmitObject (or the cache) and Load.
 absl::StatusOr<std::vector<LoadedEntry>> CompileAndLoad(const ir::Module& module,
                                                         const CodegenOptions& options,

@@ -30,8 +30,18 @@ uint64_t Checksum(std::string_view bytes) {
   return llvm::xxh3_64bits(llvm::StringRef(bytes.data(), bytes.size()));
 }
 
-std::string EntryPath(const std::string& dir, const std::string& key) {
-  return dir + "/" + key + ".o";
+std::string EntryPath(const std::string& dir, const std::string& key, std::string_view ending) {
+  return fmt::format("{}/{}{}", dir, key, ending);
+}
+
+constexpr std::string_view kNote = ".note";
+
+// Of a note: what stands in the place of a program's graph.
+std::string NoteKey(const CodegenOptions& options, std::string_view about) {
+  CodegenOptions of_note;
+  of_note.target = options.target;
+  of_note.cache_key = fmt::format("note\n{}", about);
+  return CacheKey(ir::Module("note"), of_note);
 }
 
 }  // namespace
@@ -85,8 +95,9 @@ std::string CacheKey(const ir::Module& module, const CodegenOptions& options) {
 }
 
 // An entry: magic, key, length and checksum of the object (8 bytes each), object.
-std::optional<std::string> ReadCache(const std::string& dir, const std::string& key) {
-  std::ifstream in(EntryPath(dir, key), std::ios::binary);
+std::optional<std::string> ReadCache(const std::string& dir, const std::string& key,
+                                     std::string_view ending) {
+  std::ifstream in(EntryPath(dir, key, ending), std::ios::binary);
   if (!in) return std::nullopt;
   std::string bytes{std::istreambuf_iterator<char>(in), {}};
   std::string_view rest = bytes;
@@ -103,10 +114,11 @@ std::optional<std::string> ReadCache(const std::string& dir, const std::string& 
   return std::string(rest);
 }
 
-void WriteCache(const std::string& dir, const std::string& key, std::string_view object) {
+void WriteCache(const std::string& dir, const std::string& key, std::string_view object,
+                std::string_view ending) {
   std::error_code error;
   fs::create_directories(dir, error);
-  std::string path = EntryPath(dir, key);
+  std::string path = EntryPath(dir, key, ending);
   std::string temporary = fmt::format("{}.{}.{:x}", path, getpid(), Checksum(object));
   {
     std::ofstream out(temporary, std::ios::binary);
@@ -122,6 +134,16 @@ void WriteCache(const std::string& dir, const std::string& key, std::string_view
   }
   fs::rename(temporary, path, error);
   if (error) fs::remove(temporary, error);
+}
+
+std::optional<std::string> ReadNote(const CodegenOptions& options, std::string_view about) {
+  if (options.cache_dir.empty()) return std::nullopt;
+  return ReadCache(options.cache_dir, NoteKey(options, about), kNote);
+}
+
+void WriteNote(const CodegenOptions& options, std::string_view about, std::string_view note) {
+  if (options.cache_dir.empty()) return;
+  WriteCache(options.cache_dir, NoteKey(options, about), note, kNote);
 }
 
 }  // namespace gradus::codegen

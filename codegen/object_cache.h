@@ -15,9 +15,11 @@ namespace gradus::codegen {
 std::string CacheKey(const ir::Module& module, const CodegenOptions& options);
 
 // Nothing if there is no entry, or if the entry is not whole: wrong magic, key, length or checksum.
-std::optional<std::string> ReadCache(const std::string& dir, const std::string& key);
+std::optional<std::string> ReadCache(const std::string& dir, const std::string& key,
+                                     std::string_view ending = ".o");
 // Written to a temporary name, then renamed: readers see whole entries. A failure to write is no
 // error.
-void WriteCache(const std::string& dir, const std::string& key, std::string_view object);
+void WriteCache(const std::string& dir, const std::string& key, std::string_view object,
+                std::string_view ending = ".o");
 
 }  // namespace gradus::codegen

@@ -28,16 +28,27 @@ absl::StatusOr<std::vector<codegen::LoadedEntry>> CompileModule(ir::Module& modu
   codegen_options.debug_lines = options.debug_lines;
   codegen::CompileTimes times;
   double passes_ms = 0;
+  Tuning tuning;
   const auto finish = [&](std::vector<codegen::LoadedEntry> entries) {
     if (report != nullptr) {
       report->passes_ms = passes_ms;
       report->codegen_ms = times.emit_ms + times.codegen_ms + times.link_ms;
       report->total_ms = MillisecondsSince(start);
       report->from_cache = times.from_cache;
+      report->tuning = tuning;
     }
     return entries;
   };
-  // The graph decides the code, so a hit needs no pass; who asked for dumps gets the passes run.
+  passes::PassContext context{
+      .target = options.target, .sizes = options.sizes, .max_arena = options.max_arena};
+  if (options.tune && options.passes.bisect_limit < 0) {
+    auto found = Tune(module, options.pipeline, context, options.cache_dir, options.tuning);
+    if (!found.ok()) return found.status();
+    tuning = *std::move(found);
+    context.choices = tuning.choices;
+  }
+  // The graph and what was tuned decide the code, so a hit needs no pass; who asked for dumps gets
+  // the passes run.
   const passes::PipelineOptions& p = options.passes;
   const bool dumps =
       p.print_after_all || p.print_after_change || p.time_passes || !p.dump_dir.empty();
@@ -45,15 +56,13 @@ absl::StatusOr<std::vector<codegen::LoadedEntry>> CompileModule(ir::Module& modu
     std::string sizes;
     for (const auto& [symbol, size] : options.sizes) sizes += fmt::format(" {}={}", symbol, size);
     const bool lines = options.debug_lines;
-    codegen_options.cache_key =
-        fmt::format("{} arena {}{}\n{}", options.pipeline, options.max_arena, sizes,
-                    ir::Print(module, {.locations = lines, .text_locations = lines}));
+    codegen_options.cache_key = fmt::format(
+        "{} arena {}{}\n{}\n{}", options.pipeline, options.max_arena, sizes, ToString(tuning),
+        ir::Print(module, {.locations = lines, .text_locations = lines}));
     if (auto cached = dumps ? std::nullopt : codegen::LoadCached(module, codegen_options, &times)) {
       return finish(*std::move(cached));
     }
   }
-  const passes::PassContext context{
-      .target = options.target, .sizes = options.sizes, .max_arena = options.max_arena};
   if (absl::Status s = passes::RunPipeline(module, options.pipeline, context, options.passes);
       !s.ok()) {
     return s;

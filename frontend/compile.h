@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "codegen/compile.h"
 #include "frontend/training_module.h"
+#include "frontend/tune.h"
 #include "passes/pipelines.h"
 
 namespace gradus {
@@ -27,6 +28,11 @@ struct CompileOptions {
   // Compile fails and says what takes the memory.
   std::map<std::string, int64_t, std::less<>> sizes;
   int64_t max_arena = 0;
+  // Schedules of the products that matter are found by measurement on this machine, for `sizes`,
+  // where the cache does not know them (see frontend/tune.h). It takes up
+  // to tuning.seconds the first time. Libraries, whose processor is another, are not tuned.
+  bool tune = false;
+  TuneOptions tuning;
   // Debuggers see the lines of the model's source that code comes from: where its layers were
   // called. Off unless $GRADUS_DEBUG_LINES is set.
   bool debug_lines = codegen::DefaultDebugLines();
@@ -35,6 +41,7 @@ struct CompileOptions {
 struct CompileReport {
   double passes_ms = 0, codegen_ms = 0, total_ms = 0;
   bool from_cache = false;
+  Tuning tuning;  // with CompileOptions::tune
 };
 
 // All entries of a module, by name, after running the pipeline on it.

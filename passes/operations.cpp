@@ -132,6 +132,35 @@ absl::StatusOr<double> CountOperations(const ir::Module& module, const std::stri
   return Counter(sizes).Function(*f);
 }
 
+namespace {
+
+// Recursion is as deep as loops nest in the source.
+void AddKernels(const ir::Module& module, const ir::Function& f, const Sizes& sizes, double times,
+                std::map<std::string, double>& sums) {
+  for (const auto& node : f.nodes()) {
+    if (!node->op().has(ir::kCall)) continue;
+    const ir::Function& callee = *module.Find(node->attr<ir::FunctionRef>("callee").name);
+    if (callee.kind() == ir::FunctionKind::kKernel) {
+      if (callee.plan != nullptr) {
+        sums[callee.name()] += times * PlannedOperations(*callee.plan, sizes);
+      }
+      continue;
+    }
+    const bool loops = node->op().has(ir::kLoop);
+    const double steps = loops ? Number(loop::Extent(ir::ScanView(*node).length()), sizes) : 1;
+    AddKernels(module, callee, sizes, times * steps, sums);
+  }
+}
+
+}  // namespace
+
+std::map<std::string, double> OperationsByKernel(const ir::Module& module,
+                                                 const ir::Function& function, const Sizes& sizes) {
+  std::map<std::string, double> sums;
+  AddKernels(module, function, sizes, 1, sums);
+  return sums;
+}
+
 double PlannedOperations(const loop::Plan& plan, const Sizes& sizes) {
   double sum = 0;
   for (const loop::Step& step : plan.steps) {

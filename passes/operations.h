@@ -27,4 +27,8 @@ absl::StatusOr<double> CountOperations(const ir::Module& module, const std::stri
 // partial tiles at their real size.
 double PlannedOperations(const loop::Plan& plan, const Sizes& sizes);
 
+// PlannedOperations of each kernel that `function` calls, by name, times the number of its calls.
+std::map<std::string, double> OperationsByKernel(const ir::Module& module,
+                                                 const ir::Function& function, const Sizes& sizes);
+
 }  // namespace gradus::passes

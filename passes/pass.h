@@ -5,10 +5,12 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "ir/module.h"
 #include "ir/target.h"
+#include "passes/scheduling/choice.h"
 
 namespace gradus::passes {
 
@@ -20,6 +22,9 @@ struct PassContext {
   // The most bytes that an entry's workspace may have at `sizes`: values are computed again where
   // that is needed. 0: no limit.
   int64_t max_arena = 0;
+  // For schedule: what was chosen for the products of kernels, by the kernel's name, in the order
+  // of its plan. Kernels that are not named are scheduled by the tables.
+  std::map<std::string, std::vector<scheduling::Choice>, std::less<>> choices;
 
   static constexpr int64_t kTypicalSize = 32;  // of a symbol that is not among them: a batch
   int64_t SizeOf(std::string_view symbol) const {

@@ -1,14 +1,12 @@
 #include "passes/schedule.h"
 
 #include "absl/container/flat_hash_set.h"
+#include "fmt/format.h"
 #include "ir/op_def.h"
 #include "passes/scheduling/kernel_scheduler.h"
 
 namespace gradus::passes {
 
-namespace {
-
-// The kernels that loops over time call.
 absl::flat_hash_set<std::string> CalledInLoops(const ir::Module& module) {
   absl::flat_hash_set<std::string> names;
   for (const auto& function : module.functions()) {
@@ -20,15 +18,23 @@ absl::flat_hash_set<std::string> CalledInLoops(const ir::Module& module) {
   return names;
 }
 
-}  // namespace
-
 absl::StatusOr<bool> Schedule(ir::Module& module, const PassContext& context) {
   bool changed = false;
   const absl::flat_hash_set<std::string> in_loops = CalledInLoops(module);
+  for (const auto& [name, choices] : context.choices) {
+    const ir::Function* f = module.Find(name);
+    if (f != nullptr && f->kernel != nullptr) continue;
+    return absl::InvalidArgumentError(
+        fmt::format("schedule: there is no kernel @{} to choose a schedule for", name));
+  }
   for (const auto& function : module.functions()) {
     if (function->kernel == nullptr) continue;
-    function->plan = scheduling::ScheduleKernel(*function->kernel, context.target,
-                                                in_loops.contains(function->name()));
+    const auto chosen = context.choices.find(function->name());
+    auto plan = scheduling::ScheduleKernel(
+        *function->kernel, context.target, in_loops.contains(function->name()),
+        chosen == context.choices.end() ? std::span<const scheduling::Choice>() : chosen->second);
+    if (!plan.ok()) return plan.status();
+    function->plan = *std::move(plan);
     changed = true;
   }
   return changed;

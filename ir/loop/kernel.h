@@ -61,5 +61,8 @@ struct Kernel {
 bool InPlaceSafe(const Kernel& kernel, int input, int output);
 
 std::string Print(const Kernel& kernel);
+// The same with types of buffers rather than names that users gave: equal for kernels that compute
+// the same.
+std::string Structure(const Kernel& kernel);
 
 }  // namespace gradus::loop

@@ -205,26 +205,29 @@ std::string ScalarPrinter::Print(const Scalar* root, std::string_view indent, st
   return texts_.at(root).text;
 }
 
-std::string Print(const Kernel& kernel) {
-  std::string out = fmt::format("loops @{}(", kernel.name);
-  for (size_t i = 0; i < kernel.buffers.size(); ++i) {
-    const Buffer& b = kernel.buffers[i];
+namespace {
+
+std::string Print(std::string_view name, std::span<const Buffer> buffers,
+                  std::span<const Store> stores) {
+  std::string out = fmt::format("loops @{}(", name);
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    const Buffer& b = buffers[i];
     if (b.kind == Buffer::Kind::kScratch) break;
     out += fmt::format("{}{}%{}", i > 0 ? ", " : "", b.kind == Buffer::Kind::kOutput ? "out " : "",
                        b.name);
   }
   out += ") {\n";
-  for (const Buffer& b : kernel.buffers) {
+  for (const Buffer& b : buffers) {
     if (b.kind != Buffer::Kind::kScratch) continue;
     out += fmt::format("  scratch %{}: {}\n", b.name, ir::ToString(b.type));
   }
   std::vector<const Scalar*> roots;
-  for (const Store& s : kernel.stores) {
+  for (const Store& s : stores) {
     if (s.position != nullptr) roots.push_back(s.position);
     roots.push_back(s.value);
   }
-  ScalarPrinter printer({kernel.buffers.data(), kernel.buffers.size()}, roots);
-  for (const Store& s : kernel.stores) {
+  ScalarPrinter printer(buffers, roots);
+  for (const Store& s : stores) {
     const std::span<const Index> indices(s.indices.data(), s.indices.size());
     std::string place = printer.Access(s.buffer, indices);
     if (s.position != nullptr) {
@@ -239,6 +242,22 @@ std::string Print(const Kernel& kernel) {
     out += '\n';
   }
   return out + "}\n";
+}
+
+}  // namespace
+
+std::string Print(const Kernel& kernel) {
+  return Print(kernel.name, kernel.buffers, kernel.stores);
+}
+
+std::string Structure(const Kernel& kernel) {
+  std::vector<Buffer> buffers = kernel.buffers;
+  std::string types;
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    buffers[i].name = fmt::format("b{}", i);
+    types += fmt::format("{}: {}\n", buffers[i].name, ir::ToString(buffers[i].type));
+  }
+  return types + Print("kernel", buffers, kernel.stores);
 }
 
 }  // namespace gradus::loop

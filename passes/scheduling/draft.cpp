@@ -19,6 +19,14 @@ int Planner::NewScratch(ir::DType dtype, absl::InlinedVector<Extent, 2> elements
   return static_cast<int>(plan.buffers.size()) - 1;
 }
 
+Choice Planner::choice() const {
+  const auto number =
+      static_cast<size_t>(std::ranges::count_if(plan.steps, [](const loop::Step& s) {
+        return std::holds_alternative<loop::Contraction>(s);
+      }));
+  return number < choices.size() ? choices[number] : Choice();
+}
+
 Planner::Laid Planner::LayOut(ir::DType dtype, std::span<const Variable* const> variables) {
   // Row-major: the stride of a variable is the product of the extents inside it, none of which may
   // be a quotient.
@@ -214,7 +222,7 @@ std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std
   query.a_row_stride_bytes = std::abs(Stride(c.a.offset, rows).value_or(0)) * query.element_bytes;
   query.output_bytes =
       static_cast<int64_t>(Passes(c.m) * Passes(std::span(&n, 1))) * query.element_bytes;
-  const TileChoice tile = ChooseTile(query, planner.target);
+  const TileChoice tile = ChooseTile(query, planner.target, planner.choice());
   c.tile_rows = tile.rows;
   c.tile_vectors = tile.vectors;
   c.order = tile.order;

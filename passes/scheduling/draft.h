@@ -6,6 +6,7 @@
 
 #include "ir/target.h"
 #include "passes/scheduling/blocks.h"
+#include "passes/scheduling/choice.h"
 #include "passes/scheduling/recognize.h"
 
 namespace gradus::passes::scheduling {
@@ -15,7 +16,11 @@ struct Planner {
   Arena& arena;
   loop::Plan& plan;
   const ir::Target& target;
-  bool in_loop = false;  // a loop over time calls the kernel
+  bool in_loop = false;                  // a loop over time calls the kernel
+  std::span<const Choice> choices = {};  // of the plan's contractions, in order
+
+  // What was chosen for the contraction that comes next.
+  Choice choice() const;
 
   // A scratch buffer; its number.
   int NewScratch(ir::DType dtype, absl::InlinedVector<Extent, 2> elements);

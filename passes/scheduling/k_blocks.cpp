@@ -40,7 +40,7 @@ struct Level {
   int number = 0;
   int64_t steps = 1, terms = 1;  // of the block; within a step
 };
-std::optional<Level> LevelOf(std::span<const Variable* const> k) {
+std::optional<Level> LevelOf(std::span<const Variable* const> k, int64_t block) {
   Level level{.number = static_cast<int>(k.size()) - 1};
   while (level.number > 0) {
     const Extent& extent = k[static_cast<size_t>(level.number)]->extent();
@@ -49,36 +49,49 @@ std::optional<Level> LevelOf(std::span<const Variable* const> k) {
     level.terms *= std::max<int64_t>(extent.number(), 1);
     --level.number;
   }
-  level.steps = std::max<int64_t>(kBlock / level.terms, 1);
+  level.steps = std::max<int64_t>(block / level.terms, 1);
   return level;
+}
+
+// With tiles of so many columns and, if at all, blocks of so many terms.
+Choice::Blocks FromTable(const Planner& planner, const loop::Contraction& c, int64_t tile,
+                         int64_t block) {
+  constexpr Choice::Blocks kNone;
+  const double terms = Passes(c.k), columns = Passes(std::span(&c.n, 1));
+  if (terms < kLongSum) return kNone;
+  const int64_t bytes = ir::ByteSize(c.dtype);
+  const int64_t row = std::abs(Stride(c.b.offset, c.k.back()).value_or(0)) * bytes;
+  const double size = terms * columns * static_cast<double>(bytes);
+  const bool few_rows = Passes(c.m) < kEnoughRows;
+  if (few_rows && size < kHugeB) return kNone;
+  if (size <= kLargeB && (row == 0 || row % kAliasingStrideOfB != 0)) return kNone;
+  // B is a panel as it is, or was packed in rows that do not share cache sets.
+  const bool as_it_is =
+      (c.n->extent().number() <= tile && row <= tile * bytes) ||
+      planner.plan.buffers[static_cast<size_t>(c.b.buffer)].kind == loop::Buffer::Kind::kScratch;
+  const bool copies = !few_rows && !as_it_is;
+  if (!copies && terms <= static_cast<double>(block)) return kNone;
+  return {block, copies};
 }
 
 }  // namespace
 
 void BlockLongSum(Planner& planner, loop::Contraction& c) {
   if (!c.batch.empty() || !c.siblings.empty() || !c.column_sums.empty()) return;
-  const double terms = Passes(c.k), columns = Passes(std::span(&c.n, 1));
-  if (terms < kLongSum) return;
-  const int64_t bytes = ir::ByteSize(c.dtype);
-  const int64_t row = std::abs(Stride(c.b.offset, c.k.back()).value_or(0)) * bytes;
-  const double size = terms * columns * static_cast<double>(bytes);
-  const bool few_rows = Passes(c.m) < kEnoughRows;
-  if (few_rows && size < kHugeB) return;
-  if (size <= kLargeB && (row == 0 || row % kAliasingStrideOfB != 0)) return;
-  const std::optional<Level> level = LevelOf(c.k);
+  const std::optional<Choice::Blocks> chosen = planner.choice().blocks;
+  const std::optional<Level> level = LevelOf(c.k, chosen ? chosen->terms : kBlock);
   if (!level) return;
-  const int64_t tile = int64_t{c.tile_vectors} * planner.target.lanes(static_cast<int>(bytes));
+  const int64_t lanes = planner.target.lanes(static_cast<int>(ir::ByteSize(c.dtype)));
+  const int64_t tile = int64_t{c.tile_vectors} * lanes;
   const int64_t tiles = (c.n->extent().number() + tile - 1) / tile;
-  // B is a panel as it is, or was packed in rows that do not share cache sets.
-  const bool as_it_is =
-      (tiles == 1 && row <= tile * bytes) ||
-      planner.plan.buffers[static_cast<size_t>(c.b.buffer)].kind == loop::Buffer::Kind::kScratch;
-  const bool copies = !few_rows && !as_it_is;
   const int64_t block = level->steps * level->terms;
-  if (!copies && terms <= static_cast<double>(block)) return;
+  const Choice::Blocks blocks = chosen ? *chosen : FromTable(planner, c, tile, block);
+  if (blocks.terms == 0) return;
   c.k_level = level->number;
   c.k_block = level->steps;
-  if (copies) c.b_panel_buffer = planner.NewScratch(c.dtype, {Extent(tiles * tile * block)});
+  if (blocks.panels) {
+    c.b_panel_buffer = planner.NewScratch(c.dtype, {Extent(tiles * tile * block)});
+  }
   if (c.epilogue.size() == 1 && IsRawSum(c.epilogue[0]) &&
       planner.plan.buffers[static_cast<size_t>(c.epilogue[0].buffer)].type.dtype == c.dtype) {
     c.partial_buffer = c.epilogue[0].buffer;

@@ -46,8 +46,7 @@ constexpr int64_t kShortestRange = 16;
 
 class KernelScheduler {
  public:
-  KernelScheduler(Arena& arena, loop::Plan& plan, const ir::Target& target, bool in_loop)
-      : arena_(arena), planner_{arena, plan, target, in_loop} {}
+  KernelScheduler(Arena& arena, const Planner& planner) : arena_(arena), planner_(planner) {}
 
   void Schedule(Block block) {
     if (block.ordered()) return ScheduleOrdered(std::move(block));
@@ -252,7 +251,10 @@ class KernelScheduler {
         return false;
       }
       const std::optional<SwapCost> cost = CostOfSwap(draft, planner_.target);
-      if (cost && cost->swap < cost->transpose) return SwapRoles(planner_, draft, why_not);
+      const std::optional<Choice::SideB> chosen = planner_.choice().b;
+      const bool swaps =
+          chosen ? *chosen == Choice::SideB::kSwapRoles : cost && cost->swap < cost->transpose;
+      if (cost && swaps) return SwapRoles(planner_, draft, why_not);
       PackB(planner_, draft);
     }
     if (!IsDirect(draft.a, draft.dtype, draft.k)) PackA(planner_, draft);
@@ -270,12 +272,13 @@ class KernelScheduler {
 
 }  // namespace
 
-std::unique_ptr<loop::Plan> ScheduleKernel(const loop::Kernel& kernel, const ir::Target& target,
-                                           bool in_loop) {
+absl::StatusOr<std::unique_ptr<loop::Plan>> ScheduleKernel(const loop::Kernel& kernel,
+                                                           const ir::Target& target, bool in_loop,
+                                                           std::span<const Choice> choices) {
   auto plan = std::make_unique<loop::Plan>();
   plan->kernel = kernel.name;
   plan->buffers = kernel.buffers;
-  KernelScheduler scheduler(*kernel.arena, *plan, target, in_loop);
+  KernelScheduler scheduler(*kernel.arena, {*kernel.arena, *plan, target, in_loop, choices});
   std::vector<Block> blocks;
   bool split = false;
   for (Block& block : FormBlocks(kernel)) {
@@ -287,6 +290,7 @@ std::unique_ptr<loop::Plan> ScheduleKernel(const loop::Kernel& kernel, const ir:
   if (split) JoinEqualLoops(*kernel.arena, plan->buffers, blocks);
   for (Block& block : blocks) scheduler.Schedule(std::move(block));
   scheduler.Flush();
+  if (absl::Status s = CheckFollowed(*plan, choices, target); !s.ok()) return s;
   return plan;
 }
 

@@ -16,13 +16,18 @@
 //    whichever moves fewer elements.
 // 4. Choose the tile from the table. A block without a contraction is one nest.
 
+#include "absl/status/statusor.h"
 #include "ir/target.h"
 #include "passes/scheduling/blocks.h"
+#include "passes/scheduling/choice.h"
 
 namespace gradus::passes::scheduling {
 
-// `in_loop`: a loop over time calls it, which threads share by rows of the batch.
-std::unique_ptr<loop::Plan> ScheduleKernel(const loop::Kernel& kernel, const ir::Target& target,
-                                           bool in_loop = false);
+// `in_loop`: a loop over time calls it, which threads share by rows of the batch. `choices` of its
+// contractions, in the order of the plan; an error if one cannot be followed.
+absl::StatusOr<std::unique_ptr<loop::Plan>> ScheduleKernel(const loop::Kernel& kernel,
+                                                           const ir::Target& target,
+                                                           bool in_loop = false,
+                                                           std::span<const Choice> choices = {});
 
 }  // namespace gradus::passes::scheduling

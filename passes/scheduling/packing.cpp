@@ -184,7 +184,7 @@ void PackB(Planner& planner, Draft& draft) {
   Pack(planner, order, laid, windowed.scalar, transposed ? "transpose B" : "pack B");
   const Index offset = loop::Substitute(planner.arena, laid.offset, windowed.places);
   draft.b = planner.arena.Load(laid.buffer, draft.dtype, std::span(&offset, 1));
-  draft.how_b = transposed ? "pack=transpose" : PackedHow(windowed);
+  draft.how_b = transposed ? std::string(kTransposed) : PackedHow(windowed);
 }
 
 }  // namespace gradus::passes::scheduling

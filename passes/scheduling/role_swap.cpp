@@ -9,9 +9,11 @@ namespace gradus::passes::scheduling {
 namespace {
 
 // How many rows of A stand side by side in a vector panel: two vectors (784x32x512 on Zen 5: 235
-// GFLOP/s for 8x32, 201 for 16x16), one where a second would be padding alone. One in a loop over
-// time, too: threads share it by rows of the batch, of which a panel is the least.
+// GFLOP/s for 8x32, 201 for 16x16), as many as a tile that was chosen has, one where a second would
+// be padding alone. One in a loop over time, too: threads share it by rows of the batch, of which a
+// panel is the least.
 int64_t PanelWidth(const Planner& planner, const Variable* m, int64_t lanes) {
+  if (const std::optional<Choice::Tile> tile = planner.choice().tile) return tile->vectors * lanes;
   const bool one = m->extent().is_number() ? m->extent().number() <= lanes : planner.in_loop;
   return one ? lanes : 2 * lanes;
 }
@@ -66,7 +68,7 @@ bool SwapRoles(Planner& planner, const Draft& draft, std::string& why_not) {
   swapped.a = draft.b;
   swapped.b = arena.Load(packed.buffer, draft.dtype, std::span(&packed.offset, 1));
   swapped.how_a = "direct";
-  swapped.how_b = "pack=panels";
+  swapped.how_b = kSwapped;
   swapped.epilogue.push_back({staged.buffer, staged.offset, arena.Acc(draft.dtype, 0)});
   const std::optional<loop::Contraction> contraction = Finish(planner, swapped, why_not);
   if (!contraction) return false;

@@ -44,7 +44,7 @@ constexpr int64_t kShortSum = 128;
 
 }  // namespace
 
-TileChoice ChooseTile(const TileQuery& query, const ir::Target& target) {
+TileChoice ChooseTile(const TileQuery& query, const ir::Target& target, const Choice& chosen) {
   const int lanes = std::max(1, target.lanes(query.element_bytes));
   const double n_vectors =
       query.n == 0 ? kAny : static_cast<double>(query.n) / static_cast<double>(lanes);
@@ -101,10 +101,17 @@ TileChoice ChooseTile(const TileQuery& query, const ir::Target& target) {
       choice.rule = "short sums";
     }
   }
+  if (chosen.tile) {
+    choice.rows = chosen.tile->rows;
+    choice.vectors = chosen.tile->vectors;
+  }
+  if (chosen.order) choice.order = *chosen.order;
+  if (!chosen.empty()) choice.rule = chosen.why.empty() ? "chosen" : "tuned: " + chosen.why;
   // A second step of k pays where one is short, and for long sums (32x512x784: 222 against 218)
   // where M is known: with M of any size there is a tile function for each number of rows.
   const bool long_sum = query.k >= 2 * kShortSum && query.m != 0;
   choice.k_unroll = choice.rows * choice.vectors * query.sums <= 16 || long_sum ? 2 : 1;
+  if (chosen.k_unroll) choice.k_unroll = *chosen.k_unroll;
   return choice;
 }
 

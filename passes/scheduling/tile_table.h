@@ -1,12 +1,14 @@
 #pragma once
 
 // Which tile, which order: a table of rules, first match wins, with the measurements that chose
-// them.
+// them; but for what was chosen otherwise.
 
 #include <cstdint>
+#include <string>
 
 #include "ir/loop/plan.h"
 #include "ir/target.h"
+#include "passes/scheduling/choice.h"
 
 namespace gradus::passes::scheduling {
 
@@ -28,9 +30,9 @@ struct TileChoice {
   int rows = 1, vectors = 1;
   loop::Contraction::Order order = loop::Contraction::Order::kColumnsOuter;
   int k_unroll = 1;
-  const char* rule = "";
+  std::string rule;
 };
 
-TileChoice ChooseTile(const TileQuery& query, const ir::Target& target);
+TileChoice ChooseTile(const TileQuery& query, const ir::Target& target, const Choice& chosen);
 
 }  // namespace gradus::passes::scheduling

@@ -27,8 +27,9 @@ struct Options {
   std::string workload, mode;
   FileOptions file;
   int64_t batch = 0, threads = 1;
-  double seconds = 1;
-  bool json = false, list = false, profile = false, compile_times = true, print_ir = false;
+  double seconds = 1, tune_seconds = TuneOptions().seconds;
+  bool json = false, list = false, tune = false, profile = false, compile_times = true,
+       print_ir = false;
 };
 
 Program Describe(Options& o) {
@@ -49,6 +50,9 @@ Program Describe(Options& o) {
               {"seconds", "X", "how long to measure (default 1)", &o.seconds},
               {"compile_times", "", "measure compilation, too (on; =false turns it off)",
                &o.compile_times},
+              {"tune", "", "choose schedules of products by measurement for this batch", &o.tune},
+              {"tune_seconds", "X", "the longest that --tune may take (default 60)",
+               &o.tune_seconds},
               {"profile", "", "print the time of each kernel, too", &o.profile},
               {"print_ir", "", "print the graph, for gradus-opt, and measure nothing", &o.print_ir},
               {"json", "", "print one line of JSON", &o.json},
@@ -99,6 +103,9 @@ std::string Mistake(const Options& o) {
   if (!(o.seconds >= 0 && o.seconds <= 3600)) {
     return fmt::format("--seconds={}: expected 0 to 3600", o.seconds);
   }
+  if (!(o.tune_seconds >= 0 && o.tune_seconds <= 3600)) {
+    return fmt::format("--tune_seconds={}: expected 0 to 3600", o.tune_seconds);
+  }
   if (IsOperation(o.workload)) {
     return o.batch > 0 ? "--batch: an operation's sizes stand in its name" : "";
   }
@@ -142,11 +149,17 @@ class TemporaryFolder {
 };
 
 // The subject's function, from its graph to callable code: without the object cache, then from a
-// full one.
-absl::StatusOr<runtime::Executable> CompileSubject(Subject& s, bool with_times, Measurement& m) {
+// full one. Tuned code is not timed: the cache that has its schedules has the object, too.
+absl::StatusOr<runtime::Executable> CompileSubject(const Options& o, Subject& s, Measurement& m) {
   CompileOptions options;
   CompileReport report;
   std::optional<TemporaryFolder> folder;
+  const bool with_times = o.compile_times && !o.tune;
+  if (o.tune) {
+    options.tune = true;
+    options.tuning.seconds = o.tune_seconds;
+    options.sizes = s.sizes;
+  }
   if (with_times) {
     folder.emplace();
     options.cache_dir = folder->path();
@@ -158,6 +171,7 @@ absl::StatusOr<runtime::Executable> CompileSubject(Subject& s, bool with_times, 
   if (!entries.ok()) return entries.status();
   m.compile_times = with_times && report.from_cache;
   m.compile_cached_ms = report.total_ms;
+  if (o.tune) m.tuning = report.tuning;
   for (codegen::LoadedEntry& e : *entries) {
     if (e.name == s.function) return std::move(e.executable);
   }
@@ -180,7 +194,7 @@ absl::Status Execute(const Options& options, const Output& output) {
   auto operations = CountOperations(*subject->module, subject->function, subject->sizes);
   if (!operations.ok()) return operations.status();
   m.operations = *operations;
-  auto executable = CompileSubject(*subject, options.compile_times, m);
+  auto executable = CompileSubject(options, *subject, m);
   if (!executable.ok()) return executable.status();
   auto pool = runtime::ThreadPool::Create(static_cast<int>(options.threads));
   if (!pool.ok()) return pool.status();
@@ -205,7 +219,7 @@ absl::Status Execute(const Options& options, const Output& output) {
   if (options.profile) {
     absl::StatusOr<Subject> again = MakeSubject(options);
     if (!again.ok()) return again.status();
-    auto kernels = ProfileKernels(*std::move(again), options.seconds,
+    auto kernels = ProfileKernels(*std::move(again), m.tuning, options.seconds,
                                   options.threads > 1 ? (*pool)->threads() : nullptr);
     if (!kernels.ok()) return kernels.status();
     m.kernels = *std::move(kernels);

@@ -12,13 +12,20 @@
 
 namespace gradus::tools {
 
-absl::StatusOr<std::vector<KernelShare>> ProfileKernels(Subject subject, double seconds,
+absl::StatusOr<std::vector<KernelShare>> ProfileKernels(Subject subject,
+                                                        const std::optional<Tuning>& tuning,
+                                                        double seconds,
                                                         const gradus_threads* threads) {
   constexpr int64_t kCallsBetweenRestores = 256, kMostCalls = 4096;
   codegen::CodegenOptions options;
   options.profile = true;
-  absl::Status lowered = passes::RunPipeline(*subject.module, "default", {.target = options.target},
-                                             {.verify_each = false});
+  passes::PassContext context{.target = options.target};
+  if (tuning) {
+    context.sizes = subject.sizes;
+    context.choices = tuning->choices;
+  }
+  absl::Status lowered =
+      passes::RunPipeline(*subject.module, "default", context, {.verify_each = false});
   if (!lowered.ok()) return lowered;
   auto entries = codegen::CompileAndLoad(*subject.module, options);
   if (!entries.ok()) return entries.status();

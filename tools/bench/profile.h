@@ -6,7 +6,10 @@
 #include <string>
 #include <vector>
 
+#include <optional>
+
 #include "absl/status/statusor.h"
+#include "frontend/tune.h"
 #include "runtime/abi.h"
 #include "tools/bench/subject.h"
 
@@ -20,8 +23,11 @@ struct KernelShare {
   double operations = 0;  // of its contractions
 };
 
-// The longest first; medians of calls over about `seconds`. `threads` may be null.
-absl::StatusOr<std::vector<KernelShare>> ProfileKernels(Subject subject, double seconds,
+// The longest first; medians of calls over about `seconds`. `tuning` as the subject was compiled
+// with. `threads` may be null.
+absl::StatusOr<std::vector<KernelShare>> ProfileKernels(Subject subject,
+                                                        const std::optional<Tuning>& tuning,
+                                                        double seconds,
                                                         const gradus_threads* threads);
 
 }  // namespace gradus::tools

@@ -56,6 +56,23 @@ std::string KernelTable(const Measurement& m) {
   return text;
 }
 
+// What was tuned, a line a kernel.
+std::string TuningTable(const Measurement& m) {
+  if (!m.tuning) return "";
+  const Tuning& t = *m.tuning;
+  std::string text = fmt::format(
+      "  tuned       {} kernels ({} measured, {} from the cache, {} left) in {:.2g} s\n",
+      t.choices.size(), t.measured, t.remembered, t.left, t.ms * 1e-3);
+  std::string lines = ToString(t);
+  std::string_view rest = lines;
+  while (!rest.empty()) {
+    const size_t end = rest.find('\n') + 1;
+    text += fmt::format("    {}", rest.substr(0, end));
+    rest.remove_prefix(end);
+  }
+  return text;
+}
+
 }  // namespace
 
 Floor FloorOf(double operations, double peak_gflops, int64_t updated_parameters, int64_t bytes,
@@ -97,6 +114,7 @@ std::string ToJson(const Measurement& m) {
   j["bandwidth_gbs"] = Rounded(m.bandwidth);
   j["floor_ms"] = Rounded(m.floor.total_ms);
   j["over_floor"] = Rounded(OverFloor(m));
+  if (m.tuning) j["tuned_kernels"] = m.tuning->choices.size();
   for (const KernelShare& k : m.kernels) {
     j["kernels"].push_back({{"name", k.name},
                             {"calls", Rounded(k.calls)},
@@ -129,7 +147,7 @@ std::string ToText(const Measurement& m) {
                         FormatMs(m.compile_cold_ms), FormatMs(m.compile_cached_ms));
   }
   text += fmt::format("  workspace   {}\n", FormatBytes(m.arena_bytes));
-  return text + KernelTable(m);
+  return text + TuningTable(m) + KernelTable(m);
 }
 
 }  // namespace gradus::tools

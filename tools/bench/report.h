@@ -2,6 +2,7 @@
 
 // What a measurement says, as a line of JSON and as a page.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct Measurement {
   int64_t arena_bytes = 0;
   bool compile_times = false;  // whether the two below were measured
   double compile_cold_ms = 0, compile_cached_ms = 0;
+  std::optional<Tuning> tuning;      // with --tune
   std::vector<KernelShare> kernels;  // empty: not asked for
 };
 

@@ -81,20 +81,6 @@ std::vector<std::string> BatchDim(const ir::Function& f, int64_t batch) {
   return {};
 }
 
-// The sizes of symbols, read off the arguments.
-Sizes SizesOf(const ir::Function& f, const std::vector<Tensor>& arguments) {
-  Sizes sizes;
-  for (int i = 0; i < f.num_args(); ++i) {
-    const ir::Shape& shape = f.arg(i).shape();
-    for (int axis = 0; axis < shape.rank(); ++axis) {
-      if (!shape[axis].is_symbol()) continue;
-      sizes[std::string(shape[axis].symbol().name())] =
-          arguments[static_cast<size_t>(i)].shape()[static_cast<size_t>(axis)];
-    }
-  }
-  return sizes;
-}
-
 }  // namespace
 
 absl::StatusOr<Subject> NetworkSubject(const Network& network, bool training, int64_t batch) {

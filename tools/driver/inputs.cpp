@@ -262,4 +262,17 @@ absl::StatusOr<std::vector<Tensor>> MakeInputs(const ir::Function& function,
   return Inputs(function, options).Process();
 }
 
+passes::Sizes SizesOf(const ir::Function& f, const std::vector<Tensor>& arguments) {
+  passes::Sizes sizes;
+  for (int i = 0; i < f.num_args(); ++i) {
+    const ir::Shape& shape = f.arg(i).shape();
+    for (int axis = 0; axis < shape.rank(); ++axis) {
+      if (!shape[axis].is_symbol()) continue;
+      sizes[std::string(shape[axis].symbol().name())] =
+          arguments[static_cast<size_t>(i)].shape()[static_cast<size_t>(axis)];
+    }
+  }
+  return sizes;
+}
+
 }  // namespace gradus::tools

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "ir/function.h"
+#include "passes/operations.h"
 #include "runtime/tensor.h"
 
 namespace gradus::tools {
@@ -24,5 +25,8 @@ struct InputOptions {
 // 1), integers 0 or 1. Errors name the file and the argument.
 absl::StatusOr<std::vector<runtime::Tensor>> MakeInputs(const ir::Function& function,
                                                         const InputOptions& options);
+
+// The sizes of symbols, read off the arguments.
+passes::Sizes SizesOf(const ir::Function& function, const std::vector<runtime::Tensor>& arguments);
 
 }  // namespace gradus::tools

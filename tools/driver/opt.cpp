@@ -23,7 +23,7 @@ constexpr std::array<std::string_view, 2> kForms = {"folded", "full"};
 constexpr std::array<std::string_view, 5> kLevels = {"graph", "loops", "memory", "llvm", "asm"};
 
 struct Options {
-  std::vector<std::string> files, dims;
+  std::vector<std::string> files, dims, choices;
   std::string passes, emit = "graph", output_file, target;
   std::string max_arena, function, grad, wrt, dump_dir, dump_form = "folded";
   bool passes_given = false, print_ops = false, print_passes = false, locations = false;
@@ -53,6 +53,8 @@ Program Describe(Options& o) {
               {"dim", "B=32", "the size of a symbol that memory is planned for (default 32)",
                &o.dims},
               {"max-arena", "BYTES", kMaxArenaHelp, &o.max_arena},
+              {"choose", "KERNEL:WORDS",
+               "schedule a kernel's product otherwise, e.g. k:tile=8x2,order=rows", &o.choices},
               {"grad", "RESULT",
                "first make the gradient of a scalar result the function's results", &o.grad},
               {"wrt", "NAMES", "the arguments for --grad (default: all float ones)", &o.wrt},
@@ -109,6 +111,21 @@ absl::Status Emit(const ir::Module& module, std::string_view level, const Option
   return absl::OkStatus();
 }
 
+// --choose=KERNEL:CHOICE[;CHOICE..]
+absl::Status SetChoices(std::span<const std::string> flags, passes::PassContext& context) {
+  for (const std::string& flag : flags) {
+    const size_t colon = flag.find(':');
+    if (colon == std::string::npos) {
+      return absl::InvalidArgumentError(fmt::format(
+          "--choose={}: expected KERNEL:WORDS, such as hidden:tile=8x2,order=rows", flag));
+    }
+    auto choices = passes::scheduling::ParseChoices(std::string_view(flag).substr(colon + 1));
+    if (!choices.ok()) return choices.status();
+    context.choices[flag.substr(0, colon)] = *std::move(choices);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Execute(Options& options, const std::vector<std::string>& levels,
                      const ir::Target& target, const Output& output) {
   absl::StatusOr<std::unique_ptr<ir::Module>> module = ReadModule(options.files[0]);
@@ -121,6 +138,7 @@ absl::Status Execute(Options& options, const std::vector<std::string>& levels,
   }
   passes::PassContext context{.target = target};
   if (absl::Status s = SetArena(options.max_arena, options.dims, context); !s.ok()) return s;
+  if (absl::Status s = SetChoices(options.choices, context); !s.ok()) return s;
   absl::Status status = passes::RunPipeline(**module, options.passes, context,
                                             {.verify_each = options.verify_each,
                                              .print_after_all = options.print_after_all,

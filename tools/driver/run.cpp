@@ -6,6 +6,7 @@
 
 #include "codegen/compile.h"
 #include "fmt/format.h"
+#include "frontend/tune.h"
 #include "passes/pipelines.h"
 #include "runtime/npy.h"
 #include "runtime/thread_pool.h"
@@ -27,7 +28,7 @@ struct Options {
   std::vector<std::string> outputs, expected;
   Tolerance tolerance;
   int64_t threads = 1;
-  bool cache = true, time = false, print_targets = false;
+  bool cache = true, time = false, print_targets = false, tune = false;
 };
 
 Program Describe(Options& o) {
@@ -56,6 +57,8 @@ Program Describe(Options& o) {
               {"passes", "NAMES", "none, default (the default), or names of passes", &o.passes},
               TargetFlag(&o.target),
               {"threads", "N", "threads to run in (default 1)", &o.threads},
+              {"tune", "", "choose schedules of products by measurement, for these sizes (60 s)",
+               &o.tune},
               {"print-targets", "", "all names for --target-cpu", &o.print_targets},
               {"cache", "", "use the cache of objects (on; =false turns it off)", &o.cache},
               {"time", "", "print how long compiling and running took", &o.time},
@@ -92,7 +95,7 @@ class Run {
     // Before compiling: mistakes in the inputs show at once.
     absl::StatusOr<std::vector<Tensor>> inputs = MakeInputs(*function_, options_.inputs);
     if (!inputs.ok()) return inputs.status();
-    auto executable = Compile();
+    auto executable = Compile(SizesOf(*function_, *inputs));
     if (!executable.ok()) return executable.status();
     auto pool = runtime::ThreadPool::Create(static_cast<int>(
         std::clamp<int64_t>(options_.threads, 0, runtime::ThreadPool::kMaxThreads + 1)));
@@ -137,20 +140,26 @@ class Run {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<runtime::Executable> Compile() {
+  absl::StatusOr<runtime::Executable> Compile(const passes::Sizes& sizes) {
     const auto start = std::chrono::steady_clock::now();
     const std::string name = function_->name();
     passes::PassContext context{.target = target_};
     if (absl::Status s = SetArena(options_.max_arena, options_.inputs.dims, context); !s.ok()) {
       return s;
     }
+    const std::string cache_dir = options_.cache ? codegen::DefaultCacheDir() : "";
+    if (options_.tune) {
+      context.sizes = sizes;
+      auto tuning = Tune(*module_, options_.passes, context, cache_dir, {});
+      if (!tuning.ok()) return tuning.status();
+      if (options_.time) output_.err(ToString(*tuning));
+      context.choices = std::move(tuning->choices);
+    }
     absl::Status status =
         passes::RunPipeline(*module_, options_.passes, context, {.print = output_.err});
     if (!status.ok()) return status;
     const codegen::CodegenOptions codegen{
-        .target = target_,
-        .cache_dir = options_.cache ? codegen::DefaultCacheDir() : "",
-        .debug_lines = codegen::DefaultDebugLines()};
+        .target = target_, .cache_dir = cache_dir, .debug_lines = codegen::DefaultDebugLines()};
     codegen::CompileTimes times;
     auto entries = codegen::CompileAndLoad(*module_, codegen, &times);
     if (!entries.ok()) return entries.status();

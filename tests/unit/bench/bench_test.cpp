@@ -116,6 +116,20 @@ TEST_F(BenchTest, MeasuresInferenceOperationsAndThreads) {
   EXPECT_EQ(j["gflops"], 0);
 }
 
+TEST_F(BenchTest, TunesForItsSizes) {
+  setenv("GRADUS_CACHE_DIR", (testing::TempDir() + "/bench_test_cache").c_str(), 1);
+  const nlohmann::json j = Measure({"--workload=matmul:6x72x40", "--tune", "--profile"});
+  EXPECT_TRUE(j["tuned_kernels"].is_number());
+  EXPECT_TRUE(j["compile_cold_ms"].is_null());
+  // No time is needed for what is known.
+  EXPECT_EQ(Run({"--workload=matmul:6x72x40", "--tune", "--tune_seconds=0", "--seconds=0.001"}),
+            kGood);
+  EXPECT_THAT(out_, HasSubstr("kernels (0 measured, 1 from the cache, 0 left)"));
+  EXPECT_FALSE(Measure({"--workload=matmul:6x72x40"}).contains("tuned_kernels"));
+  EXPECT_EQ(Run({"--workload=tiny", "--tune_seconds=-1"}), kBadFlags);
+  unsetenv("GRADUS_CACHE_DIR");
+}
+
 TEST_F(BenchTest, ProfilesKernels) {
   const nlohmann::json j = Measure({"--workload=rnn", "--mode=infer", "--batch=4", "--profile"});
   double operations = 0, steps = 0;

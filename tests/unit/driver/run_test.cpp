@@ -67,6 +67,19 @@ TEST_F(RunTest, Runs) {
   }
 }
 
+TEST_F(RunTest, TunesForTheSizesOfItsInputs) {
+  const std::string path = Write(
+      "module @m\nfunc @f(%x: f32[B, 40], %w: f32[40, 33]) -> (y: f32[B, 33]) {\n"
+      "  %0 = matmul %x, %w : f32[B, 33]\n  return %0\n}\n");
+  const std::vector<std::string> plain = {path, "--dim", "B=2", "--cache=false"};
+  EXPECT_EQ(Run(plain), kGood) << err_;
+  const std::string expected = out_;
+  std::vector<std::string> tuned = plain;
+  tuned.emplace_back("--tune");
+  EXPECT_EQ(Run(tuned), kGood) << err_;
+  EXPECT_EQ(out_, expected);
+}
+
 int FailCheck(std::span<const std::string>, const Output&) {
   IR_CHECK(1 + 1 == 3);
   return kGood;
