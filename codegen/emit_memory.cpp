@@ -184,10 +184,10 @@ Values Frame::LoadVectors(llvm::Value* buffer, DType dtype, const loop::Index& f
       llvm::Value* address =
           Address(buffer, element, form, reversed ? first + context.lanes - 1 : first);
       if (jumps != nullptr) address = builder_.CreateGEP(element, address, jumps);
-      if (uniform != nullptr && mask == nullptr) {
+      // (Not part of the mask: where a half of it is constant, LLVM 19 loads the other half of a
+      // vector as wide as two registers without any.)
+      if (uniform != nullptr) {
         address = builder_.CreateSelect(uniform, address, emitter_.Zeros());
-      } else if (uniform != nullptr) {
-        mask = builder_.CreateAnd(mask, builder_.CreateVectorSplat(lanes, uniform));
       }
       if (reversed && mask != nullptr) mask = builder_.CreateVectorReverse(mask);
       llvm::Value* v =
