@@ -50,6 +50,20 @@ bool ReadsWhatItWrites(const loop::Nest& nest) {
   return reads;
 }
 
+// True if a sum of the nest runs over `v`, too: each part would have the sum of its own range.
+bool ReducesOver(const loop::Nest& nest, const Variable* v) {
+  std::vector<const loop::Scalar*> values;
+  for (const auto* stores : {&nest.row_stores, &nest.stores}) {
+    for (const loop::FlatStore& s : *stores) values.push_back(s.value);
+  }
+  bool reduces = false;
+  loop::ForEachReached(std::span<const loop::Scalar* const>(values), [&](const loop::Scalar* x) {
+    reduces |= x->kind == loop::ScalarKind::kReduce &&
+               std::ranges::find(x->variables, v) != x->variables.end();
+  });
+  return reduces;
+}
+
 Split Choose(std::span<const Candidate> candidates, const loop::Polynomial& work,
              const ir::Sharing& sharing) {
   // As many parts suit several threads of unequal speed.
@@ -83,6 +97,7 @@ Split ChooseSplit(const loop::Nest& nest, const ir::Target& target) {
   for (const Variable* v : nest.loops) {
     // Passes over a row are by one thread; what is stored once a row, once.
     if (v == nest.row || !WritesApart(nest.stores, v) || !WritesApart(nest.row_stores, v)) continue;
+    if (ReducesOver(nest, v)) continue;
     const int64_t lanes =
         target.lanes(static_cast<int>(ir::ByteSize(nest.stores.front().value->dtype)));
     // Up to four vectors at a time, or tiles of as many rows as lanes.
