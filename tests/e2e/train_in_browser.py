@@ -57,7 +57,13 @@ def drop(browser, page, folder, csv):
     path = os.path.join(folder, "page.html")
     with open(path, "w", encoding="utf-8") as file:
         file.write(html + DROP % json.dumps(csv))
-    return browse(browser, path, "--dump-dom", "--virtual-time-budget=20000")
+    # The browser's clock runs on while WebAssembly is compiled in another thread, and may run out on a busy
+    # machine: then the page has not begun, and says neither a loss nor an error.
+    for _ in range(5):
+        dom, asked = browse(browser, path, "--dump-dom", "--virtual-time-budget=20000")
+        if 'data-first="' in dom or re.search(r'id="error"[^>]*>[^<]', dom):
+            break
+    return dom, asked
 
 
 def main():
