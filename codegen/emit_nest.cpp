@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "codegen/emit_kernel.h"
-#include "llvm/IR/IntrinsicsX86.h"
+#include "codegen/nest_parts.h"
 
 namespace gradus::codegen {
 
@@ -13,75 +13,6 @@ using loop::ScalarKind;
 using loop::Variable;
 
 namespace {
-
-// Loads of a nest's values, each with the guards around it. A scalar that stands under several
-// different guards is visited under each.
-struct GuardedLoad {
-  const Scalar* load;
-  std::vector<const Scalar*> guards;
-  bool in_reduction;
-};
-
-std::vector<GuardedLoad> LoadsOf(std::span<const loop::FlatStore> stores) {
-  struct Item {
-    const Scalar* x;
-    std::vector<const Scalar*> guards;
-    bool in_reduction;
-  };
-  std::vector<GuardedLoad> loads;
-  std::vector<Item> work;
-  absl::flat_hash_set<std::pair<const Scalar*, std::vector<const Scalar*>>> seen;
-  for (const auto& s : stores) work.push_back({s.value, {}, false});
-  while (!work.empty()) {
-    Item item = std::move(work.back());
-    work.pop_back();
-    if (!seen.insert({item.x, item.guards}).second) continue;
-    if (item.x->reads_buffer()) loads.push_back({item.x, item.guards, item.in_reduction});
-    if (item.x->kind == ScalarKind::kGuard) item.guards.push_back(item.x);
-    if (item.x->kind == ScalarKind::kReduce) item.in_reduction = true;
-    for (const Scalar* o : item.x->operands) work.push_back({o, item.guards, item.in_reduction});
-  }
-  return loads;
-}
-
-// nullopt: no constant stride.
-std::optional<int64_t> Stride(const loop::Index& form, const Variable* v) {
-  int64_t stride = 0;
-  for (const loop::Term& t : form.terms()) {
-    if (t.variable == nullptr) continue;
-    if (t.variable == v) {
-      if (!t.symbols.empty()) return std::nullopt;
-      stride += t.coefficient;
-    } else if (t.variable->kind() != Variable::Kind::kLoop &&
-               t.variable->numerator().depends_on(v)) {
-      return std::nullopt;
-    }
-  }
-  return stride;
-}
-
-bool IsContiguous(std::optional<int64_t> stride) { return stride && *stride >= -1 && *stride <= 1; }
-
-std::vector<const Scalar*> ValuesOf(const Nest& nest) {
-  std::vector<const Scalar*> values;
-  for (const auto& s : nest.stores) values.push_back(s.value);
-  return values;
-}
-
-// At most `copies` vectors at a time; so many that nothing is left over, if there is such a number
-// not much smaller.
-int CopiesWithoutRest(const loop::Extent& extent, int lanes, int64_t copies) {
-  if (extent.is_number()) {
-    int64_t vectors = (extent.number() + lanes - 1) / lanes;
-    copies = std::clamp<int64_t>(vectors, 1, copies);
-    if (extent.number() % lanes == 0) {
-      for (int64_t c = copies; c > 1 && c * 2 >= copies; --c) {
-        if (vectors % c == 0) return static_cast<int>(c);
-      }
-    }
-  }
-  return static_cast<int>(copies);
-}
 
 // How many vectors at a time: more for short bodies, where loop overhead and latency count.
 int Copies(Frame& frame, const Nest& nest, int lanes) {
@@ -102,24 +33,6 @@ int Copies(Frame& frame, const Nest& nest, int lanes) {
   if (reduces && size <= 60) copies = 4;
   return CopiesWithoutRest(nest.vector->extent(), lanes, copies);
 }
-
-// The same for the loop over a row that passes have gone over.
-int RowCopies(Frame& frame, const Nest& nest, std::span<const loop::FlatStore> stores, int lanes) {
-  int size = 0;
-  for (const auto& s : stores) {
-    size += frame.SizeAlong(s.value, nest.vector);
-    if (!IsContiguous(Stride(s.offset, nest.vector))) return 1;
-  }
-  const int copies = size <= 12 ? 4 : size <= 40 ? 2 : 1;
-  return CopiesWithoutRest(nest.vector->extent(), lanes, copies);
-}
-
-void EmitStores(Frame& frame, std::span<const loop::FlatStore> stores,
-                const std::vector<loop::Condition>& domain) {
-  const Guard* guard = domain.empty() ? nullptr : frame.MakeGuard(domain, nullptr);
-  for (const auto& s : stores) frame.Store(s, guard);
-}
-
 void EmitPlain(Frame& frame, const Nest& nest) {
   const int lanes = nest.vector == nullptr ? 1 : frame.LanesFor(ValuesOf(nest));
   const int copies =
@@ -387,176 +300,6 @@ class TransposingNest {
   llvm::Value* vector_base_ = nullptr;
   llvm::Value* cross_base_ = nullptr;
 };
-
-// Passes over rows, and the loop over each row that stores.
-class RowNest {
- public:
-  RowNest(Frame& frame, const Nest& nest) : frame_(frame), nest_(nest) {
-    has_loop_ = !nest.loops.empty() && nest.loops.back() == nest.row;
-    outer_ = nest.loops.size() - (has_loop_ ? 1 : 0);
-    lanes_ = nest.vector == nullptr ? 1 : frame.LanesFor(ValuesOf(nest));
-  }
-
-  void Emit() {
-    if (!StoresPastCaches()) {
-      Loops(0);
-      return;
-    }
-    auto& b = frame_.builder();
-    const auto unit = static_cast<uint64_t>(frame_.emitter().target().vector_bytes);
-    llvm::Type* index = frame_.emitter().index();
-    llvm::Value* bits = llvm::ConstantInt::get(index, 0);
-    for (const loop::FlatStore& s : nest_.stores) {
-      bits = b.CreateOr(bits, b.CreatePtrToInt(frame_.pointer(s.buffer), index));
-    }
-    bits = b.CreateAnd(bits, llvm::ConstantInt::get(index, unit - 1));
-    aligned_ = b.CreateICmpEQ(bits, llvm::ConstantInt::get(index, 0));
-    Loops(0);
-    // What follows, perhaps in another thread, sees what was stored.
-    b.CreateIntrinsic(llvm::Intrinsic::x86_sse_sfence, {}, {});
-  }
-
- private:
-  // True if the results are larger than the last level of cache, hence not in it when they are read
-  // (softmax of 4096x4096 is then 1.7 times as fast), and whole vectors of them are aligned where
-  // their arrays are.
-  bool StoresPastCaches() const {
-    const ir::Target& target = frame_.emitter().target();
-    if (!has_loop_ || nest_.row != nest_.vector || frame_.emitter().small()) return false;
-    if (!target.triple.starts_with("x86_64") || !nest_.domain.empty()) return false;
-    double elements = 1;
-    for (const Variable* v : nest_.loops) {
-      if (!v->extent().is_number()) return false;
-      elements *= static_cast<double>(v->extent().number());
-    }
-    return std::ranges::all_of(nest_.stores, [&](const loop::FlatStore& s) {
-      const int64_t bytes = ir::ByteSize(s.value->dtype);
-      const auto is_whole = [&](const loop::Term& t) {
-        if (t.variable == nest_.row) return t.coefficient == 1;
-        const bool is_loop = t.variable == nullptr || t.variable->kind() == Variable::Kind::kLoop;
-        return is_loop && t.coefficient * bytes % target.vector_bytes == 0;
-      };
-      return elements * static_cast<double>(bytes) >= static_cast<double>(target.l3_bytes) &&
-             lanes_ * bytes == target.vector_bytes && !s.accumulate && s.jump == nullptr &&
-             s.value->dtype != ir::DType::kI1 &&
-             std::ranges::all_of(s.offset.terms(), [&](const loop::Term& t) {
-               return t.symbols.empty() && is_whole(t);
-             });
-    });
-  }
-
-  // What one row or a group of them is about.
-  struct Work {
-    int rows;
-    const std::vector<loop::RowPass>& passes;
-    const std::vector<loop::FlatStore>&row_stores, &stores;
-  };
-
-  Values Loops(size_t level) {
-    const Work single{1, nest_.passes, nest_.row_stores, nest_.stores};
-    if (level == outer_) {
-      Rows(single);
-      return {};
-    }
-    const Variable* v = nest_.loops[level];
-    if (level + 1 < outer_ || nest_.group.rows == 1 || frame_.emitter().small()) {
-      return frame_.LoopOver(v, {}, [&](const Values&) { return Loops(level + 1); });
-    }
-    const loop::RowGroup& g = nest_.group;
-    const Work group{g.rows, g.passes, g.row_stores, g.stores};
-    frame_.GroupLoopOver(v, g.rows, [&](bool is_group) { Rows(is_group ? group : single); });
-    return {};
-  }
-
-  void Rows(const Work& work) {
-    const std::vector<const Scalar*> fetched = RowsToFetch(work);
-    const loop::RowPass* const fetching = FetchingPass(work);
-    const auto fetch = [&] {
-      if (fetched.empty() || frame_.vector() == nullptr) return;
-      frame_.Prefetch(fetched, nest_.loops[outer_ - 1], work.rows);
-    };
-    for (size_t p = 0; p < work.passes.size(); ++p) {
-      const auto sums = static_cast<int>(nest_.passes[p].reductions.size()) * nest_.group.rows;
-      frame_.EmitRowPass(work.passes[p], nest_.row, sums, [&] {
-        if (&work.passes[p] == fetching) fetch();
-      });
-    }
-    for (const auto& s : work.row_stores) frame_.Store(s);
-    const auto stores = [&](const Values&) -> Values {
-      if (fetching == nullptr) fetch();
-      EmitStores(frame_, work.stores, nest_.domain);
-      return {};
-    };
-    if (!has_loop_) {
-      stores({});
-    } else if (nest_.row == nest_.vector) {
-      const bool small = frame_.emitter().small();
-      const int copies = small ? 1 : RowCopies(frame_, nest_, work.stores, lanes_);
-      const auto run = [&] { frame_.VectorLoopOver(nest_.row, lanes_, copies, {}, stores); };
-      if (aligned_ == nullptr) {
-        run();
-      } else {
-        frame_.If(aligned_, [&] {
-          frame_.past_caches = true;
-          run();
-          frame_.past_caches = false;
-        });
-        frame_.If(frame_.builder().CreateNot(aligned_), run);
-      }
-    } else {
-      frame_.LoopOver(nest_.row, {}, stores);
-    }
-    frame_.ForgetKept();
-  }
-
-  // Loads along the row that run over it more than once, hence wait for memory only the first time,
-  // from addresses that the processor does not guess: those of the next row.
-  std::vector<const Scalar*> RowsToFetch(const Work& work) const {
-    constexpr int64_t kLongRow = 512;  // bytes; shorter ones are on the way anyhow
-    std::vector<const Scalar*> loads;
-    if (work.passes.size() + (has_loop_ ? 1 : 0) < 2) return loads;
-    if (outer_ == 0 || !nest_.row->extent().is_number()) return loads;
-    const Variable* around = nest_.loops[outer_ - 1];
-    for (const GuardedLoad& l : LoadsOf(work.stores)) {
-      const loop::Index& form = l.load->indices[0];
-      const int64_t bytes = nest_.row->extent().number() * ir::ByteSize(l.load->dtype);
-      const auto is_same = [&](const Scalar* known) { return known == l.load; };
-      if (l.load->kind != ScalarKind::kLoad || !l.guards.empty() || bytes < kLongRow) continue;
-      if (Stride(form, nest_.row) != 1 || Stride(form, around).value_or(0) == 0) continue;
-      // (a sum of columns reads other rows, too)
-      const bool is_in_row = std::ranges::all_of(loop::LoopVariables(form), [&](const Variable* v) {
-        return v == nest_.row || std::ranges::find(nest_.loops, v) != nest_.loops.end();
-      });
-      if (is_in_row && std::ranges::none_of(loads, is_same)) loads.push_back(l.load);
-    }
-    return loads;
-  }
-
-  // The pass in which the next rows are fetched: the longest of those that find theirs in cache and
-  // store nothing. Null: the loop of the stores.
-  const loop::RowPass* FetchingPass(const Work& work) const {
-    const bool none = has_loop_ || work.passes.empty();
-    const loop::RowPass* longest = none ? nullptr : &work.passes.back();
-    int most = 0;
-    for (size_t p = 1; p < work.passes.size(); ++p) {
-      int size = 0;
-      for (const Scalar* r : work.passes[p].reductions) {
-        size = std::max(size, frame_.SizeAlong(r->operands[0], nest_.row));
-      }
-      if (size > most && work.passes[p].across == nullptr) longest = &work.passes[p];
-      most = std::max(most, size);
-    }
-    return longest;
-  }
-
-  Frame& frame_;
-  const Nest& nest_;
-  bool has_loop_;
-  size_t outer_;                    // loops around the row
-  llvm::Value* aligned_ = nullptr;  // of results that are stored past the caches; null: of none
-  int lanes_;
-};
-
 }  // namespace
 
 void EmitNest(Frame& frame, const Nest& nest) {
@@ -572,7 +315,7 @@ void EmitNest(Frame& frame, const Nest& nest) {
              nest.cross != nullptr) {
     TransposingNest(frame, nest).Emit();
   } else if (nest.row != nullptr) {
-    RowNest(frame, nest).Emit();
+    EmitRowNest(frame, nest);
   } else {
     EmitPlain(frame, nest);
   }

@@ -41,23 +41,19 @@ bool Reads(std::span<const Scalar* const> values, int buffer) {
   return reads;
 }
 
+bool Touches(std::span<const loop::FlatStore> stores, int buffer) {
+  return Reads(ValuesOf(stores), buffer) ||
+         std::ranges::any_of(stores, [&](const auto& s) { return s.buffer == buffer; });
+}
+
+// A aside.
 bool Touches(const Contraction& c, int buffer) {
-  if (c.b.buffer == buffer || c.b_panel_buffer == buffer || c.partial_buffer == buffer) return true;
-  for (const auto* stores : {&c.epilogue, &c.column_sums}) {
-    if (Reads(ValuesOf(*stores), buffer)) return true;
-    if (std::ranges::any_of(*stores, [&](const auto& s) { return s.buffer == buffer; }))
-      return true;
-  }
-  return false;
+  return c.b.buffer == buffer || c.b_panel_buffer == buffer || c.partial_buffer == buffer ||
+         Touches(c.epilogue, buffer) || Touches(c.column_sums, buffer);
 }
 
 bool Touches(const Nest& n, int buffer) {
-  for (const auto* stores : {&n.stores, &n.row_stores}) {
-    if (Reads(ValuesOf(*stores), buffer)) return true;
-    if (std::ranges::any_of(*stores, [&](const auto& s) { return s.buffer == buffer; }))
-      return true;
-  }
-  return false;
+  return Touches(n.stores, buffer) || Touches(n.row_stores, buffer);
 }
 
 // True if no step but these two has to do with the buffer.
