@@ -254,6 +254,20 @@ void Frame::Store(const loop::FlatStore& store, const Guard* guard) {
   }
 }
 
+// A vector of which one lane is stored, known when compiled: LLVM 19 would narrow all that computes
+// it to one element, and then cannot select a scalar comparison for equality in a mask register.
+// A fence of floats, which costs no instruction, keeps the vector whole.
+llvm::Value* Frame::KeptWhole(llvm::Value* value, const llvm::Value* mask) {
+  if (!emitter_.target().has_masked_memory || !value->getType()->isFPOrFPVectorTy()) return value;
+  const auto* lanes = llvm::dyn_cast_or_null<llvm::Constant>(mask);
+  if (lanes == nullptr) return value;
+  const auto count = llvm::cast<llvm::FixedVectorType>(lanes->getType())->getNumElements();
+  int stored = 0;
+  for (unsigned l = 0; l < count; ++l) stored += lanes->getAggregateElement(l)->isOneValue();
+  if (stored != 1) return value;
+  return builder_.CreateIntrinsic(llvm::Intrinsic::arithmetic_fence, {value->getType()}, {value});
+}
+
 void Frame::StorePacket(const loop::FlatStore& store, const Packet& packet, const Guard* guard) {
   DType dtype = buffers_[static_cast<size_t>(store.buffer)].type.dtype;
   llvm::Type* element = emitter_.MemoryType(dtype);
@@ -290,7 +304,7 @@ void Frame::StorePacket(const loop::FlatStore& store, const Packet& packet, cons
   for (int copy = 0; copy < context.copies; ++copy) {
     llvm::Value* mask = MaskOf(guard, copy);
     int64_t first = static_cast<int64_t>(copy) * context.lanes;
-    llvm::Value* value = ToMemory(dtype, values[static_cast<size_t>(copy)]);
+    llvm::Value* value = KeptWhole(ToMemory(dtype, values[static_cast<size_t>(copy)]), mask);
     if (stride == 1 || (stride == -1 && !store.accumulate)) {
       const bool reversed = stride == -1;
       llvm::Value* address = address_of(reversed ? first + context.lanes - 1 : first);

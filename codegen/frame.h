@@ -155,6 +155,7 @@ class Frame {
   // The same with a value at hand in place of the store's.
   void StorePacket(const loop::FlatStore& store, const Packet& packet,
                    const Guard* guard = nullptr);
+  llvm::Value* KeptWhole(llvm::Value* value, const llvm::Value* mask);
   const Guard* MakeGuard(std::span<const loop::Condition> conditions, const Guard* outer);
   llvm::Value* Combine(loop::ReduceKind kind, DType dtype, llvm::Value* a, llvm::Value* b);
 
