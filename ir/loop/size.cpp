@@ -8,6 +8,9 @@
 namespace gradus::loop {
 namespace {
 
+// Sums are joined where it costs least for sizes up to this one.
+constexpr int64_t kLargestProbe = 4096;
+
 // Without rounding in its factors: at least `t`, or (`below`) at most. Factors of several kinds
 // stay as they are.
 SizeTerm WithoutCeil(const SizeTerm& t, bool below) {
@@ -55,6 +58,17 @@ Polynomial UpperBound(const Polynomial& a, const Polynomial& b) {
     }
   }
   return larger;
+}
+
+// How much larger than `m` it is where it is larger, over all powers of two that symbols may be.
+double Excess(const Polynomial& p, const Maximum& m) {
+  double excess = 0;
+  for (int64_t n = 1; n <= kLargestProbe; n *= 2) {
+    const SizeOf all = [n](Symbol) { return n; };
+    const auto now = static_cast<double>(std::max<int64_t>(ValueAt(m, all), 1));
+    excess += std::max(static_cast<double>(ValueAt(p, all)) / now - 1, 0.0);
+  }
+  return excess;
 }
 
 }  // namespace
@@ -129,12 +143,24 @@ void Maximum::Raise(const Maximum& m) {
 }
 
 void Maximum::Limit(size_t count) {
-  while (sums_.size() > count) {
-    const Polynomial last = std::move(sums_.back());
-    sums_.pop_back();
-    const Polynomial before = std::move(sums_.back());
-    sums_.pop_back();
-    Raise(UpperBound(before, last));
+  while (sums_.size() > std::max<size_t>(count, 1)) {
+    size_t first = 0, second = 1;
+    Polynomial best;
+    double least = 0;
+    for (size_t i = 0; i < sums_.size(); ++i) {
+      for (size_t k = i + 1; k < sums_.size(); ++k) {
+        Polynomial both = UpperBound(sums_[i], sums_[k]);
+        const double excess = Excess(both, *this);
+        if (!best.empty() && excess >= least) continue;
+        least = excess;
+        best = std::move(both);
+        first = i;
+        second = k;
+      }
+    }
+    sums_.erase(sums_.begin() + static_cast<std::ptrdiff_t>(second));
+    sums_.erase(sums_.begin() + static_cast<std::ptrdiff_t>(first));
+    Raise(std::move(best));
   }
 }
 

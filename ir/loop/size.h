@@ -44,7 +44,8 @@ class Maximum {
   // max(this, p).
   void Raise(Polynomial p);
   void Raise(const Maximum& m);
-  // Rounds up to at most `count` sums: each costs some instructions a call.
+  // Rounds up to at most `count` sums: each costs some instructions a call. Joins those that cost
+  // least memory over all powers of two for the symbols.
   void Limit(size_t count);
   Maximum operator+(const SizeTerm& term) const;
   bool operator==(const Maximum&) const = default;

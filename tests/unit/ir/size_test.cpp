@@ -106,5 +106,15 @@ TEST(Size, MaximumIsTheLargest) {
   }
 }
 
+TEST(Size, SumsAreJoinedWhereItCostsLeast) {
+  Maximum m(Sum({{1'000'000, {}}}));
+  m.Raise(Sum({{900'000, {}}, {1, {kB}}}));
+  m.Raise(Sum({{1000, {kB}}}));
+  m.Limit(2);
+  EXPECT_EQ(ToString(m), "max(1000*B, 1000000 + B)");
+  m.Limit(1);
+  EXPECT_EQ(ToString(m), "1000*B + 1000000");
+}
+
 }  // namespace
 }  // namespace gradus::loop
