@@ -240,10 +240,14 @@ class KernelScheduler {
       BackTo(mark);
     }
     // Once A is packed, its sums may be one loop, along which B has a stride that is a number.
-    if (!IsDirect(draft.a, draft.dtype, draft.k) && IsDirect(draft.b, draft.dtype, draft.n) &&
+    if (IsDirect(draft.b, draft.dtype, draft.n) &&
         Stride(draft.b->indices[0], draft.n.back()) == 1) {
-      PackA(planner_, draft);
-      draft.MergeLoops(arena_);
+      if (!IsDirect(draft.a, draft.dtype, draft.k)) {
+        PackA(planner_, draft);
+        draft.MergeLoops(arena_);
+      } else if (!IsDirect(draft.b, draft.dtype, draft.k)) {
+        PackAInOrderOfB(planner_, draft);
+      }
     }
     if (!HasUnitStride(draft.b, draft.k, draft.n.back(), draft.dtype)) {
       if (draft.m.empty()) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "passes/scheduling/merge_loops.h"
 #include "passes/scheduling/nests.h"
 #include "passes/scheduling/tile_table.h"
 #include "passes/scheduling/windows.h"
@@ -156,6 +157,43 @@ void PackA(Planner& planner, Draft& draft) {
   Pack(planner, packed.order, packed.laid, packed.windowed.scalar, "pack A");
   draft.a = packed.load;
   draft.how_a = PackedHow(packed.windowed);
+}
+
+bool PackAInOrderOfB(Planner& planner, Draft& draft) {
+  if (Passes(draft.m) >= Passes(draft.n)) return false;
+  const auto is_number = [](const Variable* v) { return v->extent().is_number(); };
+  if (!std::ranges::all_of(draft.m, is_number)) return false;
+  Variables sums = OwnOrder(draft.b);
+  std::erase_if(sums, [&](const Variable* v) { return !Contains(draft.k, v); });
+  // The order of B's memory: from what lies inside no other, each followed by what it merges with.
+  const Index form = draft.b->indices[0];
+  const auto goes_before = [&](const Variable* p, const Variable* q) {
+    return CanMerge(std::span(&form, 1), p, q);
+  };
+  Variables order;
+  while (!sums.empty()) {
+    const auto next = std::ranges::find_if(sums, [&](const Variable* v) {
+      return order.empty()
+                 ? std::ranges::none_of(
+                       sums, [&](const Variable* p) { return p != v && goes_before(p, v); })
+                 : goes_before(order.back(), v);
+    });
+    if (next == sums.end()) return false;
+    order.push_back(*next);
+    sums.erase(next);
+  }
+  if (order.empty() || !Stride(form, order.back())) return false;
+  Variables all = OwnOrder(draft.a);
+  std::erase_if(all, [&](const Variable* v) { return Contains(order, v); });
+  const auto rows =
+      std::ranges::stable_partition(all, [&](const Variable* v) { return !Contains(draft.m, v); });
+  all.insert(rows.begin(), order.begin(), order.end());
+  const Planner::Laid laid = LayRows(planner, draft.dtype, all, draft.m);
+  Pack(planner, all, laid, draft.a, "pack A");
+  draft.a = planner.arena.Load(laid.buffer, draft.dtype, std::span(&laid.offset, 1));
+  draft.how_a = "pack";
+  draft.MergeLoops(planner.arena);
+  return true;
 }
 
 void PackB(Planner& planner, Draft& draft) {

@@ -14,6 +14,10 @@ void Pack(Planner& planner, Variables loops, const Planner::Laid& to, const Scal
 
 // Adds the nest that evaluates A in its own order; draft.a loads the scratch.
 void PackA(Planner& planner, Draft& draft);
+// The same in B's order of the sums, if along them B's strides are numbers in that order only, and
+// A has fewer rows than B columns; else false. (The gradient of a recurrent cell's input weights:
+// the inputs are [B, T, F], the gates' gradients [T, B, 4H].)
+bool PackAInOrderOfB(Planner& planner, Draft& draft);
 // The same for B with its rows along n: a transposition where n had no unit stride.
 void PackB(Planner& planner, Draft& draft);
 
