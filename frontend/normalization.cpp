@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fmt/format.h"
+#include "ir/ops/custom_gradient.h"
 
 namespace gradus {
 namespace {
@@ -90,8 +91,10 @@ Tensor BatchNorm::Apply(Operand x, int64_t given) {
   const Axes others = AllBut(axis, shape.rank());
   const Tensor moving_mean = State("moving_mean", channels, Zeros());
   const Tensor moving_variance = State("moving_variance", channels, Ones());
+  const auto spread = [&](Tensor of_channels) { return broadcast(of_channels, shape, {axis}); };
   const Tensor mean = reduce_mean(x, others);
-  const Tensor variance = reduce_mean(square(sub(x, broadcast(mean, shape, {axis}))), others);
+  const Tensor deviation = sub(x, spread(mean));
+  const Tensor variance = reduce_mean(square(deviation), others);
 
   Tensor seen = variance;
   if (options_.unbiased_moving_variance) {
@@ -105,8 +108,13 @@ Tensor BatchNorm::Apply(Operand x, int64_t given) {
   move(moving_variance, seen);
   const Tensor gamma = options_.scale ? Parameter("gamma", channels, Ones()) : Tensor();
   const Tensor beta = options_.center ? Parameter("beta", channels, Zeros()) : Tensor();
-  return normalize_channels(x, axis, by_phase(mean, moving_mean),
-                            by_phase(variance, moving_variance), gamma, beta, options_.epsilon);
+  // In training, whose gradient goes through the mean and the variance, too.
+  const Tensor scale = spread(rsqrt(variance + options_.epsilon));
+  Tensor y = ir::as_standardized(deviation * scale, x, scale, others);
+  if (gamma) y = y * spread(gamma);
+  if (beta) y = y + spread(beta);
+  return by_phase(
+      y, normalize_channels(x, axis, moving_mean, moving_variance, gamma, beta, options_.epsilon));
 }
 
 LayerNorm::LayerNorm(Model& model, std::string name, Options options)

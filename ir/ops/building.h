@@ -53,5 +53,7 @@ std::optional<double> SplatNumber(Value v);
 bool IsSplat(Value v, double number);
 // Whether a value is a comparison a <= b.
 bool IsLessEqual(Value v);
+bool IsMul(Value v);
+bool IsBroadcast(Value v);
 
 }  // namespace gradus::ir

@@ -1,10 +1,13 @@
 #include "ir/ops/custom_gradient.h"
 
+#include <algorithm>
+
 #include "fmt/format.h"
 #include "ir/module.h"
 #include "ir/ops/building.h"
 #include "ir/ops/elementwise.h"
 #include "ir/ops/lowering.h"
+#include "ir/ops/movement.h"
 #include "ir/ops/reduction.h"
 #include "ir/ops/tables.h"
 #include "ir/ops/type_rules.h"
@@ -111,12 +114,50 @@ absl::StatusOr<Types> InferAsStandardized(const InferContext& c) {
   return Types{y};
 }
 
+// Whether `v` repeats along `axes` what it is broadcast from.
+bool RepeatsAlong(Value v, const IntList& axes) {
+  if (!IsBroadcast(v)) return false;
+  const IntList& own = v.node()->attr<IntList>("axes");
+  const Shape& from = v.node()->operand(0).shape();
+  for (size_t i = 0; i < own.size(); ++i) {
+    const bool is_one = from[static_cast<int>(i)] == Dim(1);
+    if (!is_one && std::find(axes.begin(), axes.end(), own[i]) != axes.end()) return false;
+  }
+  return true;
+}
+
+// a * b, of what both are broadcast from where they are in the same way.
+Value Product(Value a, Value b) {
+  if (!IsBroadcast(a) || !IsBroadcast(b)) return a * b;
+  const Node &of_a = *a.node(), &of_b = *b.node();
+  const IntList& axes = of_a.attr<IntList>("axes");
+  const Value x = of_a.operand(0), y = of_b.operand(0);
+  if (axes != of_b.attr<IntList>("axes") || x.shape() != y.shape()) return a * b;
+  return broadcast(x * y, a.shape(), axes);
+}
+
+// A factor that repeats along the axes of a mean stands outside it. The gradients of a scale and an
+// offset after the standardised value are then the same sums.
 absl::InlinedVector<Value, 4> StandardizedGradient(const Vjp& c) {
   const Value y = c.result();  // so that its derivative is this formula's, too
   const IntList& axes = c.node->attr<IntList>("axes");
-  const auto mean = [&](Value v) { return reduce_mean(v, axes, /*keep_dims=*/true); };
-  const Value scale = c.node->operand(2);
-  return {Value(), scale * (c.grad - mean(c.grad) - y * mean(c.grad * y)), Value()};
+  Axes kept;
+  for (int64_t axis = 0; axis < y.shape().rank(); ++axis) {
+    if (std::find(axes.begin(), axes.end(), axis) == axes.end()) kept.push_back(axis);
+  }
+  const auto mean = [&](Value v) {
+    return broadcast(reduce_mean(v, axes, /*keep_dims=*/false), y.shape(), kept);
+  };
+  Value grad = c.grad, scale = c.node->operand(2);
+  if (IsMul(grad)) {
+    const Value a = grad.node()->operand(0), b = grad.node()->operand(1);
+    const Value factor = RepeatsAlong(b, axes) ? b : RepeatsAlong(a, axes) ? a : Value();
+    if (factor) {
+      grad = factor == a ? b : a;
+      scale = Product(scale, factor);
+    }
+  }
+  return {Value(), scale * (grad - mean(grad) - y * mean(grad * y)), Value()};
 }
 
 constinit const OpDef kAsStandardized{

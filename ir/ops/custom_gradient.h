@@ -20,7 +20,8 @@ Value as_softmax(Operand y, Operand x, int64_t axis);
 
 // `y` itself, which is (x - mean(x)) * scale over `axes`, with scale = 1 / sqrt(variance(x) + e)
 // for any e >= 0, all three of one type. The gradient of x is scale * (dy - mean(dy) - y * mean(dy
-// * y)) (Ioffe and Szegedy, "Batch Normalization", 2015, section 3), from y and scale alone.
+// * y)) (Ioffe and Szegedy, "Batch Normalization", 2015, section 3), from y and scale alone. Of a
+// y that is multiplied by what repeats along the axes, both means are of the gradients before that.
 Value as_standardized(Operand y, Operand x, Operand scale, IntList axes);
 
 }  // namespace gradus::ir

@@ -157,6 +157,8 @@ constexpr const OpDef* kTable[] = {&kAdd, &kSub, &kMul, &kDiv, &kNeg};
 
 OpTable ArithmeticOps() { return kTable; }
 
+bool IsMul(Value v) { return &v.node()->op() == &kMul; }
+
 Value add(Operand a, Operand b) { return EmitElementwise(kAdd, {a, b}); }
 Value sub(Operand a, Operand b) { return EmitElementwise(kSub, {a, b}); }
 Value mul(Operand a, Operand b) { return EmitElementwise(kMul, {a, b}); }

@@ -64,8 +64,6 @@ Value BroadcastGradient(const Vjp& c) {
   return sum.shape() == from ? sum : reshape(sum, from);
 }
 
-bool IsBroadcast(Value v);
-
 Value SimplifyBroadcast(Node& n) {
   const Value x = n.operand(0);
   const Shape& shape = n.type().shape;
@@ -161,11 +159,11 @@ constinit const OpDef kTranspose{
     .simplify = SimplifyTranspose,
 };
 
-bool IsBroadcast(Value v) { return &v.node()->op() == &kBroadcast; }
-
 constexpr const OpDef* kTable[] = {&kBroadcast, &kTranspose};
 
 }  // namespace
+
+bool IsBroadcast(Value v) { return &v.node()->op() == &kBroadcast; }
 
 OpTable BroadcastOps() { return kTable; }
 

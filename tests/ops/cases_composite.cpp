@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ir/ops/elementwise.h"
 #include "tests/ops/cases_elementwise.h"
 
 namespace gradus::test {
@@ -282,6 +283,22 @@ void AddSoftmax(std::vector<OpCase>& cases) {
                         .f64 = {.absolute = 1e-13},
                         .build = Of([](Value x) { return ir::standardize(x, {1}, 1e-3); })};
   cases.push_back(standardize);
+  // A factor that its axis repeats, which stands outside the means in the gradient.
+  OpCase scaled = standardize;
+  scaled.name = "standardize_scaled";
+  scaled.reference = OverAxis1([](std::vector<double>& row) {
+    const auto n = static_cast<double>(row.size());
+    double mean = 0, variance = 0, size = 0;
+    for (const double x : row) mean += x / n;
+    for (const double x : row) variance += (x - mean) * (x - mean) / n;
+    for (const double x : row) size += x * x / n / 900;
+    for (double& x : row) x = (x - mean) / std::sqrt(variance + 1e-3) * size;
+  });
+  scaled.build = Of([](Value x) {
+    const Value size = ir::reduce_mean(ir::div(ir::square(x), 900), {1}, /*keep_dims=*/true);
+    return ir::mul(ir::standardize(x, {1}, 1e-3), ir::broadcast_to(size, x.shape()));
+  });
+  cases.push_back(std::move(scaled));
   // As as_softmax: a record of its own only for its gradient.
   standardize.name = "as_standardized";
   const auto over = [](int64_t axis) { return ir::AttrList{{"axes", ir::IntList{axis}}}; };
