@@ -25,7 +25,4 @@ struct HeaderFacts {
 std::string HeaderText(const CInterface& interface, const SavedModel& model,
                        const HeaderFacts& facts);
 
-// A size as a constant expression of C; symbols are called by SizeName.
-std::string SizeExpression(const loop::Maximum& size);
-
 }  // namespace gradus
