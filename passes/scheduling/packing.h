@@ -12,6 +12,10 @@ namespace gradus::passes::scheduling {
 void Pack(Planner& planner, Variables loops, const Planner::Laid& to, const Scalar* value,
           const char* purpose);
 
+// Sums along which A is read backwards run the other way round: then loops that follow each other
+// in A can be one. For a draft whose B is to be packed, in any order.
+void ReadForwards(Arena& arena, Draft& draft);
+
 // Adds the nest that evaluates A in its own order; draft.a loads the scratch.
 void PackA(Planner& planner, Draft& draft);
 // The same for B with its rows along n: a transposition where n had no unit stride.
