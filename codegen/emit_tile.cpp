@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "codegen/tiling.h"
+#include "codegen/epilogue_fetch.h"
 #include "ir/loop/walk.h"
 #include "llvm/IR/Intrinsics.h"
 
@@ -46,6 +46,7 @@ struct Tile {
   llvm::IRBuilder<>& b;
   llvm::Value *a, *b_side, *k_count = nullptr, *first = nullptr, *last = nullptr, *ahead = nullptr;
   VectorContext context;
+  EpilogueFetch fetch;
   int lanes, groups;
 
   Tile(const Tiling& shared, llvm::Function* f, TileSize tile_size)
@@ -56,6 +57,7 @@ struct Tile {
         b(frame.builder()),
         a(f->getArg(0)),
         b_side(f->getArg(1)),
+        fetch(frame, shared, tile_size),
         lanes(shared.lanes),
         groups(shared.groups) {
     unsigned next = 2;
@@ -108,6 +110,7 @@ struct Tile {
       for (int64_t t = 0; t < count; ++t) {
         frame.InScope([&] {
           frame.BindAt(k, iv, offset + t, frame.depth() - 1);
+          if (t == 0 && (iv != nullptr || offset == 0)) fetch.Step();
           s = Step(std::move(s));
         });
       }
@@ -230,51 +233,6 @@ struct Tile {
     return sums;
   }
 
-  // What the epilogue reads and writes at the tile's place: on its way while the sum runs.
-  void PrefetchEpilogue() {
-    struct Place {
-      int buffer;
-      DType dtype;
-      const Index* offset;
-      bool written;
-    };
-    std::vector<Place> places;
-    auto add = [&](int buffer, DType dtype, const Index& offset, bool written) {
-      if (offset.coefficient(tiling.row) == 0 || offset.coefficient(c.n) != 1) return;
-      auto known = std::ranges::find_if(
-          places, [&](const Place& p) { return p.buffer == buffer && *p.offset == offset; });
-      if (known == places.end()) {
-        places.push_back({buffer, dtype, &offset, written});
-      } else {
-        known->written |= written;
-      }
-    };
-    std::vector<const loop::Scalar*> values;
-    for (const loop::FlatStore& s : c.epilogue) {
-      add(s.buffer, frame.buffers()[static_cast<size_t>(s.buffer)].type.dtype, s.offset, true);
-      values.push_back(s.value);
-    }
-    loop::ForEachReached(values, [&](const loop::Scalar* x) {
-      if (x->kind == loop::ScalarKind::kLoad) add(x->buffer, x->dtype, x->indices[0], false);
-    });
-    for (const Place& p : places) {
-      for (int row = 0; row < size.rows; ++row) {
-        llvm::Value* row_base = Row();
-        InColumns([&] {
-          frame.BindAt(tiling.row, row_base, row, 0);
-          for (int v = 0; v < size.vectors; ++v) {
-            llvm::Value* address =
-                frame.Address(frame.pointer(p.buffer), tiling.e.MemoryType(p.dtype), *p.offset,
-                              int64_t{v} * lanes);
-            b.CreateIntrinsic(
-                llvm::Intrinsic::prefetch, {address->getType()},
-                {address, b.getInt32(p.written ? 1 : 0), b.getInt32(3), b.getInt32(1)});
-          }
-        });
-      }
-    }
-  }
-
   Packet Accumulator(const Values& sums, int group, int row) {
     Packet p{{}, true};
     for (int v = 0; v < size.vectors; ++v) p.values.push_back(sums[At(group, row, v)]);
@@ -380,7 +338,7 @@ struct Tile {
       frame.written |= uint64_t{1} << std::min(s.buffer, 63);
     // Not where code is to be small: it would also keep tiles apart that are one without it.
     if (c.prefetch_epilogue && !tiling.e.small()) {
-      tiling.blocked ? frame.If(last, [&] { PrefetchEpilogue(); }) : PrefetchEpilogue();
+      InColumns([&] { fetch.Begin(last); });
     }
     Values sums = zeros;
     if (tiling.blocked) {

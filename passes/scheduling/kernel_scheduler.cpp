@@ -259,6 +259,7 @@ class KernelScheduler {
       const bool swaps =
           chosen ? *chosen == Choice::SideB::kSwapRoles : cost && cost->swap < cost->transpose;
       if (cost && swaps) return SwapRoles(planner_, draft, why_not);
+      ReadForwards(arena_, draft);
       PackB(planner_, draft);
     }
     if (!IsDirect(draft.a, draft.dtype, draft.k)) PackA(planner_, draft);

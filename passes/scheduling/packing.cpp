@@ -11,6 +11,11 @@ namespace gradus::passes::scheduling {
 namespace {
 
 constexpr int64_t kCacheLine = 64;
+// Where rows of A have stride 1, a tile takes a line of A from each step of the sum. At multiples
+// of 1 KiB these share so few cache sets that the next tile finds none of them (gradient of
+// 3x3x512x512 over 32 images of 4x4, Zen 5: 10.3 ms with a line of padding, 12.3 without; of
+// 3x3x256x256 over 8x8 9.7 and 10.2; at multiples of 512 bytes, no gain).
+constexpr int64_t kAliasingSteps = 1024;
 
 bool HasGuard(const Scalar* side) {
   const Scalar* const roots[] = {side};
@@ -88,9 +93,10 @@ struct Packed {
 };
 
 // Scratch over the variables in their order. Rows, over the variables `row`, which are the last of
-// them, are a cache line longer than they need be where they would else share cache sets.
+// them, are a cache line longer than they need be where they would else share cache sets, as at
+// multiples of `aliasing` bytes.
 Planner::Laid LayRows(Planner& planner, ir::DType dtype, const Variables& order,
-                      const Variables& row) {
+                      const Variables& row, int64_t aliasing) {
   Variables rows = order, inner;
   int64_t elements = 1;
   while (!rows.empty() && Contains(row, rows.back()) && rows.back()->extent().is_number()) {
@@ -99,7 +105,7 @@ Planner::Laid LayRows(Planner& planner, ir::DType dtype, const Variables& order,
     rows.pop_back();
   }
   const int64_t bytes = ir::ByteSize(dtype);
-  if (rows.empty() || inner.empty() || elements == 0 || elements * bytes % kAliasingStride != 0) {
+  if (rows.empty() || inner.empty() || elements == 0 || elements * bytes % aliasing != 0) {
     return planner.LayOut(dtype, order);
   }
   const Variable* padded = planner.arena.NewVariable("row", Extent(elements + kCacheLine / bytes));
@@ -113,22 +119,34 @@ Planner::Laid LayRows(Planner& planner, ir::DType dtype, const Variables& order,
 }
 
 // Lays out a side in its own order, but with the variables `last` innermost.
-Packed Lay(Planner& planner, ir::DType dtype, Windowed windowed, const Variables& last) {
+Packed Lay(Planner& planner, ir::DType dtype, Windowed windowed, const Variables& last,
+           int64_t aliasing) {
   Variables order = OwnOrder(windowed.scalar);
   std::ranges::stable_partition(order, [&](const Variable* v) { return !Contains(last, v); });
-  const Planner::Laid laid = LayRows(planner, dtype, order, last);
+  const Planner::Laid laid = LayRows(planner, dtype, order, last, aliasing);
   const Index offset = loop::Substitute(planner.arena, laid.offset, windowed.places);
   const Scalar* load = planner.arena.Load(laid.buffer, dtype, std::span(&offset, 1));
   return {std::move(windowed), order, laid, load};
 }
 
+// A with a place for each place of its windows.
+Packed LayWindows(Planner& planner, const Draft& draft) {
+  Windowed windowed = FindWindows(planner.arena, draft.a, nullptr);
+  Variables rows = OwnOrder(windowed.scalar);
+  if (!rows.empty()) rows.erase(rows.begin(), rows.end() - 1);
+  if (!std::ranges::all_of(rows, [&](const Variable* v) { return Contains(draft.m, v); })) {
+    rows.clear();
+  }
+  return Lay(planner, draft.dtype, std::move(windowed), rows, kAliasingSteps);
+}
+
 // True if tiles would have few rows, and B would be read from the second-level cache for each of
 // them: a small image, whose rows are short and do not follow each other. Copying each window then
-// costs less, since all positions are rows (256 to 256 channels, 7x7, batch 4, Zen 5: 162 GFLOP/s,
-// with windows 86).
+// costs less, since all positions are rows (3x3, 512 to 512 channels, 32 images of 4x4, Zen 5:
+// 10.4 ms, with windows 10.9).
 bool WastesRows(const Planner& planner, Draft draft, const Scalar* packed_a) {
-  constexpr int64_t kRowsOfWideTiles = 6;
-  constexpr double kVectorsOfWideTiles = 4, kEnoughRows = 4.5, kEnoughColumns = 128;
+  constexpr double kVectorsOfWideTiles = 4, kEnoughColumns = 128;
+  constexpr int64_t kFewRows = 4;
   const double panel = Passes(draft.k) * kVectorsOfWideTiles * planner.target.vector_bytes;
   if (panel <= static_cast<double>(planner.target.l1_bytes) ||
       Passes(std::span(&draft.n.back(), 1)) < kEnoughColumns) {
@@ -141,18 +159,33 @@ bool WastesRows(const Planner& planner, Draft draft, const Scalar* packed_a) {
       std::ranges::all_of(draft.k, [](const Variable* v) { return v->extent().is_number(); });
   if (row == nullptr || !row->extent().is_number() || !known) return false;
   const int64_t rows = row->extent().number();
-  const int64_t tiles = (rows + kRowsOfWideTiles - 1) / kRowsOfWideTiles;
-  return static_cast<double>(rows) < kEnoughRows * static_cast<double>(tiles) &&
-         Passes(draft.m) > static_cast<double>(rows);
+  return rows <= kFewRows && Passes(draft.m) > static_cast<double>(rows);
 }
 
 }  // namespace
 
+void ReadForwards(Arena& arena, Draft& draft) {
+  for (const Variable* v : draft.k) {
+    if (!v->extent().is_number()) continue;
+    bool forwards = false, backwards = false;
+    const Scalar* const roots[] = {draft.a};
+    for (const Scalar* s : PostOrder(roots)) {
+      if (s->kind != ScalarKind::kLoad) continue;
+      const int64_t stride = Stride(s->indices[0], v).value_or(1);
+      forwards |= stride > 0;
+      backwards |= stride < 0;
+    }
+    if (forwards || !backwards) continue;
+    const loop::Substitution turned{v, Index(v->extent().number() - 1) - Index(v)};
+    draft.Substitute(arena, std::span(&turned, 1));
+  }
+}
+
 void PackA(Planner& planner, Draft& draft) {
-  Packed packed = Lay(planner, draft.dtype, FindWindows(planner.arena, draft.a, nullptr), {});
+  Packed packed = LayWindows(planner, draft);
   if (!packed.windowed.places.empty() && WastesRows(planner, draft, packed.load)) {
     planner.plan.buffers.pop_back();
-    packed = Lay(planner, draft.dtype, {draft.a, {}}, draft.k);
+    packed = Lay(planner, draft.dtype, {draft.a, {}}, draft.k, kAliasingStride);
   }
   Pack(planner, packed.order, packed.laid, packed.windowed.scalar, "pack A");
   draft.a = packed.load;
@@ -188,7 +221,7 @@ bool PackAInOrderOfB(Planner& planner, Draft& draft) {
   const auto rows =
       std::ranges::stable_partition(all, [&](const Variable* v) { return !Contains(draft.m, v); });
   all.insert(rows.begin(), order.begin(), order.end());
-  const Planner::Laid laid = LayRows(planner, draft.dtype, all, draft.m);
+  const Planner::Laid laid = LayRows(planner, draft.dtype, all, draft.m, kAliasingSteps);
   Pack(planner, all, laid, draft.a, "pack A");
   draft.a = planner.arena.Load(laid.buffer, draft.dtype, std::span(&laid.offset, 1));
   draft.how_a = "pack";

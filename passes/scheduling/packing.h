@@ -12,6 +12,10 @@ namespace gradus::passes::scheduling {
 void Pack(Planner& planner, Variables loops, const Planner::Laid& to, const Scalar* value,
           const char* purpose);
 
+// Sums along which A is read backwards run the other way round: then loops that follow each other
+// in A can be one. For a draft whose B is to be packed, in any order.
+void ReadForwards(Arena& arena, Draft& draft);
+
 // Adds the nest that evaluates A in its own order; draft.a loads the scratch.
 void PackA(Planner& planner, Draft& draft);
 // The same in B's order of the sums, if along them B's strides are numbers in that order only, and
