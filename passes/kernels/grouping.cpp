@@ -49,12 +49,6 @@ int Spanned(const ir::Type& type) {
       std::ranges::count_if(type.shape, [](const ir::Dim& d) { return !(d == ir::Dim(1)); }));
 }
 
-bool SameLastAxis(const ir::Type& a, const ir::Type& b) {
-  const auto last = [](const ir::Type& t) {
-    return t.rank() == 0 ? ir::Dim(1) : t.shape[t.rank() - 1];
-  };
-  return last(a) == last(b);
-}
 
 struct Group {
   std::vector<const Node*> nodes;
@@ -264,7 +258,7 @@ class Grouper {
           int budget = kFromStored;
           std::optional<int> stage;
           // (Where rows are summed, a kernel that goes along them keeps what it reads at hand.)
-          if (operand.contraction && SameLastAxis(n.type(), n.operand(k).type())) {
+          if (operand.contraction) {
             stage = FromStored(s.value, g, budget);
           }
           if (!stage) must_store->push_back(s.value);
