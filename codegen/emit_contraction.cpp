@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "codegen/copy_panel.h"
 #include "codegen/emit_kernel.h"
 #include "codegen/tiling.h"
 #include "fmt/format.h"
@@ -115,7 +116,7 @@ class ContractionEmitter {
                 });
   }
 
-  // This block of B, a panel [k][columns] for each tile of columns; columns past the end are 0.
+  // This block of B, a panel [k][columns] for each tile of columns.
   void CopyPanels() {
     Columns([&](llvm::Value* n_base, llvm::Value* tile, int vectors, int tail) {
       CopyPanel(n_base, tile, vectors, tail);
@@ -123,39 +124,7 @@ class ContractionEmitter {
   }
 
   void CopyPanel(llvm::Value* n_base, llvm::Value* tile, int vectors, int tail) {
-    frame_.Loop(Number(0), k_count_, 1, true, {}, nullptr,
-                [&](llvm::Value* iv, const Values&) -> Values {
-                  frame_.Bind(c_.n, n_base);
-                  frame_.Bind(t_.tile_k.front(), b_.CreateAdd(k_begin_, iv));
-                  llvm::Value* row = b_.CreateMul(iv, Number(t_.inner_terms));
-                  CopyRows(1, row, PanelAddress(tile), vectors, tail);
-                  return {};
-                });
-  }
-
-  // The rows of a panel from K loop `level` of a tile on.
-  void CopyRows(size_t level, llvm::Value* row, llvm::Value* panel, int vectors, int tail) {
-    if (level < t_.tile_k.size()) {
-      const Variable* k = t_.tile_k[level];
-      int64_t rows = 1;
-      for (const Variable* inside : t_.tile_k.subspan(level + 1)) rows *= inside->extent().number();
-      frame_.Loop(Number(0), frame_.Extent(k->extent()), 1, true, {}, nullptr,
-                  [&](llvm::Value* iv, const Values&) -> Values {
-                    frame_.Bind(k, iv);
-                    CopyRows(level + 1, b_.CreateAdd(row, b_.CreateMul(iv, Number(rows))), panel,
-                             vectors, tail);
-                    return {};
-                  });
-      return;
-    }
-    llvm::Value* source = frame_.Address(frame_.pointer(c_.b.buffer), t_.element, c_.b.offset);
-    llvm::Value* target = b_.CreateGEP(t_.element, panel, b_.CreateMul(row, Number(t_.columns)));
-    for (int v = 0; v < vectors; ++v) {
-      llvm::Value* at = Number(int64_t{v} * t_.lanes);
-      llvm::Value* x =
-          t_.LoadVector(b_, b_.CreateGEP(t_.element, source, at), v + 1 == vectors ? tail : 0);
-      b_.CreateAlignedStore(x, b_.CreateGEP(t_.element, target, at), t_.Align());
-    }
+    EmitCopyPanel(frame_, t_, {PanelAddress(tile), n_base, k_begin_, k_count_, vectors, tail});
   }
 
   // One that is copied as it goes is in the place of the first: of all, or of this part's.
@@ -375,7 +344,13 @@ class ContractionEmitter {
       for (size_t i = 0; i + 1 < c_.m.size(); ++i) {
         turn = b_.CreateAdd(turn, frame_.EvaluateHere(Index(c_.m[i])));
       }
-      if (t_.copies_as_it_goes) {
+      if (t_.transposes_panels) {
+        llvm::Value* next =
+            b_.CreateAdd(b_.CreateURem(turn, Number(t_.columns)), Number(t_.columns));
+        args.push_back(b_.CreateGEP(
+            t_.element, frame_.Address(frame_.pointer(c_.b.buffer), t_.element, c_.b.offset),
+            b_.CreateMul(next, Number(c_.b.offset.coefficient(c_.n)))));
+      } else if (t_.copies_as_it_goes) {
         const Variable* inner = t_.tile_k.back();
         llvm::Value* count = t_.tile_k.size() == 1 ? k_count_ : frame_.Extent(inner->extent());
         llvm::Value* part = b_.CreateMul(b_.CreateURem(turn, Number(kFetchSteps)),

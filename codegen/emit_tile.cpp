@@ -185,6 +185,13 @@ struct Tile {
   // copied first, a line every few steps to the second: memory would not keep up with more.
   void FetchAhead(llvm::Value* b_address) {
     constexpr int kFirst = 3, kSecond = 2;  // LLVM's `locality`
+    if (tiling.transposes_panels) {
+      const Index step = Part(c.b.offset, tiling.tile_k);
+      b.CreateIntrinsic(llvm::Intrinsic::prefetch, {b.getPtrTy()},
+                        {frame.Address(ahead, tiling.element, step), b.getInt32(0),
+                         b.getInt32(kSecond), b.getInt32(1)});
+      return;
+    }
     llvm::Value* address = b.CreateGEP(tiling.element, tiling.copies_as_it_goes ? ahead : b_address,
                                        tiling.copies_as_it_goes ? LineAhead() : ahead);
     b.CreateIntrinsic(llvm::Intrinsic::prefetch, {b.getPtrTy()},

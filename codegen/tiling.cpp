@@ -27,7 +27,8 @@ Tiling::Tiling(ModuleEmitter& emitter, const Contraction& contraction,
       blocked(c.k_block > 0),
       tile_k(std::span(c.k).subspan(blocked ? static_cast<size_t>(c.k_level) : 0)),
       fetches_ahead(FetchesAhead()),
-      copies_as_it_goes(c.b_panel_buffer >= 0 && c.order == Contraction::Order::kColumnsOuter) {
+      copies_as_it_goes(c.b_panel_buffer >= 0 && c.order == Contraction::Order::kColumnsOuter),
+      transposes_panels(c.b.offset.coefficient(c.n) != 1) {
   for (const Variable* v : tile_k.subspan(1)) {
     if (blocked) inner_terms *= v->extent().number();
   }

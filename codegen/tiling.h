@@ -53,6 +53,8 @@ struct Tiling {
   // A panel of B is copied just before all rows use it. What fetches ahead then fetches what the
   // next one will be copied of.
   bool copies_as_it_goes = false;
+  // B lies along k and is transposed into its panels.
+  bool transposes_panels = false;
   // What the epilogue, the sums over columns and the partial results need.
   std::vector<int> used_buffers;
   std::vector<const loop::Variable*> used_variables;

@@ -118,7 +118,8 @@ struct Side {
 // acc[m, n] = sum over k of A[batch, m, k] * B[batch, k, n], then the epilogue's stores over acc.
 // m and k are not empty (a product of a vector has an m of extent 1). The extent of n is a number,
 // as are all strides along n, k and the last of m; extents of batch, m and k may be symbolic, and
-// may be 0 when called. B has stride 1 along n. `siblings` are further sums with the same A, M, N
+// may be 0 when called. B has stride 1 along n, or, where it is
+// transposed into panels, along the last of k. `siblings` are further sums with the same A, M, N
 // and K whose B (and no other thing) differs by a constant offset: kAcc number g reads B at
 // b.offset + siblings[g - 1].
 struct Contraction {

@@ -7,14 +7,16 @@
 namespace gradus::passes::scheduling {
 namespace {
 
-// Terms of a block: a panel of 64 columns takes 128 KiB and stays in the second-level cache. Zen 5,
-// GFLOP/s of a peak of 262, M x N x K, by terms of a block (none: K in one loop, B as it is):
+// Bytes of a block's panel, which stays in the second-level cache: of 64 columns of floats 512
+// terms, of 32 twice as many (3x3, 512 to 512 channels, 32 images of 4x4: 9.7 ms, with 512
+// terms 9.9; its input gradient 10.4 and 10.7). Zen 5, GFLOP/s of a peak of 262, M x N x K with
+// tiles of 64 columns, by terms of a block (none: K in one loop, B as it is):
 //                     none   256   384   512
 //   1024^3             205     -   251   251
 //   256x1024x1024^T    183   227   246   248
 //   1024x256x1024      232   251   255   260
 //   512^3              258   249   258   260
-constexpr int64_t kBlock = 512;
+constexpr int64_t kPanelBytes = 128 << 10, kMostOfBlock = 1024;
 // Of loops within loops, up to so many rather than sums in memory twice.
 constexpr int64_t kMostTerms = 1200;
 // So many terms before a copy of B pays.
@@ -29,7 +31,6 @@ constexpr double kHugeB = 4096.0 * 1024;
 // ... unless its rows are so far apart, or a multiple: they share cache sets (256x1024x1024 of AᵀB
 // on Zen 5: 183 GFLOP/s, with 1040 columns 246).
 constexpr int64_t kAliasingStrideOfB = 4096;
-constexpr double kOfCache = 0.3;
 
 bool IsRawSum(const loop::FlatStore& store) {
   return store.value->kind == ScalarKind::kAcc && !store.accumulate;
@@ -54,6 +55,11 @@ std::optional<Level> LevelOf(std::span<const Variable* const> k, int64_t block) 
   return level;
 }
 
+// All rows of a panel, beside what else passes through the second-level cache.
+bool StaysInCache(const ir::Target& target, double panel_bytes) {
+  return panel_bytes <= 0.3 * static_cast<double>(target.l2_bytes);
+}
+
 // With tiles of so many columns and, if at all, blocks of so many terms.
 Choice::Blocks FromTable(const Planner& planner, const loop::Contraction& c, int64_t tile,
                          int64_t block) {
@@ -70,34 +76,47 @@ Choice::Blocks FromTable(const Planner& planner, const loop::Contraction& c, int
   const bool as_it_is =
       (c.n->extent().number() <= tile && row <= tile * bytes) ||
       planner.plan.buffers[static_cast<size_t>(c.b.buffer)].kind == loop::Buffer::Kind::kScratch;
-  // All of a panel then stays in the second-level cache beside what else passes through it
-  // (gradient of the images of 3x3, 256 to 256 channels, 8x8: 9.4 ms, with blocks 9.8).
+  // Then no sums go to memory and back (gradient of the images of 3x3, 256 to 256 channels,
+  // 8x8: 9.4 ms, with blocks 9.8).
   const double panel = terms * static_cast<double>(tile * bytes);
-  if (as_it_is && !few_rows && panel <= kOfCache * static_cast<double>(planner.target.l2_bytes)) {
-    return kNone;
-  }
+  if (as_it_is && !few_rows && StaysInCache(planner.target, panel)) return kNone;
   const bool copies = !few_rows && !as_it_is;
   if (!copies && terms <= static_cast<double>(block)) return kNone;
   return {block, copies};
 }
 
-}  // namespace
+// Whether a B that lies along k is transposed into panels rather than at once, to come back from
+// the next level of cache: where what is transposed at once would be read in blocks (3x3, 512 to
+// 512 channels, 32 images of 4x4: the gradient of the images 10.1 ms, with B transposed at
+// once 10.7).
+bool TransposesInPanels(const Planner& planner, const loop::Contraction& c, int64_t tile) {
+  const double panel = Passes(c.k) * static_cast<double>(tile * ir::ByteSize(c.dtype));
+  return !StaysInCache(planner.target, panel) && Stride(c.b.offset, c.k.back()) == 1 &&
+         c.k.back()->extent().is_number();
+}
 
-void BlockLongSum(Planner& planner, loop::Contraction& c) {
-  if (!c.batch.empty() || !c.siblings.empty() || !c.column_sums.empty()) return;
+// Terms of a block, about, and the level; whether there can be blocks at all.
+struct Form {
+  int64_t tile = 0;  // columns
+  Level level;
+};
+std::optional<Form> FormOfBlocks(const Planner& planner, const loop::Contraction& c) {
+  if (!c.batch.empty() || !c.siblings.empty() || !c.column_sums.empty()) return std::nullopt;
+  const int64_t bytes = ir::ByteSize(c.dtype);
+  const int64_t tile = int64_t{c.tile_vectors} * planner.target.lanes(static_cast<int>(bytes));
   const std::optional<Choice::Blocks> chosen = planner.choice().blocks;
-  const std::optional<Level> level = LevelOf(c.k, chosen ? chosen->terms : kBlock);
-  if (!level) return;
-  const int64_t lanes = planner.target.lanes(static_cast<int>(ir::ByteSize(c.dtype)));
-  const int64_t tile = int64_t{c.tile_vectors} * lanes;
-  const int64_t tiles = (c.n->extent().number() + tile - 1) / tile;
-  const int64_t block = level->steps * level->terms;
-  const Choice::Blocks blocks = chosen ? *chosen : FromTable(planner, c, tile, block);
-  if (blocks.terms == 0) return;
-  c.k_level = level->number;
-  c.k_block = level->steps;
-  if (blocks.panels) {
-    c.b_panel_buffer = planner.NewScratch(c.dtype, {Extent(tiles * tile * block)});
+  const int64_t terms = std::min(kPanelBytes / (tile * bytes), kMostOfBlock);
+  const std::optional<Level> level = LevelOf(c.k, chosen ? chosen->terms : terms);
+  return level ? std::optional(Form{tile, *level}) : std::nullopt;
+}
+
+void SetBlocks(Planner& planner, loop::Contraction& c, const Form& form, bool panels) {
+  c.k_level = form.level.number;
+  c.k_block = form.level.steps;
+  if (panels) {
+    const int64_t tiles = (c.n->extent().number() + form.tile - 1) / form.tile;
+    const int64_t terms = form.level.steps * form.level.terms;
+    c.b_panel_buffer = planner.NewScratch(c.dtype, {Extent(tiles * form.tile * terms)});
   }
   if (c.epilogue.size() == 1 && IsRawSum(c.epilogue[0]) &&
       planner.plan.buffers[static_cast<size_t>(c.epilogue[0].buffer)].type.dtype == c.dtype) {
@@ -111,6 +130,38 @@ void BlockLongSum(Planner& planner, loop::Contraction& c) {
   const Planner::Laid laid = planner.LayOut(c.dtype, place);
   c.partial_buffer = laid.buffer;
   c.partial_offset = laid.offset;
+}
+
+}  // namespace
+
+void BlockLongSum(Planner& planner, loop::Contraction& c) {
+  const std::optional<Form> form = FormOfBlocks(planner, c);
+  if (!form) return;
+  const std::optional<Choice::Blocks> chosen = planner.choice().blocks;
+  const int64_t block = form->level.steps * form->level.terms;
+  const Choice::Blocks blocks = chosen ? *chosen : FromTable(planner, c, form->tile, block);
+  if (blocks.terms != 0) SetBlocks(planner, c, *form, blocks.panels);
+}
+
+bool MayTransposeInPanels(const Planner& planner, const Draft& draft) {
+  constexpr double kWidestTile = 4;  // vectors
+  Variables of_b = draft.k;
+  of_b.push_back(draft.n.back());
+  const int64_t bytes = ir::ByteSize(draft.dtype);
+  const double size = Passes(draft.k) * Passes(draft.n) * static_cast<double>(bytes);
+  const double panel = Passes(draft.k) * kWidestTile * planner.target.vector_bytes;
+  return IsDirect(draft.b, draft.dtype, of_b) && draft.batch.empty() && draft.n.size() == 1 &&
+         size > kLargeB && !StaysInCache(planner.target, panel) && Passes(draft.m) >= kEnoughRows &&
+         bytes >= 4;
+}
+
+bool BlocksInPanels(Planner& planner, loop::Contraction& c) {
+  const std::optional<Form> form = FormOfBlocks(planner, c);
+  const std::optional<Choice::Blocks> chosen = planner.choice().blocks;
+  if (!form || !TransposesInPanels(planner, c, form->tile) || (chosen && !chosen->panels))
+    return false;
+  SetBlocks(planner, c, *form, true);
+  return true;
 }
 
 }  // namespace gradus::passes::scheduling

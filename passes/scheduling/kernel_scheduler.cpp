@@ -227,6 +227,23 @@ class KernelScheduler {
     return false;
   }
 
+  // With a B that is transposed panel by panel, block by block of a long sum; false if that does
+  // not pay or cannot be.
+  bool PlanInPanels(Draft draft) {
+    if (!MayTransposeInPanels(planner_, draft)) return false;
+    const Mark mark = Here();
+    if (!IsDirect(draft.a, draft.dtype, draft.k)) PackA(planner_, draft);
+    draft.how_b = kTransposed;
+    std::string why_not;
+    std::optional<loop::Contraction> contraction = Finish(planner_, std::move(draft), why_not);
+    if (contraction && BlocksInPanels(planner_, *contraction)) {
+      planner_.plan.steps.emplace_back(*std::move(contraction));
+      return true;
+    }
+    BackTo(mark);
+    return false;
+  }
+
   bool Plan(Draft draft, std::string& why_not) {
     for (const auto& with_more_columns : {SpreadOverColumns, WidenColumns}) {
       const Mark mark = Here();
@@ -259,6 +276,7 @@ class KernelScheduler {
       const bool swaps =
           chosen ? *chosen == Choice::SideB::kSwapRoles : cost && cost->swap < cost->transpose;
       if (cost && swaps) return SwapRoles(planner_, draft, why_not);
+      if (PlanInPanels(draft)) return true;
       ReadForwards(arena_, draft);
       PackB(planner_, draft);
     }

@@ -58,6 +58,7 @@ class RowPasses {
     if (!outer.empty() && outer.back() == row_) outer.pop_back();
     within_ = outer.empty() ? nullptr : outer.back();
     ShareVariable();
+    ShareAcross();
     FindReductions();
     if (reductions_.empty()) return;
     nest_.row = row_;
@@ -103,13 +104,37 @@ class RowPasses {
       if (can_be) renamed.push_back({v, Index(row_)});
     }
     if (renamed.empty()) return;
-    for (auto* list : {&nest_.row_stores, &nest_.stores}) {
-      for (loop::FlatStore& s : *list) s.value = arena_.Substitute(s.value, renamed);
-    }
+    Rename(renamed);
     std::erase_if(nest_.vector_reductions, [&](const Variable* v) {
       return std::ranges::any_of(renamed, [&](const auto& r) { return r.from == v; });
     });
     if (!Contains(nest_.vector_reductions, row_)) nest_.vector_reductions.push_back(row_);
+  }
+
+  void Rename(std::span<const loop::Substitution> list) {
+    for (auto* stores : {&nest_.row_stores, &nest_.stores}) {
+      for (loop::FlatStore& s : *stores) s.value = arena_.Substitute(s.value, list);
+    }
+  }
+
+  // Renames the variables of sums of columns that run over as many rows: one pass finds them all.
+  void ShareAcross() {
+    Variables known;
+    std::vector<loop::Substitution> renamed;
+    const std::vector<const Scalar*> scalars = PostOrder(ValuesOf(nest_));
+    for (const Scalar* sum : scalars) {
+      if (!IsColumnSum(*sum) || Contains(known, sum->variables[0])) continue;
+      const Variable* v = sum->variables[0];
+      known.push_back(v);
+      const auto first = std::ranges::find_if(
+          known, [&](const Variable* other) { return other->extent() == v->extent(); });
+      const bool can_be = std::ranges::all_of(scalars, [&](const Scalar* s) {
+        if (s->kind != ScalarKind::kReduce || !Contains(s->variables, v)) return true;
+        return IsColumnSum(*s) && !s->depends_on(*first);
+      });
+      if (*first != v && can_be) renamed.push_back({v, Index(*first)});
+    }
+    if (!renamed.empty()) Rename(renamed);
   }
 
   // Reductions along the row that are computed once in each step of the loops around it. What

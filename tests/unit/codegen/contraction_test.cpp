@@ -18,6 +18,7 @@ struct Case {
   bool balanced = true;
   bool in_registers = true;
   bool transposed_a = false;
+  bool transposed_b = false;
   Contraction::Order order = Contraction::Order::kColumnsOuter;
   int64_t k_block = 0;
   bool panels = false;
@@ -34,7 +35,7 @@ void Check(const Case& c, const std::vector<int64_t>& sizes) {
     ir::Dim m = c.run_time_m ? batch : ir::Dim(fixed);
     // Transposed, the rows of A lie side by side: that needs a known number of them.
     int a = h.Input("a", dtype, c.transposed_a ? ir::Shape{c.k, m} : ir::Shape{m, c.k});
-    int b = h.Input("b", dtype, {c.k, c.n});
+    int b = h.Input("b", dtype, c.transposed_b ? ir::Shape{c.n, c.k} : ir::Shape{c.k, c.n});
     int bias = h.Input("bias", dtype, {c.n});
     int o = h.Output("o", dtype, {m, c.n});
     int s = h.Output("s", dtype, {c.n});
@@ -53,7 +54,7 @@ void Check(const Case& c, const std::vector<int64_t>& sizes) {
     p.n = j;
     p.k = {k};
     p.a = {a, c.transposed_a ? Index(k) * fixed + Index(i) : Index(i) * c.k + Index(k), "direct"};
-    p.b = {b, Index(k) * c.n + Index(j), "direct"};
+    p.b = {b, c.transposed_b ? Index(j) * c.k + Index(k) : Index(k) * c.n + Index(j), "direct"};
     p.dtype = dtype;
     p.tile_rows = c.tile_rows;
     p.tile_vectors = c.tile_vectors;
@@ -84,7 +85,9 @@ void Check(const Case& c, const std::vector<int64_t>& sizes) {
       auto as = random(rows * c.k), bs = random(c.k * c.n), biases = random(c.n);
       std::vector<int64_t> a_shape =
           c.transposed_a ? std::vector<int64_t>{c.k, rows} : std::vector<int64_t>{rows, c.k};
-      Guarded<T> ga(a_shape, as), gb({c.k, c.n}, bs), gbias({c.n}, biases),
+      std::vector<int64_t> b_shape =
+          c.transposed_b ? std::vector<int64_t>{c.n, c.k} : std::vector<int64_t>{c.k, c.n};
+      Guarded<T> ga(a_shape, as), gb(b_shape, bs), gbias({c.n}, biases),
           go({rows, c.n}, std::vector<T>(static_cast<size_t>(rows * c.n), -7)),
           gs({c.n}, std::vector<T>(static_cast<size_t>(c.n), -7));
       std::vector<runtime::TensorView> arguments{ga.view(), gb.view(), gbias.view(), go.view(),
@@ -105,7 +108,7 @@ void Check(const Case& c, const std::vector<int64_t>& sizes) {
           for (int64_t x = 0; x < c.k; ++x) {
             want +=
                 double(as[static_cast<size_t>(c.transposed_a ? x * rows + row : row * c.k + x)]) *
-                double(bs[static_cast<size_t>(x * c.n + col)]);
+                double(bs[static_cast<size_t>(c.transposed_b ? col * c.k + x : x * c.n + col)]);
           }
           want = std::max(want, 0.0);
           sums[static_cast<size_t>(col)] += want;
@@ -138,6 +141,29 @@ TEST(Contraction, RunTimeRows) {
 TEST(Contraction, RunTimeRowsColumnTail) {
   Check<float>({.n = 83, .k = 10, .tile_rows = 6, .tile_vectors = 2, .k_unroll = 4}, To70());
   Check<float>({.n = 7, .k = 5, .tile_rows = 8, .tile_vectors = 1, .k_unroll = 5}, To70());
+}
+TEST(Contraction, PanelsTransposed) {
+  for (auto order : {Contraction::Order::kColumnsOuter, Contraction::Order::kRowsOuter}) {
+    const Case c{.n = 83,
+                 .k = 130,
+                 .tile_rows = 6,
+                 .tile_vectors = 2,
+                 .transposed_b = true,
+                 .order = order,
+                 .k_block = 50,
+                 .panels = true};
+    Check<float>(c, {0, 1, 7, 13, 70});
+    Check<double>(c, {0, 1, 7, 13, 70});
+  }
+  // So large that panels are fetched ahead.
+  Check<float>({.n = 1040,
+                .k = 600,
+                .tile_rows = 12,
+                .tile_vectors = 2,
+                .transposed_b = true,
+                .k_block = 512,
+                .panels = true},
+               {70});
 }
 TEST(Contraction, Double) {
   Check<double>({.n = 37, .k = 20, .tile_rows = 6, .tile_vectors = 4, .k_unroll = 2}, To70());
