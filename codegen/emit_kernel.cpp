@@ -13,6 +13,12 @@ const loop::Split& SplitOf(const loop::Step& step) {
   return std::visit([](const auto& s) -> const loop::Split& { return s.split; }, step);
 }
 
+const loop::Turns& TurnsOf(const loop::Step& step) {
+  return std::visit([](const auto& s) -> const loop::Turns& { return s.turns; }, step);
+}
+
+using Steps = std::span<const loop::Step>;
+
 class KernelEmitter {
  public:
   KernelEmitter(ModuleEmitter& emitter, const ir::Function& kernel,
@@ -33,14 +39,14 @@ class KernelEmitter {
     Declare(frame, given);
     for (size_t i = 0; i < plan_.steps.size(); ++i) {
       const loop::Step& step = plan_.steps[i];
-      const auto* nest = std::get_if<loop::Nest>(&step);
-      const bool in_turns = nest != nullptr && nest->turns.units > 0;
+      const size_t first = i;
+      while (TurnsOf(plan_.steps[i]).units > 0) ++i;
+      const Steps chain = Steps(plan_.steps).subspan(first, i - first + 1);
       // A step sees what the steps before it wrote: nothing loaded before is remembered.
       frame.InScope([&] {
-        if (in_turns) {
-          const auto& next = std::get<loop::Contraction>(plan_.steps[++i]);
-          Fork(frame, next.split, given,
-               [&](Frame& part, const Frame::Range& range) { Turns(part, *nest, next, range); });
+        if (chain.size() > 1) {
+          Fork(frame, SplitOf(step), given,
+               [&](Frame& part, const Frame::Range& range) { TakeTurns(part, chain, range); });
         } else if (SplitOf(step).variable != nullptr) {
           Fork(frame, SplitOf(step), given, [&](Frame& part, const Frame::Range& range) {
             part.SetRange(range);
@@ -81,27 +87,35 @@ class KernelEmitter {
   }
 
   // The steps of a part that take turns (loop::Turns).
-  void Turns(Frame& frame, const loop::Nest& nest, const loop::Contraction& next,
-             const Frame::Range& range) {
+  void TakeTurns(Frame& frame, Steps chain, const Frame::Range& range) {
     auto& b = frame.builder();
-    const int buffer = next.a.buffer;
-    llvm::Value* whole = frame.pointer(buffer);
-    llvm::Type* element = e_.MemoryType(next.dtype);
-    frame.Loop(range.first, range.end, nest.turns.units, true, {}, nullptr,
+    const auto number = [&](int64_t n) { return llvm::ConstantInt::getSigned(e_.index(), n); };
+    const loop::Turns& first = TurnsOf(chain.front());
+    // What a nest at the front passes on, which is where that of the first turn was.
+    const auto* nest = std::get_if<loop::Nest>(&chain.front());
+    const int buffer = nest == nullptr ? -1 : nest->stores.front().buffer;
+    llvm::Value* whole = nest == nullptr ? nullptr : frame.pointer(buffer);
+    frame.Loop(range.first, range.end, first.units, true, {}, nullptr,
                [&](llvm::Value* turn, const Values&) -> Values {
-                 llvm::Value* end = b.CreateAdd(
-                     turn,
-                     b.getIntN(e_.index()->getBitWidth(), static_cast<uint64_t>(nest.turns.units)));
+                 llvm::Value* end = b.CreateAdd(turn, number(first.units));
                  end = b.CreateSelect(b.CreateICmpSLT(end, range.end), end, range.end);
-                 llvm::Value* back = b.CreateMul(
-                     b.CreateSub(range.first, turn),
-                     llvm::ConstantInt::get(e_.index(), static_cast<uint64_t>(nest.turns.stride)));
-                 frame.SetPointer(buffer, b.CreateGEP(element, whole, back));
-                 frame.SetRange({nest.split.variable, nest.split.unit, turn, end});
-                 frame.InScope([&] { EmitNest(frame, nest); });
-                 frame.ForgetLoads();
-                 frame.SetRange({next.split.variable, next.split.unit, turn, end});
-                 frame.InScope([&] { EmitContraction(frame, next, symbols_); });
+                 if (nest != nullptr) {
+                   llvm::Type* element = e_.MemoryType(nest->stores.front().value->dtype);
+                   llvm::Value* back =
+                       b.CreateMul(b.CreateSub(range.first, turn), number(first.stride));
+                   frame.SetPointer(buffer, b.CreateGEP(element, whole, back));
+                 }
+                 llvm::Value* begin = turn;
+                 for (const loop::Step& step : chain) {
+                   const loop::Split& split = SplitOf(step);
+                   frame.SetRange({split.variable, split.unit, begin, end});
+                   frame.InScope([&] { EmitStep(frame, step); });
+                   frame.ForgetLoads();
+                   const int64_t scale = TurnsOf(step).scale;
+                   if (scale == 1) continue;
+                   begin = b.CreateMul(begin, number(scale));
+                   end = b.CreateMul(end, number(scale));
+                 }
                  return {};
                });
   }

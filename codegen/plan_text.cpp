@@ -109,6 +109,10 @@ class Writer {
         loop::ToString(split.work), split.least_work);
   }
 
+  void Turns(const loop::Turns& turns) {
+    if (turns.units > 0) Put("turns {} {} {};", turns.units, turns.stride, turns.scale);
+  }
+
   void Step(const loop::Nest& n) {
     std::string text =
         fmt::format("nest {} v{} v{} {} v{} {} {};", List(n.loops), Number(n.vector),
@@ -134,7 +138,7 @@ class Writer {
     }
     Stores(n.stores);
     Split(n.split);
-    if (n.turns.units > 0) Put("turns {} {};", n.turns.units, n.turns.stride);
+    Turns(n.turns);
   }
 
   void Step(const loop::Contraction& c) {
@@ -152,6 +156,7 @@ class Writer {
     Put("sums;");
     Stores(c.column_sums);
     Split(c.split);
+    Turns(c.turns);
   }
 
   const loop::Plan& plan_;

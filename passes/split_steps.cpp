@@ -4,6 +4,28 @@
 #include "passes/threads/turns.h"
 
 namespace gradus::passes {
+namespace {
+
+void TakeTurns(const loop::Plan& plan, loop::Nest& nest, const loop::Contraction& next,
+               const PassContext& context) {
+  nest.turns = ChooseTurns(plan, nest, next, context.target);
+  // They are shared as the product is.
+  if (nest.turns.units > 0) {
+    const loop::Variable* own = nest.split.variable;
+    nest.split = next.split;
+    nest.split.variable = own;
+  }
+}
+
+void TakeTurns(const loop::Plan&, loop::Contraction& c, const loop::Nest& next,
+               const PassContext& context) {
+  c.turns = ChooseTurns(c, next, context.target);
+}
+
+template <typename Step>
+void TakeTurns(const loop::Plan&, const Step&, const Step&, const PassContext&) {}
+
+}  // namespace
 
 absl::StatusOr<bool> SplitSteps(ir::Module& module, const PassContext& context) {
   bool changed = false;
@@ -19,10 +41,8 @@ absl::StatusOr<bool> SplitSteps(ir::Module& module, const PassContext& context) 
           step);
     }
     for (size_t i = 0; i + 1 < steps.size(); ++i) {
-      auto* nest = std::get_if<loop::Nest>(&steps[i]);
-      const auto* next = std::get_if<loop::Contraction>(&steps[i + 1]);
-      if (nest == nullptr || next == nullptr) continue;
-      nest->turns = ChooseTurns(*function->plan, *nest, *next, context.target);
+      std::visit([&](auto& step, auto& next) { TakeTurns(*function->plan, step, next, context); },
+                 steps[i], steps[i + 1]);
     }
   }
   return changed;

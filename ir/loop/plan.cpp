@@ -145,6 +145,7 @@ class PlanPrinter {
     if (c.prefetch_epilogue) out_ += ", prefetch";
     const bool tiles = c.split.variable == c.m.back() || c.split.variable == c.n;
     PrintSplit(c.split, tiles ? " tiles" : "");
+    PrintTurns(c.turns);
     out_ += fmt::format(", epilogue={} {{\n", c.epilogue_in_registers ? "registers" : "rolled");
     ScalarPrinter printer(plan_.buffers, Roots(c.epilogue, c.column_sums));
     PrintStores(c.epilogue, "", printer);

@@ -61,13 +61,16 @@ struct Split {
   int64_t least_work = 0;   // with less it is not worth while
 };
 
-// How a nest and the step after it, a contraction that alone reads what the nest stores, take turns:
-// the nest for some units of its split, then the contraction for as many of its own, so that what
-// passes between them stays in the cache. Each turn's part of it, `stride` elements a unit, is where
-// that of the first turn was.
+// How a step and the one after it take turns: this one for some units of its split, then the next
+// for its own part of that, so that what passes between them stays in the cache. A nest and the
+// contraction that alone reads what it stores; a contraction and the nest that goes along the rows
+// of its results.
 struct Turns {
-  int64_t units = 0;  // of a turn; 0: the nest runs to its end first
+  int64_t units = 0;  // of a turn; 0: this step runs to its end first
+  // Of a nest: elements a unit of what it stores; each turn's are where those of the first turn
+  // were.
   int64_t stride = 0;
+  int64_t scale = 1;  // units of the next step for each of this one's
 };
 
 // Stores over loops. A scalar (reductions too) is evaluated in the loop of the innermost variable
@@ -156,6 +159,7 @@ struct Contraction {
   std::vector<FlatStore> column_sums;
   std::string rule;  // which row of the tile table fired
   Split split;
+  Turns turns;
 };
 
 using Step = std::variant<Nest, Contraction>;

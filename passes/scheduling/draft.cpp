@@ -152,8 +152,9 @@ const Variable* RowVariable(const Draft& draft) {
 constexpr int64_t kStreamedOutput = int64_t{8} << 20;
 // Past the first cache and within the last, what the epilogue reads and writes is fetched before a
 // sum that is long enough for it to arrive (Zen 5: a transformer's step 24.2 -> 23.2 ms, Conv1D 32
-// to 512 16.8 -> 15.9; sums over 32, 784-512-512-10: 0.51 -> 0.52; results of 34 MB, no gain).
-constexpr double kCoversFetch = 128;
+// to 512 16.8 -> 15.9; sums over 64 of 128x128 that are scaled by what lies in the last cache, 0.67
+// -> 0.43; sums over 32, 784-512-512-10: 0.51 -> 0.52; results of 34 MB, no gain).
+constexpr double kCoversFetch = 64;
 
 bool FetchesEpilogue(const TileQuery& query, const TileChoice& tile, const ir::Target& target) {
   if (query.typical_k >= kCoversFetch && query.output_bytes > target.l1_bytes &&

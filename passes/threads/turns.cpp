@@ -76,6 +76,14 @@ std::optional<int64_t> BytesOfB(const Contraction& c) {
   return bytes;
 }
 
+// How many steps `inner` takes for each of `outer`, if it is the same number whatever the symbols
+// are.
+std::optional<int64_t> Ratio(const loop::Extent& inner, const loop::Extent& outer) {
+  if (inner.divisor != 1 || outer.divisor != 1 || inner.symbols != outer.symbols) return {};
+  if (outer.scale == 0 || inner.scale % outer.scale != 0) return {};
+  return inner.scale / outer.scale;
+}
+
 }  // namespace
 
 loop::Turns ChooseTurns(const loop::Plan& plan, const Nest& nest, const Contraction& c,
@@ -93,7 +101,46 @@ loop::Turns ChooseTurns(const loop::Plan& plan, const Nest& nest, const Contract
   const std::optional<int64_t> b = BytesOfB(c);
   if (!b || *b > target.l2_bytes / 2) return {};
   const int64_t bytes = *stride * ir::ByteSize(c.dtype);
-  return {std::max<int64_t>(1, target.l2_bytes / 4 / bytes), *stride};
+  return {std::max<int64_t>(1, target.l2_bytes / 4 / bytes), *stride, 1};
+}
+
+loop::Turns ChooseTurns(const Contraction& c, const Nest& nest, const ir::Target& target) {
+  const Variable *of_c = c.split.variable, *of_nest = nest.split.variable;
+  if (of_nest == nullptr || of_c == nullptr || of_c == c.n || of_c == c.m.back()) return {};
+  if (nest.split.unit != 1 || c.split.unit != 1) return {};
+  const std::optional<int64_t> scale = Ratio(of_nest->extent(), of_c->extent());
+  if (!scale || *scale < 1) return {};
+  if (!c.b.offset.depends_on(of_c)) {
+    const std::optional<int64_t> b = BytesOfB(c);
+    if (!b || *b > target.l2_bytes / 2) return {};
+  }
+  std::vector<const Scalar*> values = ValuesOf(nest.stores);
+  for (const Scalar* s : ValuesOf(nest.row_stores)) values.push_back(s);
+  int64_t bytes = 0;  // a unit, of what the nest reads of the product
+  for (const loop::FlatStore& s : c.epilogue) {
+    const auto stores_it = [&](const loop::FlatStore& other) { return other.buffer == s.buffer; };
+    if (std::ranges::any_of(nest.stores, stores_it) ||
+        std::ranges::any_of(nest.row_stores, stores_it)) {
+      return {};
+    }
+    if (!Reads(values, s.buffer)) continue;
+    const std::optional<int64_t> stride = StrideApart(s.offset, of_c);
+    if (!stride || s.accumulate || s.jump != nullptr) return {};
+    bool is_own = true;
+    loop::ForEachReached(std::span<const Scalar* const>(values), [&](const Scalar* x) {
+      if (!x->reads_buffer() || x->buffer != s.buffer) return true;
+      const std::optional<int64_t> apart =
+          x->kind == loop::ScalarKind::kLoad && x->indices.size() == 1
+              ? StrideApart(x->indices[0], of_nest)
+              : std::nullopt;
+      is_own &= apart && *apart * *scale == *stride;
+      return true;
+    });
+    if (!is_own) return {};
+    bytes += *stride * ir::ByteSize(s.value->dtype);
+  }
+  if (bytes == 0) return {};
+  return {std::max<int64_t>(1, target.l2_bytes / 4 / bytes), 0, *scale};
 }
 
 }  // namespace gradus::passes

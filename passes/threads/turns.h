@@ -1,7 +1,7 @@
 #pragma once
 
-// Which nests and contractions take turns (loop::Turns): a packed A of a whole batch would go
-// through the last cache, that of a few samples stays in the second.
+// Which steps take turns (loop::Turns): a packed A of a whole batch, or the results of a batch of
+// products, would go through the last cache; those of a few samples stay in the second.
 
 #include "ir/loop/plan.h"
 #include "ir/target.h"
@@ -12,5 +12,7 @@ namespace gradus::passes {
 // any, or would read B from the last cache for each.
 loop::Turns ChooseTurns(const loop::Plan& plan, const loop::Nest& nest,
                         const loop::Contraction& contraction, const ir::Target& target);
+loop::Turns ChooseTurns(const loop::Contraction& contraction, const loop::Nest& nest,
+                        const ir::Target& target);
 
 }  // namespace gradus::passes
