@@ -254,20 +254,17 @@ void Frame::EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row)
   for (const ColumnSum& s : sums) kept_[s.reduction] = {s.memory, row};
 }
 
-void Frame::Prefetch(std::span<const Scalar* const> loads, const loop::Variable* v, int steps) {
-  for (const Scalar* load : loads) {
-    const loop::Index& form = load->indices[0];
-    llvm::Type* type = emitter_.MemoryType(load->dtype);
-    for (int copy = 0; copy < vector()->copies; ++copy) {
-      llvm::Value* address =
-          Address(pointer(load->buffer), type, form,
-                  steps * form.coefficient(v) + static_cast<int64_t>(copy) * vector()->lanes);
-      llvm::Value* read = builder_.getInt32(0);
-      llvm::Value* keep = builder_.getInt32(3);
-      llvm::Value* data = builder_.getInt32(1);
-      builder_.CreateIntrinsic(llvm::Intrinsic::prefetch, {emitter_.pointer()},
-                               {address, read, keep, data});
-    }
+void Frame::Prefetch(int buffer, DType dtype, const loop::Index& form, const loop::Variable* v,
+                     int steps, bool to_write) {
+  llvm::Type* type = emitter_.MemoryType(dtype);
+  for (int copy = 0; copy < vector()->copies; ++copy) {
+    llvm::Value* address =
+        Address(pointer(buffer), type, form,
+                steps * form.coefficient(v) + static_cast<int64_t>(copy) * vector()->lanes);
+    llvm::Value* keep = builder_.getInt32(3);
+    llvm::Value* data = builder_.getInt32(1);
+    builder_.CreateIntrinsic(llvm::Intrinsic::prefetch, {emitter_.pointer()},
+                             {address, builder_.getInt32(to_write ? 1 : 0), keep, data});
   }
 }
 

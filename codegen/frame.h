@@ -166,8 +166,9 @@ class Frame {
   void EmitRowPass(const loop::RowPass& pass, const loop::Variable* row, int sums,
                    const InEachStep& in_each_step);
   void ForgetKept() { kept_.clear(); }
-  // Asks for what these loads will read `steps` later in the loop over `v`.
-  void Prefetch(std::span<const loop::Scalar* const> loads, const loop::Variable* v, int steps);
+  // Asks for what stands at this form `steps` later in the loop over `v`, to read or to write it.
+  void Prefetch(int buffer, DType dtype, const loop::Index& form, const loop::Variable* v, int steps,
+                bool to_write = false);
   // Operations that each element along `v` costs; what is kept or reduced counts as a load.
   int SizeAlong(const loop::Scalar* root, const loop::Variable* v) const;
 
