@@ -99,9 +99,51 @@ class RowNest {
       return frame_.LoopOver(v, {}, [&](const Values&) { return Loops(level + 1); });
     }
     const loop::RowGroup& g = nest_.group;
+    if (!g.at.empty()) {
+      Staggered(v);
+      return {};
+    }
     const Work group{g.rows, g.passes, g.row_stores, g.stores};
     frame_.GroupLoopOver(v, g.rows, [&](bool is_group) { Rows(is_group ? group : single); });
     return {};
+  }
+
+  // Few rows, and those that are stored past the caches, go one by one.
+  void Staggered(const Variable* v) {
+    const auto one_by_one = [&] {
+      frame_.LoopOver(v, {}, [&](const Values&) { return Loops(outer_); });
+    };
+    if (aligned_ != nullptr) {
+      one_by_one();
+      return;
+    }
+    auto& b = frame_.builder();
+    const std::pair bounds = frame_.BoundsOf(v);
+    const auto run = [&] {
+      frame_.EmitStaggered(nest_.group, nest_.row, bounds.first, bounds.second, lanes_, Copies(0));
+    };
+    if (v->extent().is_number() && frame_.RangeOf(v) == nullptr) {
+      run();
+      return;
+    }
+    llvm::Value* least =
+        llvm::ConstantInt::get(frame_.emitter().index(), loop::RowGroup::kLeastStaggered);
+    llvm::Value* enough = b.CreateICmpSGE(b.CreateSub(bounds.second, bounds.first), least);
+    frame_.If(enough, run);
+    frame_.If(b.CreateNot(enough), one_by_one);
+  }
+
+  // How many vectors at a time, in pass p: of staggered rows in all of them.
+  int Copies(size_t p) {
+    const auto in = [&](size_t q, int rows) {
+      const loop::RowPass& pass = nest_.passes[q];
+      return frame_.CopiesOf(pass, nest_.row, static_cast<int>(pass.reductions.size()) * rows);
+    };
+    if (nest_.group.at.empty()) return in(p, nest_.group.rows);
+    constexpr int kManyRegisters = 32;
+    int copies = frame_.emitter().target().vector_registers < kManyRegisters ? 2 : 4;
+    for (size_t q = 0; q < nest_.passes.size(); ++q) copies = std::min(copies, in(q, 1));
+    return copies;
   }
 
   void Rows(const Work& work) {
@@ -120,8 +162,7 @@ class RowNest {
       }
     };
     for (size_t p = 0; p < work.passes.size(); ++p) {
-      const auto sums = static_cast<int>(nest_.passes[p].reductions.size()) * nest_.group.rows;
-      frame_.EmitRowPass(work.passes[p], nest_.row, sums, [&] { fetch(&work.passes[p]); });
+      frame_.EmitRowPass(work.passes[p], nest_.row, Copies(p), [&] { fetch(&work.passes[p]); });
     }
     for (const auto& s : work.row_stores) frame_.Store(s);
     const auto stores = [&](const Values&) -> Values {
@@ -164,26 +205,27 @@ class RowNest {
   };
 
   Fetched ToFetch(const Work& work) const {
+    constexpr int64_t kInFlight = 16 << 10;  // bytes, with much else in the first level of cache
     Fetched fetched{RowsToFetch(work), FetchingPass(work)};
     if (fetched.loads.empty() || !has_loop_ || !IsLight(work)) return fetched;
-    fetched.loads_in = nullptr;
-    fetched.ahead = 2;
-    if (aligned_ != nullptr) return fetched;
-    fetched.stores_in = &work.passes.back();
+    Fetched early{fetched.loads, nullptr, 2, {}, &work.passes.back()};
+    int64_t bytes = 0;  // a row
+    for (const Scalar* x : early.loads) bytes += early.ahead * ir::ByteSize(x->dtype);
     for (const loop::FlatStore& s : work.stores) {
-      if (s.jump == nullptr && IsLongAlongRow(s.offset, s.value->dtype)) {
-        fetched.stores.push_back(s);
-      }
+      if (aligned_ != nullptr || s.jump != nullptr) continue;
+      if (!IsLongAlongRow(s.offset, s.value->dtype)) continue;
+      early.stores.push_back(s);
+      bytes += ir::ByteSize(s.value->dtype);
     }
-    return fetched;
+    // (the loads of a group are those of all its rows)
+    return bytes * nest_.row->extent().number() <= kInFlight ? early : fetched;
   }
 
   bool IsLight(const Work& work) const {
     constexpr int kLight = 12;  // operations an element
     if (work.passes.empty() || nest_.row != nest_.vector) return false;
     return std::ranges::all_of(work.passes, [&](const loop::RowPass& pass) {
-      return pass.across == nullptr &&
-             std::ranges::all_of(pass.reductions, [&](const Scalar* r) {
+      return pass.across == nullptr && std::ranges::all_of(pass.reductions, [&](const Scalar* r) {
                return frame_.SizeAlong(r->operands[0], nest_.row) <= kLight;
              });
     });

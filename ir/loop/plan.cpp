@@ -95,7 +95,10 @@ class PlanPrinter {
     }
     if (!n.vector_reductions.empty()) out_ += ", vector_reductions=" + Names(n.vector_reductions);
     for (const Condition& c : n.domain) out_ += ", where " + ToString(c);
-    if (n.group.rows > 1) out_ += fmt::format(", {} rows at once", n.group.rows);
+    if (n.group.rows > 1) {
+      out_ +=
+          fmt::format(", {} rows {}", n.group.rows, n.group.at.empty() ? "at once" : "staggered");
+    }
     PrintSplit(n.split, "");
     PrintTurns(n.turns);
     out_ += " {\n";

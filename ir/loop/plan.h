@@ -48,6 +48,17 @@ struct RowGroup {
   int rows = 1;  // 1: no group, and nothing below
   std::vector<RowPass> passes;
   std::vector<FlatStore> row_stores, stores;
+  // Not empty: the group is staggered. It is one loop over the row, in which pass number k is at
+  // row at[k] and the stores are at row at.back(), each some rows behind the one before, so that
+  // the arithmetic of one pass fills the processor beside the memory accesses of the others. What
+  // passes find or keep, and what it is called in the passes behind that still need it.
+  static constexpr int64_t kLeastStaggered = 16;  // rows; fewer are gone over one by one
+  std::vector<const Variable*> at;
+  struct Passed {
+    const Scalar* value;
+    std::vector<const Scalar*> later;  // [d - 1]: d passes behind
+  };
+  std::vector<Passed> found, kept;  // in the order of the passes
 };
 
 // How threads may share a step: each does a range of one of its loops. A range is some units; a
@@ -61,10 +72,10 @@ struct Split {
   int64_t least_work = 0;   // with less it is not worth while
 };
 
-// How a nest and the step after it, a contraction that alone reads what the nest stores, take turns:
-// the nest for some units of its split, then the contraction for as many of its own, so that what
-// passes between them stays in the cache. Each turn's part of it, `stride` elements a unit, is where
-// that of the first turn was.
+// How a nest and the step after it, a contraction that alone reads what the nest stores, take
+// turns: the nest for some units of its split, then the contraction for as many of its own, so that
+// what passes between them stays in the cache. Each turn's part of it, `stride` elements a unit, is
+// where that of the first turn was.
 struct Turns {
   int64_t units = 0;  // of a turn; 0: the nest runs to its end first
   int64_t stride = 0;
