@@ -1,6 +1,6 @@
 // Staggered rows: one loop over the row for passes that are at neighbouring rows. In turn t pass k
-// is at row t - 2k, and the stores come last. In the first turns what is behind has no row yet, in
-// the last what is ahead has none left: it is at a row all the same, from numbers that mean
+// is at row t - k * behind, and the stores come last. In the first turns what is behind has no row
+// yet, in the last what is ahead has none left: it is at a row all the same, from numbers that mean
 // nothing, and what comes of them goes nowhere.
 
 #include <algorithm>
@@ -10,14 +10,6 @@
 namespace gradus::codegen {
 
 using loop::Scalar;
-
-namespace {
-
-// Each pass is so many rows behind the one before it: with two, the numbers that a pass finds have
-// a turn to come about before anything waits for them.
-constexpr int kRowsBehind = 2;
-
-}  // namespace
 
 // The pointers of what is stored, or of memory that nobody reads, seen from where the row begins.
 Values Frame::StoresToNowhere(const loop::RowGroup& group, const loop::Variable* row,
@@ -51,40 +43,41 @@ Values Frame::StoresToNowhere(const loop::RowGroup& group, const loop::Variable*
 // 3. Everything is passed on to the next turn.
 void Frame::EmitStaggered(const loop::RowGroup& group, const loop::Variable* row,
                           llvm::Value* begin, llvm::Value* end, int lanes, int copies) {
-  const auto behind = static_cast<int>(group.passes.size());
+  const auto passes_behind = static_cast<int>(group.passes.size());
+  const auto apart = static_cast<size_t>(group.behind);
   const auto number = [&](int n) { return llvm::ConstantInt::get(emitter_.index(), n); };
   Values start;
   for (const auto& f : group.found) {
     llvm::Type* type = emitter_.RegisterType(f.value->dtype);
-    start.append(f.later.size() * kRowsBehind, llvm::Constant::getNullValue(type));
+    start.append(f.later.size() * apart, llvm::Constant::getNullValue(type));
   }
   for (const auto& k : group.kept) {
-    for (size_t d = 0; d < k.later.size() * kRowsBehind; ++d) {
+    for (size_t d = 0; d < k.later.size() * apart; ++d) {
       start.push_back(RowMemory(k.value->dtype, row));
     }
   }
   llvm::Value* last = builder_.CreateSub(end, number(1));
-  llvm::Value* turns = builder_.CreateAdd(end, number(behind * kRowsBehind));
+  llvm::Value* turns = builder_.CreateAdd(end, number(passes_behind * group.behind));
   Loop(begin, turns, 1, false, start, nullptr, [&](llvm::Value* turn, const Values& known) {
-    for (int q = 0; q <= behind; ++q) {
-      llvm::Value* at = builder_.CreateSub(turn, number(q * kRowsBehind));
+    for (int q = 0; q <= passes_behind; ++q) {
+      llvm::Value* at = builder_.CreateSub(turn, number(q * group.behind));
       at = builder_.CreateSelect(builder_.CreateICmpSLT(at, begin), begin, at);
       Bind(group.at[static_cast<size_t>(q)],
            builder_.CreateSelect(builder_.CreateICmpSGT(at, last), last, at));
     }
-    llvm::Value* is_real =
-        builder_.CreateICmpSGE(turn, builder_.CreateAdd(begin, number(behind * kRowsBehind)));
+    llvm::Value* is_real = builder_.CreateICmpSGE(
+        turn, builder_.CreateAdd(begin, number(passes_behind * group.behind)));
     const auto* next = known.begin();  // of each value, that of the last turn, the one before, ...
     for (const auto& f : group.found) {
       for (const Scalar* s : f.later) {
-        next += kRowsBehind;
+        next += apart;
         scope_->values[{s, nullptr}] = {{*(next - 1)}, false};
       }
     }
     Values memory;  // of what is kept in this turn
     for (const auto& k : group.kept) {
       for (const Scalar* s : k.later) {
-        next += kRowsBehind;
+        next += apart;
         kept_[s] = {*(next - 1), row};
       }
       memory.push_back(*(next - 1));
@@ -142,11 +135,11 @@ void Frame::EmitStaggered(const loop::RowGroup& group, const loop::Variable* row
       next += count;
     };
     for (size_t i = 0; i < group.found.size(); ++i) {
-      const size_t count = group.found[i].later.size() * kRowsBehind;
+      const size_t count = group.found[i].later.size() * apart;
       if (count > 0) pass_on(found[i], count);
     }
     for (const auto& k : group.kept) {
-      const size_t count = k.later.size() * kRowsBehind;
+      const size_t count = k.later.size() * apart;
       pass_on(next[count - 1], count);
     }
     return passed;

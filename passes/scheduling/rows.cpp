@@ -22,9 +22,10 @@ constexpr int64_t kNarrow = 16;
 // Rows at once: those of so many bytes. Longer ones hide their own latencies, and where they are a
 // multiple of 4 KiB apart they displace each other in the first level of cache.
 constexpr int64_t kRowsOfFour = 2048, kRowsOfTwo = 4095;
-// Staggered rows: of so many bytes, so that those which the passes are at fit into the first level
-// of cache, where a pass has so many operations an element that arithmetic takes the time.
+// Staggered rows: of so many bytes, those which the passes are at in the first level of cache,
+// where a pass has so many operations an element that arithmetic takes the time.
 constexpr int64_t kShortestStaggered = 1024, kLongestStaggered = 8192;
+constexpr int64_t kStaggeredBytes = 32 << 10;
 constexpr int kMuchArithmetic = 12;
 // From so many operations along the row on, a group's code takes too long to compile.
 constexpr int kGroupOperations = 160;
@@ -344,12 +345,46 @@ class RowPasses {
       most = std::max(most, cost);
     }
     const auto operations = static_cast<int>(Along(AllRoots()).size());
-    return can && most > kMuchArithmetic && operations <= kGroupOperations;
+    return can && most > kMuchArithmetic && operations <= kGroupOperations &&
+           StaggeredRows(1) * bytes <= kStaggeredBytes;
+  }
+
+  // Rows that are in use at once: of what is read, from the first pass that does to the last, of
+  // what is kept, and of what is stored.
+  int64_t StaggeredRows(int behind) const {
+    absl::flat_hash_map<const Scalar*, std::pair<int, int>> read;  // the first and the last pass
+    ScalarSet known;
+    auto rows = static_cast<int64_t>(nest_.stores.size());
+    const auto count = static_cast<int>(nest_.passes.size());
+    for (int q = 0; q <= count; ++q) {
+      const auto at = static_cast<size_t>(q);
+      loop::ForEachReached(q == count ? ValuesOf(nest_) : BodiesOf(nest_.passes[at]),
+                           [&](const Scalar* s) {
+                             if (s->kind == ScalarKind::kReduce || known.contains(s)) return false;
+                             if (s->kind == ScalarKind::kLoad && s->depends_on(row_)) {
+                               read.try_emplace(s, q, q).first->second.second = q;
+                             }
+                             return true;
+                           });
+      if (q == count) break;
+      for (const Scalar* s : nest_.passes[at].kept) {
+        known.insert(s);
+        rows += static_cast<int64_t>(LastUse(s, at) - at) * behind;
+      }
+    }
+    for (const auto& [load, passes] : read) {
+      const bool is_of_all_rows = !load->depends_on(within_);
+      rows += is_of_all_rows ? 1 : (passes.second - passes.first) * behind + 1;
+    }
+    return rows;
   }
 
   void Stagger() {
     loop::RowGroup& group = nest_.group;
     const size_t behind = nest_.passes.size();
+    const int64_t bytes =
+        row_->extent().number() * ir::ByteSize(nest_.passes[0].reductions[0]->dtype);
+    group.behind = StaggeredRows(2) * bytes <= kStaggeredBytes ? 2 : 1;
     group.rows = static_cast<int>(behind) + 1;
     for (size_t q = 0; q <= behind; ++q) {
       group.at.push_back(arena_.NewVariable(within_->name(), within_->extent()));
