@@ -160,7 +160,9 @@ Packet Frame::EmitReduce(const Scalar* x, const Guard* guard) {
     return {ReduceLoops(x, guard, 0, {identity}, false, 0, 0), false};
   }
   if (x->variables.size() == 1) {
-    return {{ReduceAlong({&x, 1}, {}, {}, inner, 1, guard, [] {})[0]}, false};
+    const int lanes = LanesFor({x->operands.data(), 1});
+    const int copies = CopiesAlong({&x, 1}, inner, lanes, 1);
+    return {{ReduceAlong({{&x, 1}, {}, {}, inner, lanes, copies}, guard, [] {})[0]}, false};
   }
   int lanes = LanesFor({x->operands.data(), 1});
   int copies = 4;

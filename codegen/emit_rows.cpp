@@ -59,25 +59,15 @@ llvm::Value* Frame::AddPairwise(Values terms) {
   return terms[0];
 }
 
-// 1. All reductions start from their identities. A compensated sum has one accumulator and its
-//    excess, the others one for each of the vectors of a step; a maximum or minimum of floats also
-//    a flag, the lanes in which there was a NaN.
-// 2. Each step stores what is kept, then accumulates, so that kept values are computed once.
-// 3. Accumulators and lanes are combined pairwise.
-Values Frame::ReduceAlong(std::span<const Scalar* const> reductions,
-                          std::span<const Scalar* const> kept, std::span<llvm::Value* const> memory,
-                          const loop::Variable* row, int count, const Guard* guard,
-                          const InEachStep& in_each_step) {
-  std::vector<const Scalar*> values(kept.begin(), kept.end());
+int Frame::CopiesAlong(std::span<const Scalar* const> reductions, const loop::Variable* row,
+                       int lanes, int count) {
   const loop::Extent& extent = row->extent();
   int size = 0;
   bool compensates = false;
   for (const Scalar* r : reductions) {
-    values.push_back(r->operands[0]);
     size = std::max(size, SizeAlong(r->operands[0], row));
     compensates |= IsCompensated(r, extent);
   }
-  int lanes = LanesFor(values);
   int copies = size > 40 ? 2 : size > 12 || !compensates ? 4 : 8;
   const int most = size > 12 ? kLongSteps : kAccumulators;
   while (copies > 1 &&
@@ -85,73 +75,99 @@ Values Frame::ReduceAlong(std::span<const Scalar* const> reductions,
           (extent.is_number() && extent.number() < static_cast<int64_t>(copies) * lanes))) {
     copies /= 2;
   }
-  auto width = [&](const Scalar* r) {
-    if (IsCompensated(r, extent)) return size_t{2};
-    return static_cast<size_t>(copies) + (FlagsNan(r) ? 1 : 0);
-  };
+  return copies;
+}
+
+int Frame::LanesOf(const loop::RowPass& pass) {
+  std::vector<const Scalar*> values(pass.kept.begin(), pass.kept.end());
+  for (const Scalar* r : pass.reductions) values.push_back(r->operands[0]);
+  return LanesFor(values);
+}
+
+// Values that a reduction carries.
+size_t Frame::AccumulatorsOf(const Scalar* r, const Along& along) {
+  if (IsCompensated(r, along.row->extent())) return 2;
+  return static_cast<size_t>(along.copies) + (FlagsNan(r) ? 1 : 0);
+}
+
+// A compensated sum has one accumulator and its excess, the others one for each of the vectors of a
+// step; a maximum or minimum of floats also a flag, the lanes in which there was a NaN.
+Values Frame::StartAlong(const Along& along) {
   Values start;
-  for (const Scalar* r : reductions) {
-    start.append(width(r), builder_.CreateVectorSplat(static_cast<unsigned>(lanes), IdentityOf(r)));
-    if (FlagsNan(r)) start.back() = llvm::Constant::getNullValue(FlagType(r->dtype, lanes));
+  for (const Scalar* r : along.reductions) {
+    start.append(AccumulatorsOf(r, along),
+                 builder_.CreateVectorSplat(static_cast<unsigned>(along.lanes), IdentityOf(r)));
+    if (FlagsNan(r)) {
+      start.back() = llvm::Constant::getNullValue(FlagType(r->dtype, along.lanes));
+    }
   }
-  Values sums = VectorLoopOver(
-      row, lanes, copies, start,
-      [&](const Values& carried) {
-        in_each_step();
-        const auto now = static_cast<size_t>(vector()->copies);
-        for (size_t k = 0; k < kept.size(); ++k) {
-          const Values parts = EvaluateVector(kept[k], nullptr);
-          for (size_t c = 0; c < now; ++c) {
-            // Lanes past the end of the row are stored, too: nobody counts them.
-            llvm::Value* address = Address(memory[k], emitter_.MemoryType(kept[k]->dtype),
-                                           loop::Index(row), static_cast<int64_t>(c) * lanes);
-            builder_.CreateAlignedStore(parts[c], address,
-                                        llvm::Align(ir::ByteSize(kept[k]->dtype)));
-          }
-        }
-        Values results = carried;
-        size_t at = 0;
-        for (const Scalar* r : reductions) {
-          if (IsCompensated(r, extent)) {
-            Values terms = EvaluateVector(r->operands[0], guard);
-            for (size_t c = 0; c < now; ++c) {
-              llvm::Value* mask = vector()->masks[c];
-              if (mask == nullptr) continue;
-              llvm::Value* zero = llvm::Constant::getNullValue(terms[c]->getType());
-              terms[c] = builder_.CreateSelect(mask, terms[c], zero);
-            }
-            std::tie(results[at], results[at + 1]) =
-                AddCompensated(carried[at], carried[at + 1], AddPairwise(terms));
-          } else {
-            const std::span accumulators(carried.begin() + at, now);
-            const bool is_kept = std::ranges::find(kept, r->operands[0]) != kept.end();
-            const Values more = FlagsNan(r) ? AccumulateExtreme(r, guard, accumulators)
-                                            : Accumulate(r, guard, accumulators, true, !is_kept);
-            std::copy_n(more.begin(), now, results.begin() + at);
-            if (FlagsNan(r)) {
-              llvm::Value*& flag = results[at + width(r) - 1];
-              flag = builder_.CreateOr(flag, more.back());
-            }
-          }
-          at += width(r);
-        }
-        return results;
-      },
-      /*carries_copies=*/false);
-  // Neighbours of one kind, as those of several rows are, at once.
+  return start;
+}
+
+// Lanes past the end of the row are stored, too: nobody counts them.
+void Frame::StoreKept(const Along& along) {
+  for (size_t k = 0; k < along.kept.size(); ++k) {
+    const Scalar* kept = along.kept[k];
+    const Values parts = EvaluateVector(kept, nullptr);
+    for (size_t c = 0; c < parts.size(); ++c) {
+      llvm::Value* address = Address(along.memory[k], emitter_.MemoryType(kept->dtype),
+                                     loop::Index(along.row), static_cast<int64_t>(c) * along.lanes);
+      builder_.CreateAlignedStore(parts[c], address, llvm::Align(ir::ByteSize(kept->dtype)));
+    }
+  }
+}
+
+Values Frame::StepAlong(const Along& along, std::span<llvm::Value* const> carried,
+                        const Guard* guard) {
+  const auto now = static_cast<size_t>(vector()->copies);
+  Values results(carried.begin(), carried.end());
+  size_t at = 0;
+  for (const Scalar* r : along.reductions) {
+    const size_t width = AccumulatorsOf(r, along);
+    if (IsCompensated(r, along.row->extent())) {
+      Values terms = EvaluateVector(r->operands[0], guard);
+      for (size_t c = 0; c < now; ++c) {
+        llvm::Value* mask = vector()->masks[c];
+        if (mask == nullptr) continue;
+        llvm::Value* zero = llvm::Constant::getNullValue(terms[c]->getType());
+        terms[c] = builder_.CreateSelect(mask, terms[c], zero);
+      }
+      std::tie(results[at], results[at + 1]) =
+          AddCompensated(carried[at], carried[at + 1], AddPairwise(terms));
+    } else {
+      const std::span accumulators(carried.begin() + at, now);
+      const bool is_kept = std::ranges::find(along.kept, r->operands[0]) != along.kept.end();
+      const Values more = FlagsNan(r) ? AccumulateExtreme(r, guard, accumulators)
+                                      : Accumulate(r, guard, accumulators, true, !is_kept);
+      std::copy_n(more.begin(), now, results.begin() + at);
+      if (FlagsNan(r)) {
+        llvm::Value*& flag = results[at + width - 1];
+        flag = builder_.CreateOr(flag, more.back());
+      }
+    }
+    at += width;
+  }
+  return results;
+}
+
+// Accumulators and lanes are combined pairwise: neighbours of one kind, as those of several rows
+// are, at once.
+Values Frame::EndAlong(const Along& along, std::span<llvm::Value* const> sums) {
   Values results;
   size_t at = 0;
-  for (size_t k = 0; k < reductions.size();) {
-    const Scalar* kind = reductions[k];
+  for (size_t k = 0; k < along.reductions.size();) {
+    const Scalar* kind = along.reductions[k];
     const auto is_like = [&](const Scalar* r) {
       return r->reduce == kind->reduce && r->dtype == kind->dtype;
     };
     Values vectors, flags;
-    for (; k < reductions.size() && is_like(reductions[k]); ++k) {
-      const size_t accumulators = IsCompensated(kind, extent) ? 1 : static_cast<size_t>(copies);
-      const auto* first = sums.begin() + at;
-      vectors.push_back(Gathered(kind, Values(first, first + accumulators), FlagsNan(kind)));
-      at += width(kind);
+    for (; k < along.reductions.size() && is_like(along.reductions[k]); ++k) {
+      const size_t accumulators =
+          IsCompensated(kind, along.row->extent()) ? 1 : static_cast<size_t>(along.copies);
+      const auto first = sums.begin() + static_cast<std::ptrdiff_t>(at);
+      vectors.push_back(Gathered(
+          kind, Values(first, first + static_cast<std::ptrdiff_t>(accumulators)), FlagsNan(kind)));
+      at += AccumulatorsOf(kind, along);
       if (FlagsNan(kind)) flags.push_back(sums[at - 1]);
     }
     results.append(AcrossAll(kind, vectors, flags));
@@ -159,16 +175,36 @@ Values Frame::ReduceAlong(std::span<const Scalar* const> reductions,
   return results;
 }
 
-void Frame::EmitRowPass(const loop::RowPass& pass, const loop::Variable* row, int sums,
+Values Frame::ReduceAlong(const Along& along, const Guard* guard, const InEachStep& in_each_step) {
+  const Values sums = VectorLoopOver(
+      along.row, along.lanes, along.copies, StartAlong(along),
+      [&](const Values& carried) {
+        in_each_step();
+        StoreKept(along);
+        return StepAlong(along, carried, guard);
+      },
+      /*carries_copies=*/false);
+  return EndAlong(along, sums);
+}
+
+int Frame::CopiesOf(const loop::RowPass& pass, const loop::Variable* row, int sums) {
+  return pass.across != nullptr ? 1 : CopiesAlong(pass.reductions, row, LanesOf(pass), sums);
+}
+
+llvm::Value* Frame::RowMemory(DType dtype, const loop::Variable* row) {
+  return Alloca(emitter_.MemoryType(dtype), RowElements(row));
+}
+
+void Frame::EmitRowPass(const loop::RowPass& pass, const loop::Variable* row, int copies,
                         const InEachStep& in_each_step) {
   if (pass.across != nullptr) return EmitColumnPass(pass, row);
   AtDepth at(*this, DepthOf(pass.reductions[0], nullptr));
   Values memory;
   for (const Scalar* k : pass.kept) {
-    memory.push_back(Alloca(emitter_.MemoryType(k->dtype), RowElements(row)));
+    memory.push_back(RowMemory(k->dtype, row));
   }
-  const Values results =
-      ReduceAlong(pass.reductions, pass.kept, memory, row, sums, nullptr, in_each_step);
+  const Values results = ReduceAlong(
+      {pass.reductions, pass.kept, memory, row, LanesOf(pass), copies}, nullptr, in_each_step);
   for (size_t r = 0; r < results.size(); ++r) {
     scope_->values[{pass.reductions[r], nullptr}] = {{results[r]}, false};
   }
@@ -254,20 +290,17 @@ void Frame::EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row)
   for (const ColumnSum& s : sums) kept_[s.reduction] = {s.memory, row};
 }
 
-void Frame::Prefetch(std::span<const Scalar* const> loads, const loop::Variable* v, int steps) {
-  for (const Scalar* load : loads) {
-    const loop::Index& form = load->indices[0];
-    llvm::Type* type = emitter_.MemoryType(load->dtype);
-    for (int copy = 0; copy < vector()->copies; ++copy) {
-      llvm::Value* address =
-          Address(pointer(load->buffer), type, form,
-                  steps * form.coefficient(v) + static_cast<int64_t>(copy) * vector()->lanes);
-      llvm::Value* read = builder_.getInt32(0);
-      llvm::Value* keep = builder_.getInt32(3);
-      llvm::Value* data = builder_.getInt32(1);
-      builder_.CreateIntrinsic(llvm::Intrinsic::prefetch, {emitter_.pointer()},
-                               {address, read, keep, data});
-    }
+void Frame::Prefetch(int buffer, DType dtype, const loop::Index& form, const loop::Variable* v,
+                     int steps, bool to_write) {
+  llvm::Type* type = emitter_.MemoryType(dtype);
+  for (int copy = 0; copy < vector()->copies; ++copy) {
+    llvm::Value* address =
+        Address(pointer(buffer), type, form,
+                steps * form.coefficient(v) + static_cast<int64_t>(copy) * vector()->lanes);
+    llvm::Value* keep = builder_.getInt32(3);
+    llvm::Value* data = builder_.getInt32(1);
+    builder_.CreateIntrinsic(llvm::Intrinsic::prefetch, {emitter_.pointer()},
+                             {address, builder_.getInt32(to_write ? 1 : 0), keep, data});
   }
 }
 

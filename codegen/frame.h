@@ -162,13 +162,18 @@ class Frame {
   // One pass over a row (emit_rows.cpp): its reductions are known afterwards, and what it keeps is
   // read from memory until ForgetKept.
   using InEachStep = std::function<void()>;
-  // `sums`: how many numbers it finds in all rows that may be gone over together, on which the
-  // order of each sum depends.
-  void EmitRowPass(const loop::RowPass& pass, const loop::Variable* row, int sums,
+  void EmitRowPass(const loop::RowPass& pass, const loop::Variable* row, int copies,
                    const InEachStep& in_each_step);
+  // How many vectors at a time suit a pass, on which the order of each sum depends. `sums`: how
+  // many numbers it finds in all rows that may be gone over together.
+  int CopiesOf(const loop::RowPass& pass, const loop::Variable* row, int sums);
+  // The rows [begin, end), not empty, of a staggered group (emit_staggered.cpp).
+  void EmitStaggered(const loop::RowGroup& group, const loop::Variable* row, llvm::Value* begin,
+                     llvm::Value* end, int lanes, int copies);
   void ForgetKept() { kept_.clear(); }
-  // Asks for what these loads will read `steps` later in the loop over `v`.
-  void Prefetch(std::span<const loop::Scalar* const> loads, const loop::Variable* v, int steps);
+  // Asks for what stands at this form `steps` later in the loop over `v`, to read or to write it.
+  void Prefetch(int buffer, DType dtype, const loop::Index& form, const loop::Variable* v,
+                int steps, bool to_write = false);
   // Operations that each element along `v` costs; what is kept or reduced counts as a load.
   int SizeAlong(const loop::Scalar* root, const loop::Variable* v) const;
 
@@ -278,11 +283,26 @@ class Frame {
   // The numbers of several reductions of one kind, from a vector of each, and their flags.
   Values AcrossAll(const loop::Scalar* x, const Values& vectors, const Values& flags);
   llvm::Value* Gathered(const loop::Scalar* x, Values accumulators, bool numbers);
-  // Reductions over `row`, in one loop that also stores `kept` to `memory`.
-  Values ReduceAlong(std::span<const loop::Scalar* const> reductions,
-                     std::span<const loop::Scalar* const> kept,
-                     std::span<llvm::Value* const> memory, const loop::Variable* row, int count,
-                     const Guard* guard, const InEachStep& in_each_step);
+  // Reductions over `row`, in a loop that also stores `kept` to `memory`: what is carried from step
+  // to step, a step, and the numbers at the end.
+  struct Along {
+    std::span<const loop::Scalar* const> reductions, kept;
+    std::span<llvm::Value* const> memory;
+    const loop::Variable* row;
+    int lanes, copies;
+  };
+  Values StartAlong(const Along& along);
+  void StoreKept(const Along& along);
+  Values StepAlong(const Along& along, std::span<llvm::Value* const> carried, const Guard* guard);
+  Values EndAlong(const Along& along, std::span<llvm::Value* const> sums);
+  Values ReduceAlong(const Along& along, const Guard* guard, const InEachStep& in_each_step);
+  static size_t AccumulatorsOf(const loop::Scalar* r, const Along& along);
+  int CopiesAlong(std::span<const loop::Scalar* const> reductions, const loop::Variable* row,
+                  int lanes, int count);
+  int LanesOf(const loop::RowPass& pass);
+  llvm::Value* RowMemory(DType dtype, const loop::Variable* row);
+  Values StoresToNowhere(const loop::RowGroup& group, const loop::Variable* row,
+                         llvm::Value* is_real);
   void EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row);
   std::pair<llvm::Value*, llvm::Value*> AddCompensated(llvm::Value* sum, llvm::Value* excess,
                                                        llvm::Value* term);

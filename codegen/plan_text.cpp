@@ -121,7 +121,7 @@ class Writer {
     Put("{}", text);
     if (n.row != nullptr) {
       const int row = Number(n.row);
-      Put("row v{} {};", row, n.group.rows);
+      Put("row v{} {} {};", row, n.group.rows, n.group.at.empty() ? 0 : n.group.behind);
       for (const loop::RowPass& pass : n.passes) {
         for (const auto& [word, list] :
              {std::pair("reduce", &pass.reductions), {"keep", &pass.kept}}) {

@@ -95,7 +95,11 @@ class PlanPrinter {
     }
     if (!n.vector_reductions.empty()) out_ += ", vector_reductions=" + Names(n.vector_reductions);
     for (const Condition& c : n.domain) out_ += ", where " + ToString(c);
-    if (n.group.rows > 1) out_ += fmt::format(", {} rows at once", n.group.rows);
+    if (n.group.rows > 1) {
+      const RowGroup& g = n.group;
+      out_ += g.at.empty() ? fmt::format(", {} rows at once", g.rows)
+                           : fmt::format(", {} rows staggered by {}", g.rows, g.behind);
+    }
     PrintSplit(n.split, "");
     PrintTurns(n.turns);
     out_ += " {\n";

@@ -48,6 +48,18 @@ struct RowGroup {
   int rows = 1;  // 1: no group, and nothing below
   std::vector<RowPass> passes;
   std::vector<FlatStore> row_stores, stores;
+  // Not empty: the group is staggered. It is one loop over the row, in which pass number k is at
+  // row at[k] and the stores are at row at.back(), each `behind` rows behind the one before, so
+  // that the arithmetic of one pass fills the processor beside the memory accesses of the others.
+  // What passes find or keep, and what it is called in the passes behind that still need it.
+  static constexpr int64_t kLeastStaggered = 16;  // rows; fewer are gone over one by one
+  std::vector<const Variable*> at;
+  int behind = 1;  // with 2 the numbers that a pass finds have a turn to come about
+  struct Passed {
+    const Scalar* value;
+    std::vector<const Scalar*> later;  // [d - 1]: d passes behind
+  };
+  std::vector<Passed> found, kept;  // in the order of the passes
 };
 
 // How threads may share a step: each does a range of one of its loops. A range is some units; a

@@ -69,8 +69,8 @@ bool IsSame(float a, float b) {
 }
 
 TEST(RowsTest, RowDoesNotDependOnItsNeighbours) {
-  for (const int64_t columns : {1, 10, 16, 100, 512, 1000, 1500, 5000}) {
-    constexpr int64_t kRows = 7;
+  for (const int64_t columns : {1, 10, 16, 100, 300, 512, 1000, 1500, 5000}) {
+    constexpr int64_t kRows = 21;
     std::vector<float> x = Numbers(kRows * columns);
     x[static_cast<size_t>(columns / 2)] = kNan;
     x[static_cast<size_t>(columns * 2)] = kInfinity;
@@ -88,6 +88,44 @@ TEST(RowsTest, RowDoesNotDependOnItsNeighbours) {
               << all[row * in_row + i] << " and alone " << alone[i];
         }
       }
+    }
+  }
+}
+
+// Passes at staggered rows, the first and last of which have less to do, find numbers of a row and
+// of its elements, also where there are few rows and the results take the place of an argument.
+TEST(RowsTest, StaggeredRowsHaveNumbersAndElements) {
+  constexpr int64_t kColumns = 300;
+  Graph graph("rows");
+  const Tensor x = graph.Input("x", {kBatch, kColumns});
+  const Tensor e = exp(x - reduce_max(x, {-1}, /*keep_dims=*/true));
+  const Tensor mean = reduce_mean(e, {-1}, /*keep_dims=*/true);
+  graph.Output("centred", e - mean);
+  graph.Output("squares", reduce_sum((e - mean) * (e - mean), {-1}));
+  graph.Output("ratio", e / (x + 9));
+  absl::StatusOr<runtime::Executable> compiled = Compile(graph);
+  ASSERT_TRUE(compiled.ok()) << compiled.status();
+  for (const int64_t rows : {1, 3, 15, 16, 17, 40}) {
+    const std::vector<float> numbers = Numbers(rows * kColumns);
+    std::vector<runtime::Tensor> arguments;
+    arguments.push_back(runtime::Tensor::FromVector<float>({rows, kColumns}, numbers).value());
+    auto results = compiled->Run(std::move(arguments));
+    ASSERT_TRUE(results.ok()) << results.status();
+    const auto centred = (*results)[0].data<float>(), squares = (*results)[1].data<float>(),
+               ratio = (*results)[2].data<float>();
+    for (int64_t row = 0; row < rows; ++row) {
+      const float* in = numbers.data() + row * kColumns;
+      const double most = *std::max_element(in, in + kColumns);
+      double sum = 0, of_squares = 0;
+      for (int64_t i = 0; i < kColumns; ++i) sum += std::exp(in[i] - most);
+      for (int64_t i = 0; i < kColumns; ++i) {
+        const double want = std::exp(in[i] - most), deviation = want - sum / kColumns;
+        const auto at = static_cast<size_t>(row * kColumns + i);
+        ASSERT_NEAR(centred[at], deviation, 1e-5) << rows << " rows, row " << row << ", " << i;
+        ASSERT_NEAR(ratio[at], want / (in[i] + 9), 1e-5) << rows << " rows, row " << row;
+        of_squares += deviation * deviation;
+      }
+      ASSERT_NEAR(squares[static_cast<size_t>(row)], of_squares, 1e-5 * of_squares + 1e-5);
     }
   }
 }
