@@ -283,6 +283,8 @@ class Frame {
                      std::span<llvm::Value* const> memory, const loop::Variable* row, int count,
                      const Guard* guard, const InEachStep& in_each_step);
   void EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row);
+  void PrefetchRows(std::span<const loop::Scalar* const> loads, const loop::Variable* across,
+                    int rows);
   std::pair<llvm::Value*, llvm::Value*> AddCompensated(llvm::Value* sum, llvm::Value* excess,
                                                        llvm::Value* term);
   llvm::Value* AddPairwise(Values terms);
