@@ -211,8 +211,22 @@ void Frame::EmitRowPass(const loop::RowPass& pass, const loop::Variable* row, in
   for (size_t k = 0; k < pass.kept.size(); ++k) kept_[pass.kept[k]] = {memory[k], row};
 }
 
+// Asks for what `loads` will read in later steps of the loop over `across`, kAheadBytes further on
+// and `rows` steps at least.
+void Frame::PrefetchRows(std::span<const Scalar* const> loads, const loop::Variable* across,
+                         int rows) {
+  constexpr int64_t kAheadBytes = 4096;
+  for (const Scalar* load : loads) {
+    const int64_t stride =
+        std::abs(load->indices[0].coefficient(across)) * ir::ByteSize(load->dtype);
+    const auto steps = static_cast<int>(std::max<int64_t>(kAheadBytes / stride, rows));
+    Prefetch(load->buffer, load->dtype, load->indices[0], across, steps);
+  }
+}
+
 // Sums of columns. Memory is read in its own order: a few rows at once, pairwise, then added to
-// the row's memory, where the sums and their excesses are.
+// the row's memory, where the sums and their excesses are. (Without fetching ahead, sums of 32768
+// rows of 64 and of their products with others took 0.65 ms rather than 0.4 on Zen 5.)
 void Frame::EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row) {
   struct ColumnSum {
     const Scalar* reduction;
@@ -246,9 +260,23 @@ void Frame::EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row)
     }
     return {};
   });
+  std::vector<const Scalar*> loads;
+  loop::ForEachReached(bodies, [&](const Scalar* x) {
+    if (x->kind == loop::ScalarKind::kReduce) return false;
+    const bool moves = x->kind == loop::ScalarKind::kLoad && x->depends_on(row) &&
+                       x->indices[0].coefficient(pass.across) != 0;
+    if (moves && !emitter_.small()) loads.push_back(x);
+    return true;
+  });
   auto rows = [&](llvm::Value* first, int count) {
     const int known = depth();  // where `first` is
     VectorLoopOver(row, lanes, copies, {}, [&](const Values&) -> Values {
+      for (int k = 0; k < count && count == at_once; ++k) {
+        InScope([&] {
+          BindAt(pass.across, first, k, known);
+          PrefetchRows(loads, pass.across, count);
+        });
+      }
       for (const ColumnSum& s : sums) {
         llvm::Align align(ir::ByteSize(s.reduction->dtype));
         const int now = vector()->copies;

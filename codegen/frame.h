@@ -304,6 +304,8 @@ class Frame {
   Values StoresToNowhere(const loop::RowGroup& group, const loop::Variable* row,
                          llvm::Value* is_real);
   void EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row);
+  void PrefetchRows(std::span<const loop::Scalar* const> loads, const loop::Variable* across,
+                    int rows);
   std::pair<llvm::Value*, llvm::Value*> AddCompensated(llvm::Value* sum, llvm::Value* excess,
                                                        llvm::Value* term);
   llvm::Value* AddPairwise(Values terms);
