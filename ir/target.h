@@ -36,6 +36,8 @@ struct Target {
   bool has_rounding = true;  // to whole numbers; else made of other operations
   bool has_i64_to_float = true;
   bool has_masked_memory = false;  // masked loads and stores cost no more than plain ones
+  // Code goes into a library, where its size counts: kernels that differ in numbers alone share it.
+  bool small_code = false;
   int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10, l3_bytes = 8 << 20;
 
   Sharing sharing;

@@ -181,8 +181,9 @@ class Writer {
   }
 
   absl::Status LowerFor(const ir::Target& target, ir::Module& module) const {
-    const passes::PassContext context{
+    passes::PassContext context{
         .target = target, .sizes = options_.sizes, .max_arena = options_.max_arena};
+    context.target.small_code = options_.small;
     return passes::RunPipeline(module, options_.pipeline, context, {.verify_each = false});
   }
 

@@ -152,16 +152,27 @@ const Variable* RowVariable(const Draft& draft) {
 constexpr int64_t kStreamedOutput = int64_t{8} << 20;
 // Past the first cache and within the last, what the epilogue reads and writes is fetched before a
 // sum that is long enough for it to arrive (Zen 5: a transformer's step 24.2 -> 23.2 ms, Conv1D 32
-// to 512 16.8 -> 15.9; sums over 64 of 128x128 that are scaled by what lies in the last cache, 0.67
-// -> 0.43; sums over 32, 784-512-512-10: 0.51 -> 0.52; results of 34 MB, no gain).
-constexpr double kCoversFetch = 64;
+// to 512 16.8 -> 15.9; sums over 32, 784-512-512-10: 0.51 -> 0.52; results of 34 MB, no gain), a
+// shorter one if it reads an element for each result (sums over 64 of 128x128 that are scaled:
+// 0.67 -> 0.43).
+constexpr double kCoversFetch = 128, kCoversReading = 64;
 
-bool FetchesEpilogue(const TileQuery& query, const TileChoice& tile, const ir::Target& target) {
-  if (query.typical_k >= kCoversFetch && query.output_bytes > target.l1_bytes &&
+// Whether the epilogue loads what lies along rows and columns.
+bool ReadsEach(const loop::Contraction& c) {
+  std::vector<const Scalar*> values;
+  for (const loop::FlatStore& s : c.epilogue) values.push_back(s.value);
+  return std::ranges::any_of(PostOrder(values), [&](const Scalar* s) {
+    return s->kind == ScalarKind::kLoad && s->depends_on(c.m.back()) && s->depends_on(c.n);
+  });
+}
+
+bool FetchesEpilogue(const loop::Contraction& c, const TileQuery& query, const ir::Target& target) {
+  const double covers = ReadsEach(c) ? kCoversReading : kCoversFetch;
+  if (query.typical_k >= covers && query.output_bytes > target.l1_bytes &&
       query.output_bytes <= target.l3_bytes) {
     return true;
   }
-  return tile.order == loop::Contraction::Order::kRowsOuter && query.output_bytes > kStreamedOutput;
+  return c.order == loop::Contraction::Order::kRowsOuter && query.output_bytes > kStreamedOutput;
 }
 
 std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std::string& why_not) {
@@ -230,7 +241,7 @@ std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std
   c.k_unroll = tile.k_unroll;
   c.rule = tile.rule;
   c.rows_balanced = true;
-  c.prefetch_epilogue = FetchesEpilogue(query, tile, planner.target);
+  c.prefetch_epilogue = FetchesEpilogue(c, query, planner.target);
   const int ops = ScalarOps(c.epilogue);
   c.epilogue_in_registers =
       ops <= kFewOps || (tile.rows * tile.vectors <= kSmallTile && ops <= kMostOps);

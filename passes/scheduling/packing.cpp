@@ -137,7 +137,9 @@ Packed LayWindows(Planner& planner, const Draft& draft) {
   if (!std::ranges::all_of(rows, [&](const Variable* v) { return Contains(draft.m, v); })) {
     rows.clear();
   }
-  return Lay(planner, draft.dtype, std::move(windowed), rows, kAliasingSteps);
+  // (A padded A is a kernel of another form than one that need not be.)
+  const int64_t aliasing = planner.target.small_code ? kAliasingStride : kAliasingSteps;
+  return Lay(planner, draft.dtype, std::move(windowed), rows, aliasing);
 }
 
 // True if tiles would have few rows, and B would be read from the second-level cache for each of
