@@ -108,7 +108,8 @@ class RowNest {
     return {};
   }
 
-  // Few rows, and those that are stored past the caches, go one by one.
+  // Few rows, and those that are stored past the caches, go one by one. By the rows in all, not by
+  // those of a thread's part: the two ways may differ in the last bit of what follows from a sum.
   void Staggered(const Variable* v) {
     const auto one_by_one = [&] {
       frame_.LoopOver(v, {}, [&](const Values&) { return Loops(outer_); });
@@ -128,7 +129,7 @@ class RowNest {
     }
     llvm::Value* least =
         llvm::ConstantInt::get(frame_.emitter().index(), loop::RowGroup::kLeastStaggered);
-    llvm::Value* enough = b.CreateICmpSGE(b.CreateSub(bounds.second, bounds.first), least);
+    llvm::Value* enough = b.CreateICmpSGE(frame_.Extent(v->extent()), least);
     frame_.If(enough, run);
     frame_.If(b.CreateNot(enough), one_by_one);
   }
