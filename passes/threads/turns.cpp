@@ -17,6 +17,9 @@ using loop::Variable;
 
 // The elements that belong to one step of `v`, if those of different steps are apart.
 std::optional<int64_t> StrideApart(const Index& form, const Variable* v) {
+  if (std::ranges::any_of(form.terms(), [](const loop::Term& t) { return !t.symbols.empty(); })) {
+    return std::nullopt;
+  }
   const int64_t stride = form.coefficient(v);
   if (stride <= 0) return std::nullopt;
   const Index rest = form - Index(v) * stride;
