@@ -37,9 +37,8 @@ Values Frame::StoresToNowhere(const loop::RowGroup& group, const loop::Variable*
 //    needed d turns later has d memories in turn: the oldest is read for the last time, each
 //    element before the new one takes its place.
 // 2. In each step of one loop what is to be stored is read, the passes do their steps, from the
-// last
-//    to the first, and then everything is stored: a load after a store to an address with the same
-//    last 12 bits, as rows of a power of two have, would wait for it.
+//    last to the first, and then everything is stored: a load after a store to an address with the
+//    same last 12 bits, as rows of a power of two have, would wait for it.
 // 3. Everything is passed on to the next turn.
 void Frame::EmitStaggered(const loop::RowGroup& group, const loop::Variable* row,
                           llvm::Value* begin, llvm::Value* end, int lanes, int copies) {

@@ -87,13 +87,30 @@ std::optional<int64_t> Ratio(const loop::Extent& inner, const loop::Extent& oute
   return inner.scale / outer.scale;
 }
 
+// Whether both are shared along loops outside what they do in one step.
+bool AreSharedOutside(const Nest& nest, const Contraction& c) {
+  const Variable *of_nest = nest.split.variable, *of_c = c.split.variable;
+  if (of_nest == nullptr || of_c == nullptr || of_c == c.n || of_c == c.m.back()) return false;
+  return nest.split.unit == 1 && c.split.unit == 1;
+}
+
+// Whether each turn finds B in the second cache.
+bool BStays(const Contraction& c, const ir::Target& target) {
+  const std::optional<int64_t> bytes = BytesOfB(c);
+  return bytes && *bytes <= target.l2_bytes / 2;
+}
+
+// Of a turn, with so many bytes each that pass from step to step.
+int64_t UnitsOf(int64_t bytes, const ir::Target& target) {
+  return std::max<int64_t>(1, target.l2_bytes / 4 / bytes);
+}
+
 }  // namespace
 
 loop::Turns ChooseTurns(const loop::Plan& plan, const Nest& nest, const Contraction& c,
                         const ir::Target& target) {
+  if (!AreSharedOutside(nest, c)) return {};
   const Variable *of_nest = nest.split.variable, *of_c = c.split.variable;
-  if (of_nest == nullptr || of_c == nullptr || of_c == c.n || of_c == c.m.back()) return {};
-  if (nest.split.unit != 1 || c.split.unit != 1) return {};
   if (!(of_nest->extent() == of_c->extent())) return {};
   if (nest.stores.size() != 1 || !nest.row_stores.empty() || nest.stores[0].accumulate) return {};
   const int buffer = nest.stores[0].buffer;
@@ -101,22 +118,16 @@ loop::Turns ChooseTurns(const loop::Plan& plan, const Nest& nest, const Contract
   if (c.a.buffer != buffer || !IsBetween(plan, buffer, nest, c)) return {};
   const std::optional<int64_t> stride = StrideApart(nest.stores[0].offset, of_nest);
   if (!stride || StrideApart(c.a.offset, of_c) != stride) return {};
-  const std::optional<int64_t> b = BytesOfB(c);
-  if (!b || *b > target.l2_bytes / 2) return {};
-  const int64_t bytes = *stride * ir::ByteSize(c.dtype);
-  return {std::max<int64_t>(1, target.l2_bytes / 4 / bytes), *stride, 1};
+  if (!BStays(c, target)) return {};
+  return {UnitsOf(*stride * ir::ByteSize(c.dtype), target), *stride, 1};
 }
 
 loop::Turns ChooseTurns(const Contraction& c, const Nest& nest, const ir::Target& target) {
-  const Variable *of_c = c.split.variable, *of_nest = nest.split.variable;
-  if (of_nest == nullptr || of_c == nullptr || of_c == c.n || of_c == c.m.back()) return {};
-  if (nest.split.unit != 1 || c.split.unit != 1) return {};
+  if (!AreSharedOutside(nest, c)) return {};
+  const Variable *of_nest = nest.split.variable, *of_c = c.split.variable;
   const std::optional<int64_t> scale = Ratio(of_nest->extent(), of_c->extent());
   if (!scale || *scale < 1) return {};
-  if (!c.b.offset.depends_on(of_c)) {
-    const std::optional<int64_t> b = BytesOfB(c);
-    if (!b || *b > target.l2_bytes / 2) return {};
-  }
+  if (!c.b.offset.depends_on(of_c) && !BStays(c, target)) return {};
   std::vector<const Scalar*> values = ValuesOf(nest.stores);
   for (const Scalar* s : ValuesOf(nest.row_stores)) values.push_back(s);
   int64_t bytes = 0;  // a unit, of what the nest reads of the product
@@ -143,7 +154,7 @@ loop::Turns ChooseTurns(const Contraction& c, const Nest& nest, const ir::Target
     bytes += *stride * ir::ByteSize(s.value->dtype);
   }
   if (bytes == 0) return {};
-  return {std::max<int64_t>(1, target.l2_bytes / 4 / bytes), 0, *scale};
+  return {UnitsOf(bytes, target), 0, *scale};
 }
 
 }  // namespace gradus::passes
