@@ -223,6 +223,10 @@ std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std
   c.n = n;
   c.k = draft.k;
   c.k_ranges = RangesOf(planner.arena, draft, rows);
+  if (draft.only_inside && c.k_ranges.size() != draft.inside.size()) {
+    why_not = "A would be read outside of its guard";
+    return std::nullopt;
+  }
   c.dtype = draft.dtype;
   c.a = {draft.a->buffer, draft.a->indices[0], draft.how_a};
   c.b = {draft.b->buffer, draft.b->indices[0], draft.how_b};

@@ -42,6 +42,7 @@ struct Draft {
   // Where else A is 0, so that steps of the sum need not run (k_ranges.h): each has a loop of k and
   // one of m.
   std::vector<loop::Condition> inside;
+  bool only_inside = false;  // elsewhere A is not to be read
 
   // All forms of both sides, the epilogue and the conditions.
   std::vector<Index> forms() const;

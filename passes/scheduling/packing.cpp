@@ -150,7 +150,7 @@ Packed LayWindows(Planner& planner, const Draft& draft) {
 // are 2 KiB apart, 1.38 ms, with windows 1.09), unless so many steps of the sums are left out
 // without windows (32 images of 4x4: 8.3 ms, with windows 9.7).
 bool WastesRows(const Planner& planner, Draft draft) {
-  constexpr double kEnoughLeftOut = 0.1;
+  constexpr double kEnoughLeftOut = 0.08;
   constexpr double kVectorsOfWideTiles = 4, kEnoughColumns = 128;
   constexpr int64_t kFewRows = 4, kRowsOfWideTiles = 6;
   constexpr double kEnoughRows = 4.5;
@@ -172,6 +172,22 @@ bool WastesRows(const Planner& planner, Draft draft) {
   if (rows <= kFewRows) return !leaves_out;
   return apart % kAliasingStride == 0 &&
          static_cast<double>(rows) < kEnoughRows * static_cast<double>(tiles);
+}
+
+// True if A need not be packed: where its guard does not hold no step of the sum runs, and what it
+// guards is a load, whose lines of neighbouring steps do not share cache sets.
+bool IsReadInside(const Planner& planner, Draft draft, const Scalar* a) {
+  if (draft.inside.empty() || draft.inside.size() != a->conditions.size()) return false;
+  draft.a = a->operands[0];
+  if (!IsDirect(draft.a, draft.dtype, draft.k)) return false;
+  draft.MergeLoops(planner.arena);
+  const Variable* const row = RowVariable(draft);
+  if (row == nullptr || RangesOf(planner.arena, draft, row).size() != draft.inside.size()) {
+    return false;
+  }
+  const Index& form = draft.a->indices[0];
+  const int64_t apart = *Stride(form, draft.k.back()) * ir::ByteSize(draft.dtype);
+  return Stride(form, row) != 1 || apart % kAliasingSteps != 0;
 }
 
 }  // namespace
@@ -198,6 +214,12 @@ void PackA(Planner& planner, Draft& draft) {
   const Scalar* const a = std::exchange(draft.a, packed.load);
   if (!packed.windowed.places.empty()) {
     draft.inside = ConditionsOfSteps(planner, draft, a);
+    if (IsReadInside(planner, draft, a)) {
+      planner.plan.buffers.pop_back();
+      draft.a = a->operands[0];
+      draft.only_inside = true;
+      return;
+    }
     if (WastesRows(planner, draft)) {
       planner.plan.buffers.pop_back();
       packed = Lay(planner, draft.dtype, {a, {}}, draft.k, kAliasingStride);
