@@ -320,6 +320,7 @@ class Frame {
   llvm::Value* Convert(DType from, DType to, llvm::Value* x);
   llvm::Value* I64ToF32(llvm::Value* x);
   llvm::Value* RoundEven(llvm::Value* x, bool floor);
+  llvm::Value* LookUp(llvm::Value* index);
   Packet EmitGather(const loop::Scalar* x, const Guard* guard);
   // `jump`, if not empty: elements further on, one number for all or vectors of them.
   Values LoadVectors(llvm::Value* buffer, DType dtype, const loop::Index& form, const Guard* guard,
