@@ -301,6 +301,15 @@ class Frame {
                   int lanes, int count);
   int LanesOf(const loop::RowPass& pass);
   llvm::Value* RowMemory(DType dtype, const loop::Variable* row);
+  // What `form` of a buffer says in the next step of the loop over `at`.
+  struct Fetch {
+    int buffer;
+    DType dtype;
+    loop::Index form;
+    const loop::Variable* at;
+    bool to_write;
+  };
+  static std::vector<Fetch> RowsAhead(const loop::RowGroup& group, const loop::Variable* row);
   Values StoresToNowhere(const loop::RowGroup& group, const loop::Variable* row,
                          llvm::Value* is_real);
   void EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row);

@@ -11,7 +11,7 @@ namespace {
 
 // Staggered rows: of so many bytes, those which the passes are at in the first level of cache,
 // where a pass has so many operations an element that arithmetic takes the time.
-constexpr int64_t kShortestStaggered = 1024, kLongestStaggered = 8192;
+constexpr int64_t kShortestStaggered = 128, kLongestStaggered = 8192;
 constexpr int64_t kStaggeredBytes = 32 << 10;
 constexpr int kMuchArithmetic = 12;
 
@@ -40,12 +40,19 @@ class Staggering {
     absl::flat_hash_set<int> written;
     for (const loop::FlatStore& s : nest_.stores) {
       if (!written.insert(s.buffer).second || InAtom(s.offset, row_)) return false;
-      if (Stride(s.offset, row_) != 1) return false;
+      if (Stride(s.offset, row_) != 1 || s.value->kind == ScalarKind::kIndex) return false;
     }
     bool can = true;
     loop::ForEachReached(RootsOf(nest_), [&](const Scalar* s) {
       const bool is_flag = s->dtype == ir::DType::kI1;
-      if (s->depends_on(row_) && !is_flag) can &= ir::ByteSize(s->dtype) == ir::ByteSize(dtype);
+      for (const Scalar* o : s->operands) {
+        // A place in the row is as narrow as what it becomes.
+        can &= o->kind != ScalarKind::kIndex ||
+               (s->kind == ScalarKind::kCast && s->dtype == ir::DType::kI32);
+      }
+      if (s->depends_on(row_) && !is_flag && s->kind != ScalarKind::kIndex) {
+        can &= ir::ByteSize(s->dtype) == ir::ByteSize(dtype);
+      }
       if (s->kind == ScalarKind::kReduce) can &= IsOfPass(s) && ir::IsFloat(s->dtype);
       if (s->kind == ScalarKind::kDiv) can &= ir::IsFloat(s->dtype);
       can &= s->kind != ScalarKind::kGather && s->kind != ScalarKind::kGuard;
