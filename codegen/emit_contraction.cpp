@@ -68,8 +68,10 @@ class ContractionEmitter {
                 [&](llvm::Value* iv, const Values&) -> Values {
                   llvm::Value *first = first_, *last = last_, *empty = empty_;
                   frame_.Bind(c_.k[level], iv);
-                  first_ = b_.CreateAnd(first, b_.CreateICmpEQ(iv, Number(0)));
-                  last_ = b_.CreateAnd(last, b_.CreateICmpEQ(b_.CreateAdd(iv, Number(1)), end));
+                  if (t_.RangeOf(c_.k[level]) == nullptr) {
+                    first_ = b_.CreateAnd(first, b_.CreateICmpEQ(iv, Number(0)));
+                    last_ = b_.CreateAnd(last, b_.CreateICmpEQ(b_.CreateAdd(iv, Number(1)), end));
+                  }
                   empty_ = b_.CreateOr(empty, none);
                   KBlocks(level + 1);
                   first_ = first;
@@ -104,9 +106,11 @@ class ContractionEmitter {
                   k_count_ = b_.CreateSelect(b_.CreateICmpSLT(rest, length), rest, length);
                   k_count_ = b_.CreateSelect(empty_, Number(0), k_count_);
                   llvm::Value *first = first_, *last = last_;
-                  first_ = b_.CreateAnd(first, b_.CreateICmpEQ(block, Number(0)));
-                  last_ = b_.CreateAnd(
-                      last, b_.CreateICmpEQ(b_.CreateAdd(block, Number(1)), counter_end));
+                  if (t_.RangeOf(t_.tile_k.front()) == nullptr) {
+                    first_ = b_.CreateAnd(first, b_.CreateICmpEQ(block, Number(0)));
+                    last_ = b_.CreateAnd(
+                        last, b_.CreateICmpEQ(b_.CreateAdd(block, Number(1)), counter_end));
+                  }
                   block_length_ = length;
                   if (c_.b_panel_buffer >= 0 && !t_.copies_as_it_goes) CopyPanels();
                   Tiles();
@@ -134,6 +138,20 @@ class ContractionEmitter {
     llvm::Value* offset =
         b_.CreateMul(tile, b_.CreateMul(block_length_, Number(t_.columns * t_.inner_terms)));
     return b_.CreateGEP(t_.element, frame_.pointer(c_.b_panel_buffer), offset);
+  }
+
+  // Of the block, what a tile does: all of it, or what ranges of K leave.
+  struct Steps {
+    llvm::Value *begin, *count, *first, *last;
+    llvm::Value* runs = nullptr;  // null: always
+  };
+
+  // Where these begin in the panel.
+  llvm::Value* PanelAddress(llvm::Value* tile, const Steps& steps) {
+    llvm::Value* panel = PanelAddress(tile);
+    if (steps.begin == k_begin_) return panel;
+    llvm::Value* rows = b_.CreateSub(steps.begin, k_begin_);
+    return b_.CreateGEP(t_.element, panel, b_.CreateMul(rows, Number(t_.columns * t_.inner_terms)));
   }
 
   // Calls body(first column, number of the tile, vectors, tail) for each tile of columns.
@@ -363,7 +381,43 @@ class ContractionEmitter {
     }
   }
 
+  Steps StepsOfBlock() {
+    Steps steps{k_begin_, k_count_, first_, last_};
+    if (!t_.blocked) return steps;
+    auto runs = [&](llvm::Value* condition) {
+      steps.runs = steps.runs == nullptr ? condition : b_.CreateAnd(steps.runs, condition);
+    };
+    for (const Variable* k : std::span(c_.k).first(static_cast<size_t>(c_.k_level))) {
+      const loop::KRange* range = t_.RangeOf(k);
+      if (range == nullptr) continue;
+      const auto [begin, end] = t_.StepsOf(frame_, *range);
+      llvm::Value* at = frame_.EvaluateHere(Index(k));
+      runs(b_.CreateICmpSGE(at, begin));
+      runs(b_.CreateICmpSLT(at, end));
+      steps.first = b_.CreateAnd(steps.first, b_.CreateICmpEQ(at, begin));
+      steps.last = b_.CreateAnd(steps.last, b_.CreateICmpEQ(b_.CreateAdd(at, Number(1)), end));
+    }
+    if (const loop::KRange* range = t_.RangeOf(t_.tile_k.front())) {
+      const auto [begin, end] = t_.StepsOf(frame_, *range);
+      llvm::Value* end_of_block = b_.CreateAdd(k_begin_, k_count_);
+      steps.first = b_.CreateAnd(steps.first, b_.CreateICmpSGE(begin, k_begin_));
+      steps.last = b_.CreateAnd(steps.last, b_.CreateICmpSLE(end, end_of_block));
+      steps.begin = Largest(begin, k_begin_);
+      steps.count = b_.CreateSub(Least(end, end_of_block), steps.begin);
+      runs(b_.CreateOr(b_.CreateICmpSGT(steps.count, Number(0)), empty_));
+      steps.count = b_.CreateSelect(empty_, Number(0), steps.count);
+    }
+    return steps;
+  }
+
   void Call(TileSize size, llvm::Value* row, llvm::Value* column, llvm::Value* tile) {
+    const Steps steps = StepsOfBlock();
+    auto call = [&] { Call(size, row, column, tile, steps); };
+    steps.runs != nullptr ? frame_.If(steps.runs, call) : call();
+  }
+
+  void Call(TileSize size, llvm::Value* row, llvm::Value* column, llvm::Value* tile,
+            const Steps& steps) {
     auto bind = [&](const Variable* v, llvm::Value* value) {
       auto* number = llvm::dyn_cast<llvm::ConstantInt>(value);
       number != nullptr ? frame_.Bind(v, nullptr, number->getSExtValue()) : frame_.Bind(v, value);
@@ -371,19 +425,19 @@ class ContractionEmitter {
     bind(t_.row, row);
     bind(c_.n, column);
     for (const Variable* k : t_.tile_k) {
-      bind(k, t_.blocked && k == t_.tile_k.front() ? k_begin_ : Number(0));
+      bind(k, t_.blocked && k == t_.tile_k.front() ? steps.begin : Number(0));
     }
     Values args{frame_.Address(frame_.pointer(c_.a.buffer), t_.element, c_.a.offset),
                 c_.b_panel_buffer >= 0 && !size.alone
-                    ? PanelAddress(tile)
+                    ? PanelAddress(tile, steps)
                     : frame_.Address(frame_.pointer(c_.b.buffer), t_.element, c_.b.offset)};
     for (int buffer : t_.used_buffers) args.push_back(frame_.pointer(buffer));
     for (const Variable* v : t_.used_variables) args.push_back(frame_.EvaluateHere(Index(v)));
     for (ir::Symbol s : t_.symbols) args.push_back(frame_.symbol(s));
     if (t_.blocked) {
-      args.push_back(k_count_);
-      args.push_back(first_);
-      args.push_back(last_);
+      args.push_back(steps.count);
+      args.push_back(steps.first);
+      args.push_back(steps.last);
     }
     if (t_.fetches_ahead && !size.alone) {
       // Tiles of rows take turns, those of all loops around.
