@@ -258,6 +258,8 @@ class ContractionEmitter {
              [&](int rows) { body(b_.CreateAdd(main, start), rows); });
       return;
     }
+    // Balanced tiles of three rows or more have two at least, but for one row in all.
+    const int64_t least = c_.one_row_vectors > 0 && most > 2 ? 2 : 1;
     llvm::Value* tiles = b_.CreateUDiv(b_.CreateAdd(m, Number(most - 1)), Number(most));
     llvm::Value* divisor = b_.CreateSelect(b_.CreateICmpEQ(tiles, Number(0)), Number(1), tiles);
     llvm::Value* base = b_.CreateUDiv(m, divisor);
@@ -268,7 +270,7 @@ class ContractionEmitter {
           llvm::Value* rows = b_.CreateAdd(base, b_.CreateZExt(is_larger, e_.index()));
           llvm::Value* before = b_.CreateSelect(is_larger, t, larger);
           llvm::Value* first = b_.CreateAdd(b_.CreateAdd(b_.CreateMul(t, base), before), start);
-          Choose(rows, most, [&](int n) { body(first, n); });
+          Choose(rows, most, [&](int n) { body(first, n); }, least);
           return {};
         });
   }
@@ -304,13 +306,58 @@ class ContractionEmitter {
     }
   }
 
-  void Choose(llvm::Value* value, int64_t most, const std::function<void(int)>& body) {
-    for (int64_t n = most; n >= 1; --n) {
+  void Choose(llvm::Value* value, int64_t most, const std::function<void(int)>& body,
+              int64_t least = 1) {
+    for (int64_t n = most; n >= least; --n) {
       frame_.If(b_.CreateICmpEQ(value, Number(n)), [&] { body(static_cast<int>(n)); });
     }
   }
 
   void Tiles() {
+    if (c_.one_row_vectors == 0) return TilesOfRows();
+    // Whole tiles of columns, of this part or of all.
+    const int64_t full = c_.n->extent().number() / t_.columns;
+    const Frame::Range* range = frame_.RangeOf(c_.n);
+    llvm::Value* first = range == nullptr ? Number(0) : range->first;
+    llvm::Value* end = range == nullptr ? Number(full) : Least(range->end, Number(full));
+    llvm::Value* count = Largest(b_.CreateSub(end, first), Number(0));
+    llvm::Value* rest = b_.CreateURem(count, Number(c_.one_row_vectors / c_.tile_vectors));
+    const auto [row, row_end] = frame_.BoundsOf(t_.row);
+    llvm::Value* alone = b_.CreateICmpEQ(b_.CreateSub(row_end, row), Number(1));
+    // Small code has no other widths for it.
+    if (e_.small()) alone = b_.CreateAnd(alone, b_.CreateICmpEQ(rest, Number(0)));
+    frame_.If(alone, [&] { TilesOfOneRow(row, first, b_.CreateSub(end, rest), end); });
+    frame_.If(b_.CreateNot(alone), [&] { TilesOfRows(); });
+  }
+
+  // Tiles of columns [first, end), up to `narrow` several at once, and the last columns.
+  void TilesOfOneRow(llvm::Value* row, llvm::Value* first, llvm::Value* narrow, llvm::Value* end) {
+    const auto call = [&](int vectors, int tail, llvm::Value* tile) {
+      frame_.InScope([&] {
+        Call({1, vectors, tail, true}, row, b_.CreateMul(tile, Number(t_.columns)), tile);
+      });
+    };
+    const auto loop = [&](llvm::Value* from, llvm::Value* to, int tiles) {
+      frame_.Loop(from, to, tiles, true, {}, nullptr, [&](llvm::Value* tile, const Values&) {
+        call(tiles * c_.tile_vectors, 0, tile);
+        return Values();
+      });
+    };
+    loop(first, narrow, c_.one_row_vectors / c_.tile_vectors);
+    if (e_.small()) return;
+    loop(narrow, end, 1);
+    const int64_t n = c_.n->extent().number(), last = n % t_.columns;
+    if (last == 0) return;
+    const auto last_tile = [&] {
+      call(static_cast<int>((last + t_.lanes - 1) / t_.lanes), static_cast<int>(last % t_.lanes),
+           Number(n / t_.columns));
+    };
+    const Frame::Range* range = frame_.RangeOf(c_.n);
+    if (range == nullptr) return last_tile();
+    frame_.If(b_.CreateICmpSGT(range->end, Number(n / t_.columns)), last_tile);
+  }
+
+  void TilesOfRows() {
     auto call = [&](llvm::Value* row, int rows, llvm::Value* column, llvm::Value* tile, int vectors,
                     int tail) {
       frame_.InScope([&] { Call({rows, vectors, tail}, row, column, tile); });
@@ -381,7 +428,7 @@ class ContractionEmitter {
       bind(k, t_.blocked && k == t_.tile_k.front() ? steps.begin : Number(0));
     }
     Values args{frame_.Address(frame_.pointer(c_.a.buffer), t_.element, c_.a.offset),
-                c_.b_panel_buffer >= 0
+                c_.b_panel_buffer >= 0 && !size.alone
                     ? PanelAddress(tile, steps)
                     : frame_.Address(frame_.pointer(c_.b.buffer), t_.element, c_.b.offset)};
     for (int buffer : t_.used_buffers) args.push_back(frame_.pointer(buffer));
@@ -392,7 +439,7 @@ class ContractionEmitter {
       args.push_back(steps.first);
       args.push_back(steps.last);
     }
-    if (t_.fetches_ahead) {
+    if (t_.fetches_ahead && !size.alone) {
       // Tiles of rows take turns, those of all loops around.
       llvm::Value* turn = b_.CreateUDiv(row, Number(size.rows));
       for (size_t i = 0; i + 1 < c_.m.size(); ++i) {

@@ -5,8 +5,10 @@
 #include <limits>
 
 #include "codegen/frame.h"
+#include "ir/loop/fold.h"
 #include "ir/loop/walk.h"
 #include "llvm/IR/Intrinsics.h"
+#include "llvm/IR/IntrinsicsX86.h"
 
 namespace gradus::codegen {
 
@@ -214,10 +216,28 @@ llvm::Value* Frame::EmitOne(const Scalar* x, const Values& v) {
       }
       return b.CreateBitCast(v[0], to);
     }
+    case ScalarKind::kExp2Table: return LookUp(v[0]);
     default: break;
   }
   IR_CHECK_MSG(false, "scalar kind");
   return nullptr;
+}
+
+// An entry of the table: of a whole vector in one instruction where the target has it.
+llvm::Value* Frame::LookUp(llvm::Value* index) {
+  auto& b = builder_;
+  llvm::Constant* table =
+      llvm::ConstantDataVector::get(b.getContext(), llvm::ArrayRef(loop::fold::kExp2Table));
+  auto* type = llvm::dyn_cast<llvm::FixedVectorType>(index->getType());
+  if (type == nullptr) return b.CreateExtractElement(table, b.CreateAnd(index, 15));
+  if (emitter_.target().has_tables && type->getNumElements() == loop::fold::kExp2Table.size()) {
+    return b.CreateIntrinsic(llvm::Intrinsic::x86_avx512_permvar_sf_512, {}, {table, index});
+  }
+  llvm::Value* found = llvm::PoisonValue::get(WithLanes(b.getFloatTy(), type->getNumElements()));
+  for (unsigned l = 0; l < type->getNumElements(); ++l) {
+    found = b.CreateInsertElement(found, LookUp(b.CreateExtractElement(index, l)), l);
+  }
+  return found;
 }
 
 // NaN if either operand is. `a > b ? a : b` gives b where they do not compare, which settles a NaN

@@ -1,8 +1,10 @@
 // Products with a power of two as one instruction, where the processor has it. The scalar is that
 // of ir/ops/approx_parts, TimesPowerOfTwo(x, k): x * bits(first) * bits(second), where the factors
-// are shifted out of `t`, the bits of a number y = k + c whose last bit counts ones. The
-// instruction rounds once, as the second product does, hence gives the same bits.
+// are shifted out of `t`, the bits of a number y = k + c whose last bit counts ones, or, where
+// these are shifted by f, parts of 2^-f: the instruction, too, leaves out what is behind the point.
+// It rounds once, as the second product does, hence gives the same bits.
 
+#include <cmath>
 #include <optional>
 
 #include "codegen/frame.h"
@@ -50,10 +52,15 @@ std::optional<Scaled> Match(const Scalar* product) {
     if (t == nullptr) continue;
     const Scalar* half = Shifted(first, ScalarKind::kShl, mantissa);
     if (Shifted(half, ScalarKind::kShr, 1) != t) continue;
+    int64_t fraction = 0;
+    if (t->kind == ScalarKind::kShr && t->operands[1]->kind == ScalarKind::kConst) {
+      fraction = t->operands[1]->integer;
+      t = t->operands[0];
+    }
     const Scalar* sum = Operand(t, ScalarKind::kBitcast, 0);
     const Scalar* shift = Operand(sum, ScalarKind::kFma, 2);
     if (shift == nullptr || shift->kind != ScalarKind::kConst) continue;
-    if (shift->number != round + twice_bias) continue;
+    if (shift->number != std::ldexp(round, -static_cast<int>(fraction)) + twice_bias) continue;
     for (size_t i = 0; i < 2; ++i) {
       if (Operand(inner->operands[i], ScalarKind::kBitcast, 0) != first) continue;
       return Scaled{inner->operands[1 - i], sum, shift->number};

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 
+#include "absl/container/flat_hash_set.h"
 #include "codegen/frame.h"
+#include "ir/loop/walk.h"
 
 namespace gradus::codegen {
 
@@ -31,6 +33,38 @@ Values Frame::StoresToNowhere(const loop::RowGroup& group, const loop::Variable*
     SetPointer(s.buffer, builder_.CreateSelect(is_real, real, other));
   }
   return saved;
+}
+
+// What is asked for a row before its turn, where the rows of several arrays are read: what passes
+// and stores read, where that is first, and what they store to. (The gradient of softmax of
+// 1024x1024 takes 0.72 of the time. The rows of one array the processor finds by itself: softmax
+// takes 1.09 of it.)
+std::vector<Frame::Fetch> Frame::RowsAhead(const loop::RowGroup& group, const loop::Variable* row) {
+  std::vector<Fetch> list;
+  absl::flat_hash_set<int> known;  // buffers
+  const auto add = [&](int buffer, ir::DType dtype, const loop::Index& form, size_t q, bool write) {
+    const loop::Variable* at = group.at[q];
+    if (form.coefficient(at) == 0 || form.coefficient(row) != 1) return;
+    if (known.insert(buffer).second) list.push_back({buffer, dtype, form, at, write});
+  };
+  for (size_t q = 0; q < group.at.size(); ++q) {
+    std::vector<const Scalar*> roots;
+    if (q < group.passes.size()) {
+      for (const Scalar* r : group.passes[q].reductions) roots.push_back(r->operands[0]);
+    } else {
+      for (const loop::FlatStore& s : group.stores) roots.push_back(s.value);
+    }
+    loop::ForEachReached(roots, [&](const Scalar* x) {
+      if (x->kind == loop::ScalarKind::kReduce) return false;
+      if (x->kind == loop::ScalarKind::kLoad) add(x->buffer, x->dtype, x->indices[0], q, false);
+      return true;
+    });
+  }
+  if (list.size() < 2) return {};
+  for (const loop::FlatStore& s : group.stores) {
+    add(s.buffer, s.value->dtype, s.offset, group.passes.size(), true);
+  }
+  return list;
 }
 
 // 1. What passes found in earlier turns is known; what they kept is where it was stored. What is
@@ -88,6 +122,7 @@ void Frame::EmitStaggered(const loop::RowGroup& group, const loop::Variable* row
     }
     const Values pointers = StoresToNowhere(group, row, is_real);
 
+    const std::vector<Fetch> ahead = RowsAhead(group, row);
     std::vector<Along> passes;
     Values carried;
     size_t kept = 0;
@@ -100,6 +135,7 @@ void Frame::EmitStaggered(const loop::RowGroup& group, const loop::Variable* row
     const Values sums = VectorLoopOver(
         row, lanes, copies, carried,
         [&](const Values& now) {
+          for (const Fetch& f : ahead) Prefetch(f.buffer, f.dtype, f.form, f.at, 1, f.to_write);
           std::vector<Packet> stored;
           for (const loop::FlatStore& s : group.stores) stored.push_back(Evaluate(s.value));
           Values results = now;

@@ -69,7 +69,7 @@ struct Tile {
       first = f->getArg(next++);
       last = f->getArg(next++);
     }
-    if (tiling.fetches_ahead) ahead = f->getArg(next++);
+    if (tiling.fetches_ahead && !size.alone) ahead = f->getArg(next++);
     context = {c.n, lanes, size.vectors, Values(static_cast<size_t>(size.vectors), nullptr)};
     if (size.tail != 0) context.masks.back() = tiling.TailMask(size.tail);
   }
@@ -149,7 +149,7 @@ struct Tile {
   Values Step(Values sums) {
     llvm::Value* a_address = frame.Address(a, tiling.element, Part(c.a.offset, tiling.tile_k));
     llvm::Value* b_address;
-    if (c.b_panel_buffer >= 0) {
+    if (c.b_panel_buffer >= 0 && !size.alone) {
       Index row;
       int64_t stride = tiling.columns * tiling.inner_terms;
       for (const Variable* k : tiling.tile_k) {
@@ -378,7 +378,7 @@ llvm::Function* EmitTile(const Tiling& tiling, TileSize size, const std::string&
     types.push_back(e.index());
     types.resize(types.size() + 2, llvm::Type::getInt1Ty(e.context()));
   }
-  if (tiling.fetches_ahead) {
+  if (tiling.fetches_ahead && !size.alone) {
     types.push_back(tiling.copies_as_it_goes ? static_cast<llvm::Type*>(e.pointer()) : e.index());
   }
   llvm::Function* f = e.AddFunction(

@@ -171,7 +171,8 @@ class Frame {
   void EmitStaggered(const loop::RowGroup& group, const loop::Variable* row, llvm::Value* begin,
                      llvm::Value* end, int lanes, int copies);
   void ForgetKept() { kept_.clear(); }
-  // Asks for what stands at this form `steps` later in the loop over `v`, to read or to write it.
+  // Asks for what stands at this form `steps` later in the loop over `v`, to read or to write it,
+  // if its step is a number.
   void Prefetch(int buffer, DType dtype, const loop::Index& form, const loop::Variable* v,
                 int steps, bool to_write = false);
   // Operations that each element along `v` costs; what is kept or reduced counts as a load.
@@ -301,6 +302,15 @@ class Frame {
                   int lanes, int count);
   int LanesOf(const loop::RowPass& pass);
   llvm::Value* RowMemory(DType dtype, const loop::Variable* row);
+  // What `form` of a buffer says in the next step of the loop over `at`.
+  struct Fetch {
+    int buffer;
+    DType dtype;
+    loop::Index form;
+    const loop::Variable* at;
+    bool to_write;
+  };
+  static std::vector<Fetch> RowsAhead(const loop::RowGroup& group, const loop::Variable* row);
   Values StoresToNowhere(const loop::RowGroup& group, const loop::Variable* row,
                          llvm::Value* is_real);
   void EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row);
@@ -320,6 +330,7 @@ class Frame {
   llvm::Value* Convert(DType from, DType to, llvm::Value* x);
   llvm::Value* I64ToF32(llvm::Value* x);
   llvm::Value* RoundEven(llvm::Value* x, bool floor);
+  llvm::Value* LookUp(llvm::Value* index);
   Packet EmitGather(const loop::Scalar* x, const Guard* guard);
   // `jump`, if not empty: elements further on, one number for all or vectors of them.
   Values LoadVectors(llvm::Value* buffer, DType dtype, const loop::Index& form, const Guard* guard,

@@ -37,6 +37,7 @@ void Derive(const Features& f, ir::Target& target) {
   target.has_fma = Has(f, "fma");
   target.has_rounding = Has(f, "sse4.1");
   target.has_masked_memory = avx512;
+  target.has_tables = avx512;
 }
 
 void SetCaches(ir::Target& target) {

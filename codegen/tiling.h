@@ -15,6 +15,8 @@ namespace gradus::codegen {
 struct TileSize {
   int rows = 0, vectors = 0;
   int tail = 0;  // lanes of the last vector; 0: all
+  // The call's one row: B is read as it lies, and nothing is fetched ahead.
+  bool alone = false;
   auto operator<=>(const TileSize&) const = default;
 };
 

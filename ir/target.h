@@ -35,6 +35,8 @@ struct Target {
   bool has_fma = false;
   bool has_rounding = true;  // to whole numbers; else made of other operations
   bool has_i64_to_float = true;
+  // Looks up 16 floats in one instruction, and has one for products with powers of two.
+  bool has_tables = false;
   bool has_masked_memory = false;  // masked loads and stores cost no more than plain ones
   // Code goes into a library, where its size counts: kernels that differ in numbers alone share it.
   bool small_code = false;

@@ -4,11 +4,11 @@
 
 namespace gradus::passes {
 
-absl::StatusOr<bool> LowerToLoops(ir::Module& module, const PassContext&) {
+absl::StatusOr<bool> LowerToLoops(ir::Module& module, const PassContext& context) {
   bool changed = false;
   for (const auto& f : module.functions()) {
     if (f->kind() != ir::FunctionKind::kKernel || f->kernel != nullptr) continue;
-    auto kernel = loop::Lower(*f);
+    auto kernel = loop::Lower(*f, context.target.has_tables);
     if (!kernel.ok()) return kernel.status();
     f->kernel = *std::move(kernel);
     changed = true;

@@ -21,7 +21,8 @@ constexpr int kMaxRounds = 16;
 
 // The one number that all elements of an op on splat constants equal: lowers the op with its
 // operands and looks whether the arena folded its scalar to a constant.
-const loop::Scalar* FoldedScalar(const Node& node, std::unique_ptr<loop::Kernel>& keep_alive) {
+const loop::Scalar* FoldedScalar(const Node& node, bool has_tables,
+                                 std::unique_ptr<loop::Kernel>& keep_alive) {
   if (!node.op().has(ir::kPointwise) && !node.op().has(ir::kMovement)) return nullptr;
   if (node.op().at == nullptr || node.num_results() != 1 || node.num_operands() == 0)
     return nullptr;
@@ -38,16 +39,16 @@ const loop::Scalar* FoldedScalar(const Node& node, std::unique_ptr<loop::Kernel>
   }
   alone.AddResult(
       alone.Append(node.op(), operands, node.attrs(), node.types(), node.location())->result());
-  auto kernel = loop::Lower(alone);
+  auto kernel = loop::Lower(alone, has_tables);
   if (!kernel.ok() || (*kernel)->stores.size() != 1) return nullptr;
   keep_alive = *std::move(kernel);
   const loop::Scalar* value = keep_alive->stores[0].value;
   return value->kind == loop::ScalarKind::kConst ? value : nullptr;
 }
 
-Value Fold(Function& f, const Node& node) {
+Value Fold(Function& f, const Node& node, bool has_tables) {
   std::unique_ptr<loop::Kernel> kernel;
-  const loop::Scalar* value = FoldedScalar(node, kernel);
+  const loop::Scalar* value = FoldedScalar(node, has_tables, kernel);
   if (value == nullptr) return {};
   return ir::IsFloat(node.type().dtype) ? ir::constant(f, node.type(), value->number)
                                         : ir::constant_int(f, node.type(), value->integer);
@@ -66,7 +67,7 @@ std::vector<bool> LiveNodes(const Function& f) {
 }
 
 // One round over the nodes. New nodes go right before the node that they replace.
-bool Round(Function& f) {
+bool Round(Function& f, bool has_tables) {
   const std::vector<bool> live = LiveNodes(f);
   const int count = static_cast<int>(f.nodes().size());
   std::vector<absl::InlinedVector<Value, 1>> replacement(static_cast<size_t>(f.id_bound()));
@@ -88,7 +89,7 @@ bool Round(Function& f) {
     const int first = static_cast<int>(f.nodes().size());
     f.set_location_override(node.location());
     Value with = node.op().simplify != nullptr ? node.op().simplify(node) : Value();
-    if (!with) with = Fold(f, node);
+    if (!with) with = Fold(f, node, has_tables);
     f.set_location_override(std::nullopt);
     for (int k = first; k < static_cast<int>(f.nodes().size()); ++k) order.push_back(k);
     order.push_back(i);
@@ -105,10 +106,11 @@ bool Round(Function& f) {
 
 }  // namespace
 
-absl::StatusOr<bool> Simplify(ir::Module& module, const PassContext&) {
+absl::StatusOr<bool> Simplify(ir::Module& module, const PassContext& context) {
   bool changed = false;
   for (const auto& f : module.functions()) {
-    for (int round = 0; round < kMaxRounds && Round(*f); ++round) changed = true;
+    for (int round = 0; round < kMaxRounds && Round(*f, context.target.has_tables); ++round)
+      changed = true;
   }
   return changed;
 }

@@ -56,5 +56,6 @@ Expr Select(Expr condition, Expr a, Expr b) {
 }
 Expr Cast(DType dtype, Expr x) { return {x.arena(), x.arena().Cast(dtype, x.scalar())}; }
 Expr Bitcast(DType dtype, Expr x) { return {x.arena(), x.arena().Bitcast(dtype, x.scalar())}; }
+Expr Exp2Table(Expr x) { return {x.arena(), x.arena().Exp2Table(x.scalar())}; }
 
 }  // namespace gradus::loop

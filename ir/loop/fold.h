@@ -3,6 +3,7 @@
 // Arithmetic on constants, exactly as generated code does it: floats round in their own format,
 // integers wrap, an integer divided by zero is 0.
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -24,6 +25,11 @@ double ToFloat(DType dtype, int64_t x);
 int64_t ToInteger(DType dtype, double x);  // truncates and saturates; NaN gives 0; to i1: x != 0
 // 1 / x if that is exact and not subnormal (x a power of two): then y / x = y * (1 / x).
 std::optional<double> ExactReciprocal(DType dtype, double x);
+// 2^(j / 16), rounded: what kExp2Table looks up.
+inline constexpr std::array<float, 16> kExp2Table = {
+    0x1p0F,        0x1.0b5586p0F, 0x1.172b84p0F, 0x1.2387a6p0F, 0x1.306fep0F,  0x1.3dea64p0F,
+    0x1.4bfdaep0F, 0x1.5ab07ep0F, 0x1.6a09e6p0F, 0x1.7a1148p0F, 0x1.8ace54p0F, 0x1.9c4918p0F,
+    0x1.ae89fap0F, 0x1.c199bep0F, 0x1.d5818ep0F, 0x1.ea4afap0F};
 // What a reduction over nothing gives.
 const Scalar* Identity(Arena& arena, ReduceKind kind, DType dtype);
 

@@ -246,7 +246,7 @@ std::vector<Stored> ToStore(const ir::Function& f, Kernel* kernel) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
+absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f, bool has_tables) {
   for (const auto& node : f.nodes()) {
     if (node->op().at != nullptr || node->op().emit != nullptr) continue;
     const std::string where = node->location().known() ? node->location().ToString() + ": " : "";
@@ -255,6 +255,7 @@ absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& f) {
         where, node->op().name, f.name()));
   }
   auto kernel = std::make_unique<Kernel>();
+  kernel->arena->has_tables = has_tables;
   kernel->name = f.name();
   AddBuffers(f, kernel.get());
   const std::vector<Stored> to_store = ToStore(f, kernel.get());

@@ -92,8 +92,9 @@ class Lowerer {
 // result that another one reads elsewhere than at its own index (the sum of a stored column) is
 // loaded, after its store. Otherwise the later value is stored first: an update may then overwrite
 // an argument that only it reads, while the others still follow. What an op with an `emit` rule
-// writes is loaded by all who use it, from scratch if it is no result. Errors: an op without a
-// lowering rule.
-absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& kernel_function);
+// writes is loaded by all who use it, from scratch if it is no result. `has_tables`: see Arena.
+// Errors: an op without a lowering rule.
+absl::StatusOr<std::unique_ptr<Kernel>> Lower(const ir::Function& kernel_function,
+                                              bool has_tables = false);
 
 }  // namespace gradus::loop

@@ -131,6 +131,7 @@ class PlanPrinter {
     out_ += fmt::format(", tile {}x{} vectors{}", c.tile_rows, c.tile_vectors,
                         c.rows_balanced ? " balanced" : "");
     if (!c.rule.empty()) out_ += fmt::format(" ({})", c.rule);
+    if (c.one_row_vectors > 0) out_ += fmt::format(", one row 1x{}", c.one_row_vectors);
     out_ += fmt::format(", order={}",
                         c.order == Contraction::Order::kColumnsOuter ? "columns" : "rows");
     if (c.k_block > 0) {

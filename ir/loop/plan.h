@@ -157,6 +157,9 @@ struct Contraction {
 
   int tile_rows = 6,
       tile_vectors = 4;  // rows x (vectors of the target's lanes), for each of 1 + siblings sums
+  // > 0: what a call of one row has instead, one row times so many vectors, a multiple of
+  // tile_vectors; B is read as it lies.
+  int one_row_vectors = 0;
   bool rows_balanced = true;  // row tiles of size b or b + 1 rather than a short last one
   enum class Order : uint8_t { kColumnsOuter, kRowsOuter };
   Order order = Order::kColumnsOuter;

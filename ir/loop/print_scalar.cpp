@@ -45,6 +45,7 @@ std::string_view FunctionName(ScalarKind kind) {
     case ScalarKind::kShl: return "shl";
     case ScalarKind::kShr: return "shr";
     case ScalarKind::kSelect: return "select";
+    case ScalarKind::kExp2Table: return "exp2_table";
     default: return "";
   }
 }

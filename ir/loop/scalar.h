@@ -49,13 +49,14 @@ enum class ScalarKind : uint8_t {
   kOr,
   kXor,
   kShl,
-  kShr,      // integers and i1; kShr is logical
-  kSelect,   // condition ? a : b
-  kCast,     // value conversion to dtype (float -> int truncates and saturates, NaN gives 0)
-  kBitcast,  // same size
-  kGuard,    // x where low <= index < high, 0 elsewhere; x is not evaluated there
-  kReduce,   // over variables: sum, product, maximum or minimum
-  kAcc,      // only in a contraction's epilogue: accumulator number `integer` of the tile
+  kShr,        // integers and i1; kShr is logical
+  kSelect,     // condition ? a : b
+  kCast,       // value conversion to dtype (float -> int truncates and saturates, NaN gives 0)
+  kBitcast,    // same size
+  kExp2Table,  // of an i32: 2^(j / 16) for its last four bits j, rounded to f32
+  kGuard,      // x where low <= index < high, 0 elsewhere; x is not evaluated there
+  kReduce,     // over variables: sum, product, maximum or minimum
+  kAcc,        // only in a contraction's epilogue: accumulator number `integer` of the tile
 };
 enum class ReduceKind : uint8_t { kSum, kProd, kMax, kMin };
 
@@ -97,6 +98,10 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
+  // Whether the target looks up a vector of kExp2Table in one instruction (ir::Target::has_tables):
+  // where it does not, formulas should do without.
+  bool has_tables = false;
+
   // A name that is taken gets a number.
   const Variable* NewVariable(std::string name, Extent extent);
   const Variable* InternAtom(Variable::Kind kind, const Index& numerator, int64_t divisor);
@@ -115,6 +120,7 @@ class Arena {
   const Scalar* Select(const Scalar* condition, const Scalar* a, const Scalar* b);
   const Scalar* Cast(DType dtype, const Scalar* x);
   const Scalar* Bitcast(DType dtype, const Scalar* x);
+  const Scalar* Exp2Table(const Scalar* x);
   const Scalar* Guard(std::span<const Condition> conditions, const Scalar* x);
   const Scalar* Reduce(ReduceKind kind, std::span<const Variable* const> variables,
                        const Scalar* x);
@@ -189,5 +195,6 @@ Expr Shr(Expr a, Expr b);
 Expr Select(Expr condition, Expr a, Expr b);
 Expr Cast(DType dtype, Expr x);
 Expr Bitcast(DType dtype, Expr x);
+Expr Exp2Table(Expr x);
 
 }  // namespace gradus::loop

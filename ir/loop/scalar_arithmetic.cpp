@@ -259,4 +259,14 @@ const Scalar* Arena::Bitcast(DType dtype, const Scalar* x) {
   return Intern(std::move(s));
 }
 
+const Scalar* Arena::Exp2Table(const Scalar* x) {
+  IR_CHECK_MSG(x->dtype == DType::kI32, "an i32");
+  if (IsConst(x)) return Float(DType::kF32, fold::kExp2Table[x->integer & 15]);
+  Scalar s;
+  s.kind = ScalarKind::kExp2Table;
+  s.dtype = DType::kF32;
+  s.operands = {x};
+  return Intern(std::move(s));
+}
+
 }  // namespace gradus::loop

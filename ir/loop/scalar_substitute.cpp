@@ -37,6 +37,7 @@ const Scalar* Arena::Rebuild(const Scalar& s, std::span<const Scalar* const> ope
     case ScalarKind::kSelect: return Select(operands[0], operands[1], operands[2]);
     case ScalarKind::kCast: return Cast(s.dtype, operands[0]);
     case ScalarKind::kBitcast: return Bitcast(s.dtype, operands[0]);
+    case ScalarKind::kExp2Table: return Exp2Table(operands[0]);
     case ScalarKind::kGuard: {
       absl::InlinedVector<Condition, 2> conditions;
       for (const Condition& c : s.conditions) {

@@ -57,9 +57,24 @@ Expr Expm1Fraction(Expr r, double c, Fit fit) {
   return Fma(sum, r * r, r);
 }
 
+// k counts sixteenths of ln(2): a table has their powers, and for |r| <= ln(2)/32 a short
+// polynomial is enough, e^r - 1 - r ~ r^2 (c0 + c1 r).
+Expr TableExp(Expr x) {
+  constexpr int kFraction = 4;
+  const Expr y = AtMost(AtLeast(x, -104), 89);
+  const Rounded k =
+      RoundScaled(y, kLog2E, 2.0 * static_cast<double>(FormatOf(x.dtype()).bias), kFraction);
+  const Expr r = SubtractMultipleOfLn2(y, k.number);
+  const Expr p = Fma(Fma(r, 1.66666672e-1, 5.00016189e-1), r * r, r);
+  const Expr root = Exp2Table(k.bits);
+  return TimesPowerOfTwo(Fma(root, p, root), Shr(k.bits, x.IntConst(DType::kI32, kFraction)));
+}
+
 }  // namespace
 
-Expr Exp(Expr x) {
+Expr Exp(Expr x) { return IsF32(x) && x.arena().has_tables ? TableExp(x) : PolynomialExp(x); }
+
+Expr PolynomialExp(Expr x) {
   const FloatFormat& format = FormatOf(x.dtype());
   const Expr y = IsF32(x) ? AtMost(AtLeast(x, -104), 89) : AtMost(AtLeast(x, -746), 710);
   const Rounded k = RoundScaled(y, kLog2E, 2.0 * static_cast<double>(format.bias));

@@ -50,14 +50,14 @@ Expr Tan(Expr x) { return Sin(x) / Cos(x); }
 Expr Sinh(Expr x) {
   const Expr a = Abs(x);
   const Expr e = Expm1(a);
-  const Expr root = Exp(a * 0.5);
+  const Expr root = PolynomialExp(a * 0.5);
   const Expr near = (e + e / (e + 1.0)) * 0.5;
   const Expr far = Fma(root * 0.5, root, 0.5 / root / root * -1.0);
   return WithSignOf(Select(Lt(a, x.Const(1)), near, far), x);
 }
 
 Expr Cosh(Expr x) {
-  const Expr root = Exp(Abs(x) * 0.5);
+  const Expr root = PolynomialExp(Abs(x) * 0.5);
   return Fma(root * 0.5, root, 0.5 / root / root);
 }
 

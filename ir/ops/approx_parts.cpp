@@ -1,5 +1,7 @@
 #include "ir/ops/approx_parts.h"
 
+#include <cmath>
+
 #include "ir/check.h"
 
 namespace gradus::ir::approx {
@@ -53,9 +55,9 @@ Expr TimesPowerOfTwo(Expr x, Expr twice_biased_exponent) {
   return x * Bitcast(x.dtype(), first) * Bitcast(x.dtype(), second);
 }
 
-Rounded RoundScaled(Expr x, double scale, double offset) {
+Rounded RoundScaled(Expr x, double scale, double offset, int fraction) {
   const FloatFormat& format = FormatOf(x.dtype());
-  const double shift = format.round + offset;
+  const double shift = std::ldexp(format.round, -fraction) + offset;
   const Expr shifted = Fma(x, scale, shift);
   return {shifted - shift, Bitcast(format.bits, shifted)};
 }

@@ -42,17 +42,21 @@ loop::Expr PowerOfTwo(loop::Expr biased_exponent, DType dtype);
 loop::Expr TimesPowerOfTwo(loop::Expr x, loop::Expr twice_biased_exponent);
 
 // round(x * scale) + offset, both as a float (`number`, without the offset) and in the low bits of
-// an integer (`bits`). Valid below 2^22 (f32) or 2^51 (f64) in size; NaN gives NaN and arbitrary
-// bits.
+// an integer (`bits`), to a whole number or, with `fraction`, one with so many bits behind the
+// point. Valid below 2^22 (f32) or 2^51 (f64) in size, by 2^fraction less; NaN gives NaN and
+// arbitrary bits.
 struct Rounded {
   loop::Expr number, bits;
 };
-Rounded RoundScaled(loop::Expr x, double scale, double offset);
+Rounded RoundScaled(loop::Expr x, double scale, double offset, int fraction = 0);
 
 // x - k * ln(2) / divisor for k up to 2^11: Cody and Waite, "Software Manual for the Elementary
 // Functions", 1980. The first part of ln(2) has few enough bits for an exact product, so a target
 // without fused arithmetic loses nothing.
 loop::Expr SubtractMultipleOfLn2(loop::Expr x, loop::Expr k, double divisor = 1);
+
+// exp without a table, for what squares it: most of its results are closer than those of the table.
+loop::Expr PolynomialExp(loop::Expr x);
 
 // 2^r for |r| <= 0.5, from minimax polynomials of our own fit (approx_fit.py).
 loop::Expr Exp2Fraction(loop::Expr r);

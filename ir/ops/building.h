@@ -55,5 +55,6 @@ bool IsSplat(Value v, double number);
 bool IsLessEqual(Value v);
 bool IsMul(Value v);
 bool IsBroadcast(Value v);
+bool IsReshape(Value v);
 
 }  // namespace gradus::ir

@@ -1,6 +1,7 @@
 // broadcast and transpose: each result axis is an axis of the operand, or repeats it.
 
 #include <algorithm>
+#include <optional>
 
 #include "fmt/format.h"
 #include "ir/ops/building.h"
@@ -64,13 +65,34 @@ Value BroadcastGradient(const Vjp& c) {
   return sum.shape() == from ? sum : reshape(sum, from);
 }
 
+// A reshape that only inserts axes of size 1 repeats as what it is of. Nullopt: it does more.
+std::optional<Axes> AxesBeforeReshape(const Shape& from, const Shape& to, const IntList& outer) {
+  Axes axes;
+  int next = 0;
+  for (int axis = 0; axis < to.rank(); ++axis) {
+    if (next < from.rank() && from[next] == to[axis]) {
+      axes.push_back(outer[static_cast<size_t>(axis)]);
+      ++next;
+    } else if (to[axis] != Dim(1)) {
+      return std::nullopt;
+    }
+  }
+  if (next < from.rank()) return std::nullopt;
+  return axes;
+}
+
 Value SimplifyBroadcast(Node& n) {
   const Value x = n.operand(0);
   const Shape& shape = n.type().shape;
   if (x.shape() == shape) return x;  // axes are increasing, so each stays where it is
   if (SplatNumber(x)) return SplatLike(x, shape);
-  if (!IsBroadcast(x)) return {};
   const IntList& outer = n.attr<IntList>("axes");
+  if (IsReshape(x)) {
+    const Value inner = x.node()->operand(0);
+    const std::optional<Axes> axes = AxesBeforeReshape(inner.shape(), x.shape(), outer);
+    return axes ? broadcast(inner, shape, *axes) : Value();
+  }
+  if (!IsBroadcast(x)) return {};
   Axes axes;
   for (const int64_t axis : x.node()->attr<IntList>("axes")) {
     axes.push_back(outer[static_cast<size_t>(axis)]);

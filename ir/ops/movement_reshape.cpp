@@ -169,6 +169,8 @@ Shape InferMissingSize(const Shape& from, Shape to) {
 
 }  // namespace
 
+bool IsReshape(Value v) { return &v.node()->op() == &kReshape; }
+
 OpTable ReshapeOps() { return kTable; }
 
 Value reshape(Operand x, const Shape& shape) {

@@ -56,7 +56,15 @@ loop::Expr ReduceAt(const loop::At& at) {
   return variables.empty() ? x : at.Reduce(kKind, variables, x);
 }
 
-Value SimplifyReduce(Node& n) { return n.attr<IntList>("axes").empty() ? n.operand(0) : Value(); }
+// With `keep_dims` it is another shape of the plain reduction, so that equal reductions are equal
+// nodes.
+Value SimplifyReduce(Node& n) {
+  const IntList& axes = n.attr<IntList>("axes");
+  if (axes.empty()) return n.operand(0);
+  if (!n.attr<bool>("keep_dims")) return {};
+  return reshape(Emit(n.op(), {n.operand(0)}, {{"axes", axes}, {"keep_dims", false}}),
+                 n.type().shape);
+}
 
 // A value of the reduction's result type, repeated along the axes that it reduced.
 Value Spread(Value v, const Node& reduction) {

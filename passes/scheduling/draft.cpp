@@ -247,6 +247,7 @@ std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std
   c.tile_vectors = tile.vectors;
   c.order = tile.order;
   c.k_unroll = tile.k_unroll;
+  if (c.m.size() == 1 && Stride(c.b.offset, n) == 1) c.one_row_vectors = tile.one_row_vectors;
   c.rule = tile.rule;
   c.rows_balanced = true;
   c.prefetch_epilogue = FetchesEpilogue(c, query, planner.target);

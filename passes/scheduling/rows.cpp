@@ -3,13 +3,12 @@
 #include <algorithm>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "ir/loop/walk.h"
+#include "passes/scheduling/row_work.h"
+#include "passes/scheduling/stagger.h"
 
 namespace gradus::passes::scheduling {
 namespace {
-
-using ScalarSet = absl::flat_hash_set<const Scalar*>;
 
 // Memory that a nest's kept values may take, on the stack: it should stay in the first levels of
 // cache beside the rows themselves.
@@ -22,34 +21,12 @@ constexpr int64_t kNarrow = 16;
 // Rows at once: those of so many bytes. Longer ones hide their own latencies, and where they are a
 // multiple of 4 KiB apart they displace each other in the first level of cache.
 constexpr int64_t kRowsOfFour = 2048, kRowsOfTwo = 4095;
-// Staggered rows: of so many bytes, those which the passes are at in the first level of cache,
-// where a pass has so many operations an element that arithmetic takes the time.
-constexpr int64_t kShortestStaggered = 1024, kLongestStaggered = 8192;
-constexpr int64_t kStaggeredBytes = 32 << 10;
-constexpr int kMuchArithmetic = 12;
-// From so many operations along the row on, a group's code takes too long to compile.
-constexpr int kGroupOperations = 160;
+// Eight of them, of which the ends of so many sums are short, where few operations are between
+// (layer norm of 4096x128 takes 0.83 of the time), and few rows are left over.
+constexpr int64_t kShortestOfEight = 256, kLongestOfEight = 768, kLeastOfEight = 32;
+constexpr int kFewOperations = 12;
 // From so many operations on, a load and a store cost less than computing a value again.
 constexpr int kKeptCost = 6;
-
-std::vector<const Scalar*> ValuesOf(const loop::Nest& nest) {
-  std::vector<const Scalar*> values;
-  for (const auto* list : {&nest.row_stores, &nest.stores}) {
-    for (const loop::FlatStore& s : *list) values.push_back(s.value);
-  }
-  return values;
-}
-
-int OperationCost(const Scalar& s) {
-  switch (s.kind) {
-    case ScalarKind::kConst:
-    case ScalarKind::kLoad: return 0;
-    case ScalarKind::kDiv:
-    case ScalarKind::kSqrt:
-    case ScalarKind::kGather: return 4;
-    default: return 1;
-  }
-}
 
 class RowPasses {
  public:
@@ -75,10 +52,7 @@ class RowPasses {
       nest_.row = nullptr;
       nest_.passes.clear();
     }
-    if (CanStagger()) {
-      Stagger();
-      return;
-    }
+    if (StaggerRows(arena_, nest_, row_, within_)) return;
     nest_.group.rows = RowsAtOnce();
     if (nest_.group.rows > 1) FormGroup();
   }
@@ -186,12 +160,12 @@ class RowPasses {
     loop::ForEachReached(values, [&](const Scalar* s) {
       if (s->kind == ScalarKind::kGuard) return false;
       const bool in_step = within_ == nullptr || s->depends_on(within_);
-      if (IsColumnSum(*s) && in_step && !ReadsStored(s)) {
+      if (IsColumnSum(*s) && in_step && !ReadsStored(nest_, s)) {
         reductions_.insert(s);
         return true;
       }
       if (IsAlong(*s, row_) && Contains(nest_.vector_reductions, row_) && in_step &&
-          !ReadsStored(s)) {
+          !ReadsStored(nest_, s)) {
         reductions_.insert(s);
       }
       return true;
@@ -220,18 +194,6 @@ class RowPasses {
     return along;
   }
 
-  bool ReadsStored(const Scalar* root) const {
-    bool reads = false;
-    loop::ForEachReached(root, [&](const Scalar* s) {
-      for (const auto* list : {&nest_.row_stores, &nest_.stores}) {
-        for (const loop::FlatStore& store : *list) {
-          reads |= s->reads_buffer() && s->buffer == store.buffer;
-        }
-      }
-    });
-    return reads;
-  }
-
   void AssignPasses() {
     absl::flat_hash_map<const Scalar*, size_t> known;  // how many passes a scalar needs before it
     for (const Scalar* s : PostOrder(ValuesOf(nest_))) {
@@ -247,17 +209,6 @@ class RowPasses {
       }
       known[s] = passes;
     }
-  }
-
-  // What is evaluated along the row for these roots: everything outside guards and reductions.
-  ScalarSet Along(std::span<const Scalar* const> roots) const {
-    ScalarSet reached;
-    loop::ForEachReached(roots, [&](const Scalar* s) {
-      if (s->kind == ScalarKind::kReduce || !s->depends_on(row_)) return false;
-      reached.insert(s);
-      return s->kind != ScalarKind::kGuard;
-    });
-    return reached;
   }
 
   // Operations that keeping `root` saves, given what is kept already.
@@ -276,7 +227,7 @@ class RowPasses {
     if (!row_->extent().is_number()) return;  // so is the memory
     for (size_t p = 0; p < nest_.passes.size(); ++p) {
       if (nest_.passes[p].across != nullptr) continue;
-      const ScalarSet now = Along(BodiesOf(nest_.passes[p]));
+      const ScalarSet now = Along(BodiesOf(nest_.passes[p]), row_);
       std::vector<const Scalar*> later = ValuesOf(nest_);
       for (size_t q = p + 1; q < nest_.passes.size(); ++q) {
         const std::vector<const Scalar*> bodies = BodiesOf(nest_.passes[q]);
@@ -297,22 +248,8 @@ class RowPasses {
     }
   }
 
-  // True if rows may be gone over together: no row needs what another one stores.
-  bool CanGroup() const {
-    if (within_ == nullptr || nest_.passes.empty() || !row_->extent().is_number()) return false;
-    for (const loop::RowPass& pass : nest_.passes) {
-      if (pass.across != nullptr) return false;
-    }
-    for (const auto* list : {&nest_.row_stores, &nest_.stores}) {
-      for (const loop::FlatStore& s : *list) {
-        if (s.accumulate || s.jump != nullptr || ReadsStored(s.value)) return false;
-      }
-    }
-    return true;
-  }
-
   int RowsAtOnce() const {
-    if (!CanGroup()) return 1;
+    if (!CanGroup(nest_, row_, within_)) return 1;
     int64_t element = 4;
     for (const auto* list : {&nest_.row_stores, &nest_.stores}) {
       for (const loop::FlatStore& s : *list) {
@@ -320,149 +257,17 @@ class RowPasses {
       }
     }
     const int64_t bytes = row_->extent().number() * element;
-    int rows = bytes <= kRowsOfFour ? 4 : bytes <= kRowsOfTwo ? 2 : 1;
     const loop::Extent& all = within_->extent();
-    const auto operations = static_cast<int>(Along(AllRoots()).size());
+    const auto operations = static_cast<int>(Along(RootsOf(nest_), row_).size());
+    const bool suits_eight = bytes >= kShortestOfEight && bytes <= kLongestOfEight &&
+                             operations <= kFewOperations && all.is_number() &&
+                             all.number() >= kLeastOfEight;
+    int rows = suits_eight ? 8 : bytes <= kRowsOfFour ? 4 : bytes <= kRowsOfTwo ? 2 : 1;
     while (rows > 1 && (rows * operations > kGroupOperations || rows * bytes_ > kKeptBytes ||
                         (all.is_number() && all.number() < rows))) {
       rows /= 2;
     }
     return rows;
-  }
-
-  std::vector<const Scalar*> AllRoots() const {
-    std::vector<const Scalar*> roots = ValuesOf(nest_);
-    for (const loop::RowPass& pass : nest_.passes) {
-      const std::vector<const Scalar*> bodies = BodiesOf(pass);
-      roots.insert(roots.end(), bodies.begin(), bodies.end());
-    }
-    return roots;
-  }
-
-  // Staggered passes begin with numbers that mean nothing, and what comes of these is dropped: they
-  // must not trap or decide where memory is read. All are of one size, hence of as many lanes.
-  bool CanStagger() const {
-    if (!CanGroup() || nest_.vector != row_ || !Contains(nest_.loops, row_)) return false;
-    const loop::Extent& rows = within_->extent();
-    if (rows.is_number() && rows.number() < loop::RowGroup::kLeastStaggered) return false;
-    const ir::DType dtype = nest_.passes[0].reductions[0]->dtype;
-    const int64_t bytes = row_->extent().number() * ir::ByteSize(dtype);
-    if (bytes < kShortestStaggered || bytes > kLongestStaggered) return false;
-    absl::flat_hash_set<int> written;
-    for (const loop::FlatStore& s : nest_.stores) {
-      if (!written.insert(s.buffer).second || InAtom(s.offset, row_)) return false;
-      if (Stride(s.offset, row_) != 1) return false;
-    }
-    bool can = true;
-    loop::ForEachReached(AllRoots(), [&](const Scalar* s) {
-      const bool is_flag = s->dtype == ir::DType::kI1;
-      if (s->depends_on(row_) && !is_flag) can &= ir::ByteSize(s->dtype) == ir::ByteSize(dtype);
-      if (s->kind == ScalarKind::kReduce) can &= reductions_.contains(s) && ir::IsFloat(s->dtype);
-      if (s->kind == ScalarKind::kDiv) can &= ir::IsFloat(s->dtype);
-      can &= s->kind != ScalarKind::kGather && s->kind != ScalarKind::kGuard;
-    });
-    int most = 0;
-    for (const loop::RowPass& pass : nest_.passes) {
-      for (const Scalar* k : pass.kept) can &= k->depends_on(within_);
-      const std::vector<const Scalar*> bodies = BodiesOf(pass);
-      int cost = 0;
-      for (const Scalar* s : Along(bodies)) cost += OperationCost(*s);
-      most = std::max(most, cost);
-    }
-    const auto operations = static_cast<int>(Along(AllRoots()).size());
-    return can && most > kMuchArithmetic && operations <= kGroupOperations &&
-           StaggeredRows(1) * bytes <= kStaggeredBytes;
-  }
-
-  // Rows that are in use at once: of what is read, from the first pass that does to the last, of
-  // what is kept, and of what is stored.
-  int64_t StaggeredRows(int behind) const {
-    absl::flat_hash_map<const Scalar*, std::pair<int, int>> read;  // the first and the last pass
-    ScalarSet known;
-    auto rows = static_cast<int64_t>(nest_.stores.size());
-    const auto count = static_cast<int>(nest_.passes.size());
-    for (int q = 0; q <= count; ++q) {
-      const auto at = static_cast<size_t>(q);
-      loop::ForEachReached(q == count ? ValuesOf(nest_) : BodiesOf(nest_.passes[at]),
-                           [&](const Scalar* s) {
-                             if (s->kind == ScalarKind::kReduce || known.contains(s)) return false;
-                             if (s->kind == ScalarKind::kLoad && s->depends_on(row_)) {
-                               read.try_emplace(s, q, q).first->second.second = q;
-                             }
-                             return true;
-                           });
-      if (q == count) break;
-      for (const Scalar* s : nest_.passes[at].kept) {
-        known.insert(s);
-        rows += static_cast<int64_t>(LastUse(s, at) - at) * behind;
-      }
-    }
-    for (const auto& [load, passes] : read) {
-      const bool is_of_all_rows = !load->depends_on(within_);
-      rows += is_of_all_rows ? 1 : (passes.second - passes.first) * behind + 1;
-    }
-    return rows;
-  }
-
-  void Stagger() {
-    loop::RowGroup& group = nest_.group;
-    const size_t behind = nest_.passes.size();
-    const int64_t bytes =
-        row_->extent().number() * ir::ByteSize(nest_.passes[0].reductions[0]->dtype);
-    group.behind = StaggeredRows(2) * bytes <= kStaggeredBytes ? 2 : 1;
-    group.rows = static_cast<int>(behind) + 1;
-    for (size_t q = 0; q <= behind; ++q) {
-      group.at.push_back(arena_.NewVariable(within_->name(), within_->extent()));
-    }
-    const auto at = [&](const Scalar* s, size_t q) {
-      const loop::Substitution there{within_, Index(group.at[q])};
-      return arena_.Substitute(s, std::span<const loop::Substitution>(&there, 1));
-    };
-    for (size_t p = 0; p < behind; ++p) {
-      loop::RowPass pass;
-      for (const Scalar* r : nest_.passes[p].reductions) pass.reductions.push_back(at(r, p));
-      for (const Scalar* s : nest_.passes[p].kept) pass.kept.push_back(at(s, p));
-      group.passes.push_back(std::move(pass));
-    }
-    const auto add = [&](std::span<const loop::FlatStore> from, std::vector<loop::FlatStore>& to) {
-      const loop::Substitution there{within_, Index(group.at[behind])};
-      for (loop::FlatStore s : from) {
-        s.value = at(s.value, behind);
-        s.offset = loop::Substitute(arena_, s.offset, std::span(&there, 1));
-        to.push_back(std::move(s));
-      }
-    };
-    add(nest_.row_stores, group.row_stores);
-    add(nest_.stores, group.stores);
-    for (size_t p = 0; p < behind; ++p) {
-      const auto pass_on = [&](const Scalar* s, std::vector<loop::RowGroup::Passed>& list) {
-        loop::RowGroup::Passed passed{at(s, p), {}};
-        for (size_t q = p + 1; q <= LastUse(s, p); ++q) passed.later.push_back(at(s, q));
-        list.push_back(std::move(passed));
-      };
-      for (const Scalar* r : nest_.passes[p].reductions) pass_on(r, group.found);
-      for (const Scalar* s : nest_.passes[p].kept) pass_on(s, group.kept);
-    }
-  }
-
-  // The last pass (or, as many as there are, the stores) in which something of pass p is used.
-  size_t LastUse(const Scalar* x, size_t p) const {
-    size_t last = p;
-    ScalarSet kept;  // before pass q
-    for (size_t q = 0; q < p; ++q) {
-      for (const Scalar* s : nest_.passes[q].kept) kept.insert(s);
-    }
-    for (size_t q = p + 1; q <= nest_.passes.size(); ++q) {
-      for (const Scalar* s : nest_.passes[q - 1].kept) kept.insert(s);
-      const bool is_last = q == nest_.passes.size();
-      const std::vector<const Scalar*> roots =
-          is_last ? ValuesOf(nest_) : BodiesOf(nest_.passes[q]);
-      loop::ForEachReached(roots, [&](const Scalar* s) {
-        if (s == x) last = q;
-        return s->kind != ScalarKind::kReduce && !kept.contains(s);
-      });
-    }
-    return last;
   }
 
   void FormGroup() {
@@ -489,12 +294,6 @@ class RowPasses {
       add(nest_.row_stores, group.row_stores);
       add(nest_.stores, group.stores);
     }
-  }
-
-  static std::vector<const Scalar*> BodiesOf(const loop::RowPass& pass) {
-    std::vector<const Scalar*> bodies;
-    for (const Scalar* r : pass.reductions) bodies.push_back(r->operands[0]);
-    return bodies;
   }
 
   Arena& arena_;

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "ir/check.h"
+#include "ir/loop/fold.h"
 #include "ir/loop/lowerer.h"
 
 namespace gradus::test {
@@ -278,6 +279,7 @@ class Interpreter {
       case ScalarKind::kCast:
         return ir::IsFloat(s.dtype) ? OfFloat(s.dtype, static_cast<double>(p))
                                     : OfInteger(s.dtype, a);
+      case ScalarKind::kExp2Table: return {loop::fold::kExp2Table[a & 15], 0};
       case ScalarKind::kBitcast:
         if (from == DType::kI64) return {std::bit_cast<double>(p), 0};
         return {static_cast<double>(std::bit_cast<float>(static_cast<int32_t>(p))), 0};

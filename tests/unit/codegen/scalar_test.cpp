@@ -245,6 +245,16 @@ void Integers() {
   }
 }
 TEST(Scalar, I32) { Integers<int32_t>(); }
+
+TEST(Scalar, Exp2Table) {
+  std::vector<CodegenOptions> targets = Targets();
+  targets.emplace_back().target = *NamedTarget("scalar");
+  for (const CodegenOptions& options : targets) {
+    Pairs<int32_t, float>(
+        options, [](loop::Arena& a, const Scalar* x, const Scalar*) { return a.Exp2Table(x); },
+        [](int32_t x, int32_t) { return static_cast<float>(std::exp2((x & 15) / 16.0)); }, "table");
+  }
+}
 TEST(Scalar, I64) { Integers<int64_t>(); }
 
 }  // namespace

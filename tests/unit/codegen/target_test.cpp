@@ -31,6 +31,7 @@ TEST(Target, LevelsSayWhatCodeMayUse) {
     EXPECT_EQ(t.vector_registers, want.registers) << want.name;
     EXPECT_EQ(t.has_fma, want.fma) << want.name;
     EXPECT_EQ(t.has_masked_memory, want.masked) << want.name;
+    EXPECT_EQ(t.has_tables, want.masked) << want.name;  // both are AVX-512
   }
   const ir::Target scalar = *NamedTarget("scalar");
   EXPECT_EQ(scalar.lanes(4), 1);
@@ -105,6 +106,7 @@ TEST(Target, TheCacheKeyHoldsAllOfIt) {
   EXPECT_NE(key([](ir::Target& t) { t.cpu += "x"; }), same);
   EXPECT_NE(key([](ir::Target& t) { t.features += ",+x"; }), same);
   EXPECT_NE(key([](ir::Target& t) { t.vector_bytes = 4; }), same);
+  EXPECT_NE(key([](ir::Target& t) { t.has_tables = true; }), same);
   EXPECT_NE(key([](ir::Target& t) { t.l1_bytes /= 2; }), same);
   EXPECT_NE(key([](ir::Target& t) { t.l2_bytes *= 2; }), same);
   EXPECT_NE(key([](ir::Target& t) { t.l3_bytes *= 2; }), same);

@@ -73,6 +73,7 @@ struct Function {
   double f32_bound, f64_bound;  // in units in the last place
   size_t f32_operations, f64_operations;
   double domain = std::numeric_limits<double>::infinity();  // |x| up to which the bounds hold
+  bool has_tables = false;
 };
 
 void PrintTo(const Function& function, std::ostream* out) { *out << function.name; }
@@ -84,6 +85,8 @@ long double SigmoidReference(long double x) {
 // The bounds and operation counts that approx.h states.
 const Function kFunctions[] = {
     {"exp", Exp, std::exp, 1.0, 1.05, 21, 26},
+    {"exp_by_table", Exp, std::exp, 1.0, 1.05, 20, 26, std::numeric_limits<double>::infinity(),
+     true},
     {"expm1", Expm1, std::expm1, 1.44, 1.9, 22, 27},
     {"log", Log, std::log, 0.83, 0.83, 32, 35},
     {"log1p", Log1p, std::log1p, 1.4, 1.4, 34, 37},
@@ -100,6 +103,7 @@ class ApproxTest : public ::testing::TestWithParam<Function> {
   template <typename T>
   std::vector<T> Evaluate(const std::vector<T>& x) {
     Arena arena;
+    arena.has_tables = GetParam().has_tables;
     const Expr y = GetParam().formula({arena, arena.Load(0, kDTypeOf<T>, {})});
     EXPECT_EQ(y.dtype(), kDTypeOf<T>);
     BatchEvaluator evaluator(arena, y.scalar(), kBatch);
@@ -169,6 +173,7 @@ class ApproxTest : public ::testing::TestWithParam<Function> {
 
   size_t Operations(DType dtype) {
     Arena arena;
+    arena.has_tables = GetParam().has_tables;
     const Expr y = GetParam().formula({arena, arena.Load(0, dtype, {})});
     return BatchEvaluator(arena, y.scalar(), 1).operation_count();
   }
@@ -193,6 +198,7 @@ TEST_P(ApproxTest, ConstantFoldingAgrees) {
   const std::vector<double> values = Evaluate(inputs);
   for (size_t i = 0; i < inputs.size(); ++i) {
     Arena arena;
+    arena.has_tables = GetParam().has_tables;
     const Expr y = GetParam().formula({arena, arena.Float(DType::kF64, inputs[i])});
     if (std::isnan(values[i])) continue;
     ASSERT_EQ(y.scalar()->kind, loop::ScalarKind::kConst) << inputs[i];

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ir/check.h"
+#include "ir/loop/fold.h"
 #include "ir/loop/scalar.h"
 
 namespace gradus::testing {
@@ -146,6 +147,9 @@ class BatchEvaluator {
       case Kind::kShl: return Map<U, U>(s, [](U a, U b, U) { return a << b; });
       case Kind::kShr: return Map<U, U>(s, [](U a, U b, U) { return a >> b; });
       case Kind::kBitcast: values_[Id(&s)] = values_[Id(s.operands[0])]; return;
+      case Kind::kExp2Table:
+        return Map<float, U>(
+            s, [](U a, U, U) { return loop::fold::kExp2Table[static_cast<size_t>(a & 15)]; });
       case Kind::kCast:
         switch (s.dtype) {
           case DType::kF32:

@@ -176,6 +176,8 @@ class Interpreter {
                    : static_cast<double>(
                          loop::fold::Wrap(s.dtype, static_cast<int64_t>(operand(0))));
       case ScalarKind::kBitcast: return Bitcast(s, operand(0));
+      case ScalarKind::kExp2Table:
+        return loop::fold::kExp2Table[static_cast<size_t>(operand(0)) & 15];
       case ScalarKind::kGuard:
         for (const loop::Condition& c : s.conditions) {
           if (!Holds(c)) return 0;
