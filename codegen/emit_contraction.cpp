@@ -68,8 +68,10 @@ class ContractionEmitter {
                 [&](llvm::Value* iv, const Values&) -> Values {
                   llvm::Value *first = first_, *last = last_, *empty = empty_;
                   frame_.Bind(c_.k[level], iv);
-                  first_ = b_.CreateAnd(first, b_.CreateICmpEQ(iv, Number(0)));
-                  last_ = b_.CreateAnd(last, b_.CreateICmpEQ(b_.CreateAdd(iv, Number(1)), end));
+                  if (t_.RangeOf(c_.k[level]) == nullptr) {
+                    first_ = b_.CreateAnd(first, b_.CreateICmpEQ(iv, Number(0)));
+                    last_ = b_.CreateAnd(last, b_.CreateICmpEQ(b_.CreateAdd(iv, Number(1)), end));
+                  }
                   empty_ = b_.CreateOr(empty, none);
                   KBlocks(level + 1);
                   first_ = first;
@@ -104,9 +106,11 @@ class ContractionEmitter {
                   k_count_ = b_.CreateSelect(b_.CreateICmpSLT(rest, length), rest, length);
                   k_count_ = b_.CreateSelect(empty_, Number(0), k_count_);
                   llvm::Value *first = first_, *last = last_;
-                  first_ = b_.CreateAnd(first, b_.CreateICmpEQ(block, Number(0)));
-                  last_ = b_.CreateAnd(
-                      last, b_.CreateICmpEQ(b_.CreateAdd(block, Number(1)), counter_end));
+                  if (t_.RangeOf(t_.tile_k.front()) == nullptr) {
+                    first_ = b_.CreateAnd(first, b_.CreateICmpEQ(block, Number(0)));
+                    last_ = b_.CreateAnd(
+                        last, b_.CreateICmpEQ(b_.CreateAdd(block, Number(1)), counter_end));
+                  }
                   block_length_ = length;
                   if (c_.b_panel_buffer >= 0 && !t_.copies_as_it_goes) CopyPanels();
                   Tiles();
@@ -134,6 +138,20 @@ class ContractionEmitter {
     llvm::Value* offset =
         b_.CreateMul(tile, b_.CreateMul(block_length_, Number(t_.columns * t_.inner_terms)));
     return b_.CreateGEP(t_.element, frame_.pointer(c_.b_panel_buffer), offset);
+  }
+
+  // Of the block, what a tile does: all of it, or what ranges of K leave.
+  struct Steps {
+    llvm::Value *begin, *count, *first, *last;
+    llvm::Value* runs = nullptr;  // null: always
+  };
+
+  // Where these begin in the panel.
+  llvm::Value* PanelAddress(llvm::Value* tile, const Steps& steps) {
+    llvm::Value* panel = PanelAddress(tile);
+    if (steps.begin == k_begin_) return panel;
+    llvm::Value* rows = b_.CreateSub(steps.begin, k_begin_);
+    return b_.CreateGEP(t_.element, panel, b_.CreateMul(rows, Number(t_.columns * t_.inner_terms)));
   }
 
   // Calls body(first column, number of the tile, vectors, tail) for each tile of columns.
@@ -240,6 +258,8 @@ class ContractionEmitter {
              [&](int rows) { body(b_.CreateAdd(main, start), rows); });
       return;
     }
+    // Balanced tiles of three rows or more have two at least, but for one row in all.
+    const int64_t least = c_.one_row_vectors > 0 && most > 2 ? 2 : 1;
     llvm::Value* tiles = b_.CreateUDiv(b_.CreateAdd(m, Number(most - 1)), Number(most));
     llvm::Value* divisor = b_.CreateSelect(b_.CreateICmpEQ(tiles, Number(0)), Number(1), tiles);
     llvm::Value* base = b_.CreateUDiv(m, divisor);
@@ -250,7 +270,7 @@ class ContractionEmitter {
           llvm::Value* rows = b_.CreateAdd(base, b_.CreateZExt(is_larger, e_.index()));
           llvm::Value* before = b_.CreateSelect(is_larger, t, larger);
           llvm::Value* first = b_.CreateAdd(b_.CreateAdd(b_.CreateMul(t, base), before), start);
-          Choose(rows, most, [&](int n) { body(first, n); });
+          Choose(rows, most, [&](int n) { body(first, n); }, least);
           return {};
         });
   }
@@ -286,13 +306,58 @@ class ContractionEmitter {
     }
   }
 
-  void Choose(llvm::Value* value, int64_t most, const std::function<void(int)>& body) {
-    for (int64_t n = most; n >= 1; --n) {
+  void Choose(llvm::Value* value, int64_t most, const std::function<void(int)>& body,
+              int64_t least = 1) {
+    for (int64_t n = most; n >= least; --n) {
       frame_.If(b_.CreateICmpEQ(value, Number(n)), [&] { body(static_cast<int>(n)); });
     }
   }
 
   void Tiles() {
+    if (c_.one_row_vectors == 0) return TilesOfRows();
+    // Whole tiles of columns, of this part or of all.
+    const int64_t full = c_.n->extent().number() / t_.columns;
+    const Frame::Range* range = frame_.RangeOf(c_.n);
+    llvm::Value* first = range == nullptr ? Number(0) : range->first;
+    llvm::Value* end = range == nullptr ? Number(full) : Least(range->end, Number(full));
+    llvm::Value* count = Largest(b_.CreateSub(end, first), Number(0));
+    llvm::Value* rest = b_.CreateURem(count, Number(c_.one_row_vectors / c_.tile_vectors));
+    const auto [row, row_end] = frame_.BoundsOf(t_.row);
+    llvm::Value* alone = b_.CreateICmpEQ(b_.CreateSub(row_end, row), Number(1));
+    // Small code has no other widths for it.
+    if (e_.small()) alone = b_.CreateAnd(alone, b_.CreateICmpEQ(rest, Number(0)));
+    frame_.If(alone, [&] { TilesOfOneRow(row, first, b_.CreateSub(end, rest), end); });
+    frame_.If(b_.CreateNot(alone), [&] { TilesOfRows(); });
+  }
+
+  // Tiles of columns [first, end), up to `narrow` several at once, and the last columns.
+  void TilesOfOneRow(llvm::Value* row, llvm::Value* first, llvm::Value* narrow, llvm::Value* end) {
+    const auto call = [&](int vectors, int tail, llvm::Value* tile) {
+      frame_.InScope([&] {
+        Call({1, vectors, tail, true}, row, b_.CreateMul(tile, Number(t_.columns)), tile);
+      });
+    };
+    const auto loop = [&](llvm::Value* from, llvm::Value* to, int tiles) {
+      frame_.Loop(from, to, tiles, true, {}, nullptr, [&](llvm::Value* tile, const Values&) {
+        call(tiles * c_.tile_vectors, 0, tile);
+        return Values();
+      });
+    };
+    loop(first, narrow, c_.one_row_vectors / c_.tile_vectors);
+    if (e_.small()) return;
+    loop(narrow, end, 1);
+    const int64_t n = c_.n->extent().number(), last = n % t_.columns;
+    if (last == 0) return;
+    const auto last_tile = [&] {
+      call(static_cast<int>((last + t_.lanes - 1) / t_.lanes), static_cast<int>(last % t_.lanes),
+           Number(n / t_.columns));
+    };
+    const Frame::Range* range = frame_.RangeOf(c_.n);
+    if (range == nullptr) return last_tile();
+    frame_.If(b_.CreateICmpSGT(range->end, Number(n / t_.columns)), last_tile);
+  }
+
+  void TilesOfRows() {
     auto call = [&](llvm::Value* row, int rows, llvm::Value* column, llvm::Value* tile, int vectors,
                     int tail) {
       frame_.InScope([&] { Call({rows, vectors, tail}, row, column, tile); });
@@ -316,7 +381,43 @@ class ContractionEmitter {
     }
   }
 
+  Steps StepsOfBlock() {
+    Steps steps{k_begin_, k_count_, first_, last_};
+    if (!t_.blocked) return steps;
+    auto runs = [&](llvm::Value* condition) {
+      steps.runs = steps.runs == nullptr ? condition : b_.CreateAnd(steps.runs, condition);
+    };
+    for (const Variable* k : std::span(c_.k).first(static_cast<size_t>(c_.k_level))) {
+      const loop::KRange* range = t_.RangeOf(k);
+      if (range == nullptr) continue;
+      const auto [begin, end] = t_.StepsOf(frame_, *range);
+      llvm::Value* at = frame_.EvaluateHere(Index(k));
+      runs(b_.CreateICmpSGE(at, begin));
+      runs(b_.CreateICmpSLT(at, end));
+      steps.first = b_.CreateAnd(steps.first, b_.CreateICmpEQ(at, begin));
+      steps.last = b_.CreateAnd(steps.last, b_.CreateICmpEQ(b_.CreateAdd(at, Number(1)), end));
+    }
+    if (const loop::KRange* range = t_.RangeOf(t_.tile_k.front())) {
+      const auto [begin, end] = t_.StepsOf(frame_, *range);
+      llvm::Value* end_of_block = b_.CreateAdd(k_begin_, k_count_);
+      steps.first = b_.CreateAnd(steps.first, b_.CreateICmpSGE(begin, k_begin_));
+      steps.last = b_.CreateAnd(steps.last, b_.CreateICmpSLE(end, end_of_block));
+      steps.begin = Largest(begin, k_begin_);
+      steps.count = b_.CreateSub(Least(end, end_of_block), steps.begin);
+      runs(b_.CreateOr(b_.CreateICmpSGT(steps.count, Number(0)), empty_));
+      steps.count = b_.CreateSelect(empty_, Number(0), steps.count);
+    }
+    return steps;
+  }
+
   void Call(TileSize size, llvm::Value* row, llvm::Value* column, llvm::Value* tile) {
+    const Steps steps = StepsOfBlock();
+    auto call = [&] { Call(size, row, column, tile, steps); };
+    steps.runs != nullptr ? frame_.If(steps.runs, call) : call();
+  }
+
+  void Call(TileSize size, llvm::Value* row, llvm::Value* column, llvm::Value* tile,
+            const Steps& steps) {
     auto bind = [&](const Variable* v, llvm::Value* value) {
       auto* number = llvm::dyn_cast<llvm::ConstantInt>(value);
       number != nullptr ? frame_.Bind(v, nullptr, number->getSExtValue()) : frame_.Bind(v, value);
@@ -324,21 +425,21 @@ class ContractionEmitter {
     bind(t_.row, row);
     bind(c_.n, column);
     for (const Variable* k : t_.tile_k) {
-      bind(k, t_.blocked && k == t_.tile_k.front() ? k_begin_ : Number(0));
+      bind(k, t_.blocked && k == t_.tile_k.front() ? steps.begin : Number(0));
     }
     Values args{frame_.Address(frame_.pointer(c_.a.buffer), t_.element, c_.a.offset),
-                c_.b_panel_buffer >= 0
-                    ? PanelAddress(tile)
+                c_.b_panel_buffer >= 0 && !size.alone
+                    ? PanelAddress(tile, steps)
                     : frame_.Address(frame_.pointer(c_.b.buffer), t_.element, c_.b.offset)};
     for (int buffer : t_.used_buffers) args.push_back(frame_.pointer(buffer));
     for (const Variable* v : t_.used_variables) args.push_back(frame_.EvaluateHere(Index(v)));
     for (ir::Symbol s : t_.symbols) args.push_back(frame_.symbol(s));
     if (t_.blocked) {
-      args.push_back(k_count_);
-      args.push_back(first_);
-      args.push_back(last_);
+      args.push_back(steps.count);
+      args.push_back(steps.first);
+      args.push_back(steps.last);
     }
-    if (t_.fetches_ahead) {
+    if (t_.fetches_ahead && !size.alone) {
       // Tiles of rows take turns, those of all loops around.
       llvm::Value* turn = b_.CreateUDiv(row, Number(size.rows));
       for (size_t i = 0; i + 1 < c_.m.size(); ++i) {

@@ -217,8 +217,9 @@ void Frame::PrefetchRows(std::span<const Scalar* const> loads, const loop::Varia
                          int rows) {
   constexpr int64_t kAheadBytes = 4096;
   for (const Scalar* load : loads) {
-    const int64_t stride =
-        std::abs(load->indices[0].coefficient(across)) * ir::ByteSize(load->dtype);
+    const int64_t stride = std::abs(load->indices[0].numeric_coefficient(across).value_or(0)) *
+                           ir::ByteSize(load->dtype);
+    if (stride == 0) continue;
     const auto steps = static_cast<int>(std::max<int64_t>(kAheadBytes / stride, rows));
     Prefetch(load->buffer, load->dtype, load->indices[0], across, steps);
   }
@@ -263,8 +264,7 @@ void Frame::EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row)
   std::vector<const Scalar*> loads;
   loop::ForEachReached(bodies, [&](const Scalar* x) {
     if (x->kind == loop::ScalarKind::kReduce) return false;
-    const bool moves = x->kind == loop::ScalarKind::kLoad && x->depends_on(row) &&
-                       x->indices[0].coefficient(pass.across) != 0;
+    const bool moves = x->kind == loop::ScalarKind::kLoad && x->depends_on(row);
     if (moves && !emitter_.small()) loads.push_back(x);
     return true;
   });
@@ -320,11 +320,12 @@ void Frame::EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row)
 
 void Frame::Prefetch(int buffer, DType dtype, const loop::Index& form, const loop::Variable* v,
                      int steps, bool to_write) {
+  const std::optional<int64_t> stride = form.numeric_coefficient(v);
+  if (!stride) return;
   llvm::Type* type = emitter_.MemoryType(dtype);
   for (int copy = 0; copy < vector()->copies; ++copy) {
-    llvm::Value* address =
-        Address(pointer(buffer), type, form,
-                steps * form.coefficient(v) + static_cast<int64_t>(copy) * vector()->lanes);
+    llvm::Value* address = Address(pointer(buffer), type, form,
+                                   steps * *stride + static_cast<int64_t>(copy) * vector()->lanes);
     llvm::Value* keep = builder_.getInt32(3);
     llvm::Value* data = builder_.getInt32(1);
     builder_.CreateIntrinsic(llvm::Intrinsic::prefetch, {emitter_.pointer()},

@@ -69,7 +69,7 @@ struct Tile {
       first = f->getArg(next++);
       last = f->getArg(next++);
     }
-    if (tiling.fetches_ahead) ahead = f->getArg(next++);
+    if (tiling.fetches_ahead && !size.alone) ahead = f->getArg(next++);
     context = {c.n, lanes, size.vectors, Values(static_cast<size_t>(size.vectors), nullptr)};
     if (size.tail != 0) context.masks.back() = tiling.TailMask(size.tail);
   }
@@ -95,11 +95,14 @@ struct Tile {
   Values KLoops(size_t level, const Values& sums) {
     const Variable* k = tiling.tile_k[level];
     const bool in_block = tiling.blocked && level == 0;
+    const loop::KRange* range = in_block ? nullptr : tiling.RangeOf(k);
+    std::pair<llvm::Value*, llvm::Value*> bounds{tiling.Number(0), k_count};
+    if (range != nullptr) bounds = tiling.StepsOf(frame, *range);
     if (level + 1 < tiling.tile_k.size()) {
-      if (!in_block) {
+      if (!in_block && range == nullptr) {
         return frame.LoopOver(k, sums, [&](const Values& s) { return KLoops(level + 1, s); });
       }
-      return frame.Loop(tiling.Number(0), k_count, 1, true, sums, nullptr,
+      return frame.Loop(bounds.first, bounds.second, 1, in_block, sums, nullptr,
                         [&](llvm::Value* iv, const Values& s) {
                           frame.Bind(k, iv);
                           return KLoops(level + 1, s);
@@ -123,7 +126,7 @@ struct Tile {
           [&](llvm::Value* iv, const Values& inner) { return steps(iv, 0, step, inner); });
     };
     const loop::Extent& extent = k->extent();
-    if (extent.is_number() && !in_block) {
+    if (range == nullptr && extent.is_number() && !in_block) {
       int64_t n = extent.number(), main = n - n % unroll;
       Values s = sums;
       if (main > unroll) {
@@ -133,18 +136,20 @@ struct Tile {
       }
       return steps(nullptr, main, n - main, s);
     }
-    llvm::Value* n = in_block ? k_count : frame.Extent(extent);
-    if (unroll == 1) return loop(tiling.Number(0), n, 1, true, sums);
-    llvm::Value* main = b.CreateSub(n, b.CreateURem(n, tiling.Number(unroll)));
-    Values s = loop(tiling.Number(0), main, unroll, true, sums);
-    return loop(main, n, 1, true, s);
+    if (range == nullptr && !in_block) bounds.second = frame.Extent(extent);
+    const auto [begin, end] = bounds;
+    if (unroll == 1) return loop(begin, end, 1, range == nullptr, sums);
+    llvm::Value* main =
+        b.CreateSub(end, b.CreateURem(b.CreateSub(end, begin), tiling.Number(unroll)));
+    Values s = loop(begin, main, unroll, true, sums);
+    return loop(main, end, 1, true, s);
   }
 
   // One step of K: the row of B in vectors, the column of A in broadcasts.
   Values Step(Values sums) {
     llvm::Value* a_address = frame.Address(a, tiling.element, Part(c.a.offset, tiling.tile_k));
     llvm::Value* b_address;
-    if (c.b_panel_buffer >= 0) {
+    if (c.b_panel_buffer >= 0 && !size.alone) {
       Index row;
       int64_t stride = tiling.columns * tiling.inner_terms;
       for (const Variable* k : tiling.tile_k) {
@@ -373,7 +378,7 @@ llvm::Function* EmitTile(const Tiling& tiling, TileSize size, const std::string&
     types.push_back(e.index());
     types.resize(types.size() + 2, llvm::Type::getInt1Ty(e.context()));
   }
-  if (tiling.fetches_ahead) {
+  if (tiling.fetches_ahead && !size.alone) {
     types.push_back(tiling.copies_as_it_goes ? static_cast<llvm::Type*>(e.pointer()) : e.index());
   }
   llvm::Function* f = e.AddFunction(

@@ -25,7 +25,8 @@ int64_t Steps(const Variable* k) {
 std::vector<EpilogueFetch::Place> EpilogueFetch::FindPlaces() const {
   std::vector<Place> found;
   auto add = [&](int buffer, DType dtype, const Index& offset, bool written) {
-    if (offset.coefficient(t_.row) == 0 || offset.coefficient(t_.c.n) != 1) return;
+    const std::optional<int64_t> of_row = offset.numeric_coefficient(t_.row);
+    if (!of_row || *of_row == 0 || offset.numeric_coefficient(t_.c.n) != 1) return;
     auto known = std::ranges::find_if(
         found, [&](const Place& p) { return p.buffer == buffer && *p.offset == offset; });
     if (known == found.end()) {

@@ -171,7 +171,8 @@ class Frame {
   void EmitStaggered(const loop::RowGroup& group, const loop::Variable* row, llvm::Value* begin,
                      llvm::Value* end, int lanes, int copies);
   void ForgetKept() { kept_.clear(); }
-  // Asks for what stands at this form `steps` later in the loop over `v`, to read or to write it.
+  // Asks for what stands at this form `steps` later in the loop over `v`, to read or to write it,
+  // if its step is a number.
   void Prefetch(int buffer, DType dtype, const loop::Index& form, const loop::Variable* v,
                 int steps, bool to_write = false);
   // Operations that each element along `v` costs; what is kept or reduced counts as a load.

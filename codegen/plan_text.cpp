@@ -145,10 +145,13 @@ class Writer {
     std::string text =
         fmt::format("contract {} {} v{} {} ", List(c.batch), List(c.m), Number(c.n), List(c.k));
     text += fmt::format("{} {} {} {} ", c.a.buffer, Form(c.a.offset), c.b.buffer, Form(c.b.offset));
+    for (const loop::KRange& r : c.k_ranges) {
+      text += fmt::format("v{} {} {},", Number(r.k), Form(r.first), Form(r.end));
+    }
     for (int64_t s : c.siblings) text += fmt::format("{},", s);
     text += fmt::format(" {} {} {} {} {} {} ", static_cast<int>(c.dtype), c.tile_rows,
                         c.tile_vectors, c.rows_balanced, static_cast<int>(c.order), c.k_block);
-    text += fmt::format("{} ", c.k_level);
+    text += fmt::format("{} {} ", c.one_row_vectors, c.k_level);
     text += fmt::format("{} {} {} {} {} {};", c.partial_buffer, Form(c.partial_offset),
                         c.b_panel_buffer, c.k_unroll, c.prefetch_epilogue, c.epilogue_in_registers);
     Put("{}", text);

@@ -95,8 +95,34 @@ void Tiling::FindUsed() {
   loop::ForEachReached(std::span<const Scalar* const>(values), [&](const Scalar* x) {
     if (x->reads_buffer()) use_buffer(x->buffer);
   });
+  for (const Variable* k : tile_k.subspan(blocked ? 1 : 0)) {
+    const loop::KRange* range = RangeOf(k);
+    if (range == nullptr) continue;
+    use_form(range->first);
+    use_form(range->end);
+  }
   UseVariable(row);
   UseVariable(c.n);
+}
+
+const loop::KRange* Tiling::RangeOf(const Variable* k) const {
+  const auto it = std::ranges::find(c.k_ranges, k, &loop::KRange::k);
+  return it == c.k_ranges.end() ? nullptr : &*it;
+}
+
+std::pair<llvm::Value*, llvm::Value*> Tiling::StepsOf(Frame& frame,
+                                                      const loop::KRange& range) const {
+  llvm::IRBuilder<>& b = frame.builder();
+  const int64_t extent = range.k->extent().number();
+  llvm::Value* first = frame.EvaluateHere(range.first);
+  llvm::Value* end = frame.EvaluateHere(range.end);
+  if (loop::Range(range.first).low.value_or(-1) < 0) {
+    first = b.CreateSelect(b.CreateICmpSLT(first, Number(0)), Number(0), first);
+  }
+  if (loop::Range(range.end).high.value_or(extent + 1) > extent) {
+    end = b.CreateSelect(b.CreateICmpSGT(end, Number(extent)), Number(extent), end);
+  }
+  return {first, end};
 }
 
 void Tiling::UseVariable(const Variable* v) {

@@ -5,6 +5,7 @@
 
 #include <compare>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "codegen/frame.h"
@@ -14,6 +15,8 @@ namespace gradus::codegen {
 struct TileSize {
   int rows = 0, vectors = 0;
   int tail = 0;  // lanes of the last vector; 0: all
+  // The call's one row: B is read as it lies, and nothing is fetched ahead.
+  bool alone = false;
   auto operator<=>(const TileSize&) const = default;
 };
 
@@ -55,7 +58,11 @@ struct Tiling {
   bool copies_as_it_goes = false;
   // B lies along k and is transposed into its panels.
   bool transposes_panels = false;
-  // What the epilogue, the sums over columns and the partial results need.
+  // The range of a K loop; null: all of it runs.
+  const loop::KRange* RangeOf(const loop::Variable* k) const;
+  // Its steps [first, second), where the loops of m are bound.
+  std::pair<llvm::Value*, llvm::Value*> StepsOf(Frame& frame, const loop::KRange& range) const;
+  // What the epilogue, the sums over columns, the partial results and ranges of K need.
   std::vector<int> used_buffers;
   std::vector<const loop::Variable*> used_variables;
 

@@ -32,8 +32,10 @@ std::string Describe(const loop::Contraction& c) {
   std::string text = c.batch.empty() ? "product" : fmt::format("{} products", Extents(c.batch));
   text += fmt::format(" M={} N={} K={} in tiles of {}x{} vectors", Extents(c.m),
                       loop::ToString(c.n->extent()), Extents(c.k), c.tile_rows, c.tile_vectors);
+  if (!c.k_ranges.empty()) text += ", zeros around A left out";
   if (!c.siblings.empty()) text += fmt::format(", {} side by side", c.siblings.size() + 1);
   if (!c.rule.empty()) text += fmt::format(" ({})", c.rule);
+  if (c.one_row_vectors > 0) text += fmt::format(", one row in 1x{}", c.one_row_vectors);
   text += c.order == loop::Contraction::Order::kColumnsOuter ? ", columns first" : ", rows first";
   text += fmt::format("; A {}, B {}", c.a.how, c.b.how);
   if (c.k_block > 0) {

@@ -115,14 +115,20 @@ int64_t Index::constant() const {
   return terms_[0].coefficient;
 }
 
-int64_t Index::coefficient(const Variable* v) const {
+std::optional<int64_t> Index::numeric_coefficient(const Variable* v) const {
   int64_t found = 0;
   for (const Term& t : terms_) {
     if (t.variable != v) continue;
-    IR_CHECK_MSG(t.symbols.empty(), "a stride that is a number");
+    if (!t.symbols.empty()) return std::nullopt;
     found = t.coefficient;
   }
   return found;
+}
+
+int64_t Index::coefficient(const Variable* v) const {
+  const std::optional<int64_t> found = numeric_coefficient(v);
+  IR_CHECK_MSG(found.has_value(), "a stride that is a number");
+  return *found;
 }
 
 bool Index::depends_on(const Variable* v) const {

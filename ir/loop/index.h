@@ -69,6 +69,8 @@ class Index {
   int64_t constant() const;  // the term without variable and symbols
   // Coefficient of a variable; requires that it has one numeric coefficient or none (then 0).
   int64_t coefficient(const Variable* v) const;
+  // Nothing where symbols multiply the variable.
+  std::optional<int64_t> numeric_coefficient(const Variable* v) const;
   bool depends_on(const Variable* v) const;  // directly, or through an atom
 
   Index operator+(const Index& o) const;

@@ -114,6 +114,9 @@ class PlanPrinter {
     out_ += "  contract";
     if (!c.batch.empty()) out_ += " batch=" + Names(c.batch);
     out_ += fmt::format(" M={} N={} K={}", Names(c.m), Names({&c.n, 1}), Names(c.k));
+    for (const KRange& r : c.k_ranges) {
+      out_ += fmt::format(", {} in {}..{}", r.k->name(), ToString(r.first), ToString(r.end));
+    }
     for (const auto& [name, side] : {std::pair("A", &c.a), std::pair("B", &c.b)}) {
       out_ += fmt::format(", {}=%{}[{}] {}", name,
                           plan_.buffers[static_cast<size_t>(side->buffer)].name,
@@ -128,6 +131,7 @@ class PlanPrinter {
     out_ += fmt::format(", tile {}x{} vectors{}", c.tile_rows, c.tile_vectors,
                         c.rows_balanced ? " balanced" : "");
     if (!c.rule.empty()) out_ += fmt::format(" ({})", c.rule);
+    if (c.one_row_vectors > 0) out_ += fmt::format(", one row 1x{}", c.one_row_vectors);
     out_ += fmt::format(", order={}",
                         c.order == Contraction::Order::kColumnsOuter ? "columns" : "rows");
     if (c.k_block > 0) {

@@ -130,6 +130,13 @@ struct Side {
   std::string how;  // printed: "direct", "pack=halo", "pack=transpose", ...
 };
 
+// The steps [max(first, 0), min(end, extent)) of a K loop: at least one, whatever the loops of m are
+// at that the forms depend on. They do not depend on the last of m; all extents are numbers.
+struct KRange {
+  const Variable* k = nullptr;
+  Index first, end;
+};
+
 // acc[m, n] = sum over k of A[batch, m, k] * B[batch, k, n], then the epilogue's stores over acc.
 // m and k are not empty (a product of a vector has an m of extent 1). The extent of n is a number,
 // as are all strides along n, k and the last of m; extents of batch, m and k may be symbolic, and
@@ -142,12 +149,17 @@ struct Contraction {
   std::vector<const Variable*> m;      // outermost first; the last is the row variable of the tile
   const Variable* n = nullptr;         // the vector variable
   std::vector<const Variable*> k;      // outermost first
+  // K loops of which not all steps run, each at most once. A is 0 at the others.
+  std::vector<KRange> k_ranges;
   Side a, b;
   std::vector<int64_t> siblings;
   DType dtype = DType::kF32;
 
   int tile_rows = 6,
       tile_vectors = 4;  // rows x (vectors of the target's lanes), for each of 1 + siblings sums
+  // > 0: what a call of one row has instead, one row times so many vectors, a multiple of
+  // tile_vectors; B is read as it lies.
+  int one_row_vectors = 0;
   bool rows_balanced = true;  // row tiles of size b or b + 1 rather than a short last one
   enum class Order : uint8_t { kColumnsOuter, kRowsOuter };
   Order order = Order::kColumnsOuter;

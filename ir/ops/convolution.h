@@ -21,8 +21,9 @@ struct ConvolutionOptions {
 
 // x [leading..., spatial..., in] by kernel [window..., in / groups, out] is
 // [leading..., positions..., out]: at each position, the sum over window and channels of x times
-// kernel. Outside of x it is 0, so an infinite weight makes NaN at a border. Along a spatial axis
-// of size n (a symbol: only where no padding, stride or dilation changes it) there are
+// kernel. Outside of x it is 0; terms that are 0 for that may be left out, so that an infinite
+// weight may or may not make NaN at a border. Along a spatial axis of size n (a symbol: only where
+// no padding, stride or dilation changes it) there are
 //   ((n - 1) * input_dilation + 1 + low + high - ((window - 1) * kernel_dilation + 1)) / stride + 1
 // positions, rounded down.
 Value convolution(Operand x, Operand kernel, const ConvolutionOptions& options = {});

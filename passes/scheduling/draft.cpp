@@ -4,6 +4,7 @@
 
 #include "fmt/format.h"
 #include "ir/check.h"
+#include "passes/scheduling/k_ranges.h"
 #include "passes/scheduling/merge_loops.h"
 #include "passes/scheduling/tile_table.h"
 
@@ -57,6 +58,7 @@ std::vector<Index> Draft::forms() const {
   for (const Scalar* s : PostOrder(roots)) {
     ForEachForm(*s, [&](const Index& form) { list.push_back(form); });
   }
+  for (const loop::Condition& c : inside) list.push_back(c.form);
   return list;
 }
 
@@ -67,6 +69,7 @@ void Draft::Substitute(Arena& arena, std::span<const loop::Substitution> list) {
     store.offset = loop::Substitute(arena, store.offset, list);
     store.value = arena.Substitute(store.value, list);
   }
+  for (loop::Condition& c : inside) c.form = loop::Substitute(arena, c.form, list);
 }
 
 void Draft::MergeLoops(Arena& arena) {
@@ -219,6 +222,7 @@ std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std
   c.m = draft.m;
   c.n = n;
   c.k = draft.k;
+  c.k_ranges = RangesOf(planner.arena, draft, rows);
   c.dtype = draft.dtype;
   c.a = {draft.a->buffer, draft.a->indices[0], draft.how_a};
   c.b = {draft.b->buffer, draft.b->indices[0], draft.how_b};
@@ -239,6 +243,7 @@ std::optional<loop::Contraction> Finish(const Planner& planner, Draft draft, std
   c.tile_vectors = tile.vectors;
   c.order = tile.order;
   c.k_unroll = tile.k_unroll;
+  if (c.m.size() == 1 && Stride(c.b.offset, n) == 1) c.one_row_vectors = tile.one_row_vectors;
   c.rule = tile.rule;
   c.rows_balanced = true;
   c.prefetch_epilogue = FetchesEpilogue(c, query, planner.target);

@@ -39,8 +39,11 @@ struct Draft {
   ir::DType dtype = ir::DType::kF32;
   std::vector<loop::FlatStore> epilogue;  // over kAcc 0
   std::string how_a = "direct", how_b = "direct";
+  // Where else A is 0, so that steps of the sum need not run (k_ranges.h): each has a loop of k and
+  // one of m.
+  std::vector<loop::Condition> inside;
 
-  // All forms of both sides and the epilogue.
+  // All forms of both sides, the epilogue and the conditions.
   std::vector<Index> forms() const;
   void Substitute(Arena& arena, std::span<const loop::Substitution> list);
   // Merges batch, m, n and k loops as far as all forms allow.

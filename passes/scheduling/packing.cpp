@@ -1,7 +1,9 @@
 #include "passes/scheduling/packing.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "passes/scheduling/k_ranges.h"
 #include "passes/scheduling/merge_loops.h"
 #include "passes/scheduling/nests.h"
 #include "passes/scheduling/tile_table.h"
@@ -144,9 +146,11 @@ Packed LayWindows(Planner& planner, const Draft& draft) {
 
 // True if tiles would have few rows, and B would be read from the second-level cache for each of
 // them: a small image, whose rows are short and do not follow each other. Copying each window then
-// costs less, since all positions are rows (3x3, 512 to 512 channels, Zen 5: 32 images of 4x4 10.4
-// ms, with windows 10.9; one of 7x7, whose rows are 2 KiB apart, 1.06 and 1.38).
-bool WastesRows(const Planner& planner, Draft draft, const Scalar* packed_a) {
+// costs less, since all positions are rows (3x3, 512 to 512 channels, Zen 5: one of 7x7, whose rows
+// are 2 KiB apart, 1.38 ms, with windows 1.09), unless so many steps of the sums are left out
+// without windows (32 images of 4x4: 8.3 ms, with windows 9.7).
+bool WastesRows(const Planner& planner, Draft draft) {
+  constexpr double kEnoughLeftOut = 0.1;
   constexpr double kVectorsOfWideTiles = 4, kEnoughColumns = 128;
   constexpr int64_t kFewRows = 4, kRowsOfWideTiles = 6;
   constexpr double kEnoughRows = 4.5;
@@ -155,9 +159,9 @@ bool WastesRows(const Planner& planner, Draft draft, const Scalar* packed_a) {
       Passes(std::span(&draft.n.back(), 1)) < kEnoughColumns) {
     return false;
   }
-  draft.a = packed_a;
   draft.MergeLoops(planner.arena);
   const Variable* const row = RowVariable(draft);
+  const bool leaves_out = LeftOut(draft) >= kEnoughLeftOut;
   const bool known =
       std::ranges::all_of(draft.k, [](const Variable* v) { return v->extent().is_number(); });
   if (row == nullptr || !row->extent().is_number() || !known) return false;
@@ -165,8 +169,9 @@ bool WastesRows(const Planner& planner, Draft draft, const Scalar* packed_a) {
   if (Passes(draft.m) <= static_cast<double>(rows)) return false;
   const int64_t tiles = (rows + kRowsOfWideTiles - 1) / kRowsOfWideTiles;
   const int64_t apart = Stride(draft.a->indices[0], row).value_or(0) * ir::ByteSize(draft.dtype);
-  return rows <= kFewRows || (apart % kAliasingStride == 0 &&
-                              static_cast<double>(rows) < kEnoughRows * static_cast<double>(tiles));
+  if (rows <= kFewRows) return !leaves_out;
+  return apart % kAliasingStride == 0 &&
+         static_cast<double>(rows) < kEnoughRows * static_cast<double>(tiles);
 }
 
 }  // namespace
@@ -190,9 +195,14 @@ void ReadForwards(Arena& arena, Draft& draft) {
 
 void PackA(Planner& planner, Draft& draft) {
   Packed packed = LayWindows(planner, draft);
-  if (!packed.windowed.places.empty() && WastesRows(planner, draft, packed.load)) {
-    planner.plan.buffers.pop_back();
-    packed = Lay(planner, draft.dtype, {draft.a, {}}, draft.k, kAliasingStride);
+  const Scalar* const a = std::exchange(draft.a, packed.load);
+  if (!packed.windowed.places.empty()) {
+    draft.inside = ConditionsOfSteps(planner, draft, a);
+    if (WastesRows(planner, draft)) {
+      planner.plan.buffers.pop_back();
+      packed = Lay(planner, draft.dtype, {a, {}}, draft.k, kAliasingStride);
+      draft.inside.clear();
+    }
   }
   Pack(planner, packed.order, packed.laid, packed.windowed.scalar, "pack A");
   draft.a = packed.load;

@@ -42,6 +42,27 @@ constexpr Row kRows[] = {
 // update in place 8x32 does best: 208, 6x64 199.
 constexpr int64_t kShortSum = 128;
 
+// Of a row alone: bound by reading B, in long pieces of its rows, and by latency if there are few
+// sums.
+constexpr int kVectorsOfOneRow = 8;
+
+// What a call of one row has, if its number of rows is known only then: as many tiles' vectors as
+// one row alone would have; 0 if that is one tile.
+int VectorsOfOneRow(const TileQuery& query, const TileChoice& choice, const ir::Target& target,
+                    int lanes) {
+  if (query.m != 0 || query.sums > 1) return 0;
+  // Small code has it where B comes from memory, if it leaves no rest, and not on old processors.
+  if (target.small_code &&
+      (!target.has_fma || query.n * query.k * query.element_bytes <= target.l2_bytes ||
+       query.n % (int64_t{kVectorsOfOneRow} * lanes) != 0)) {
+    return 0;
+  }
+  if (choice.order != loop::Contraction::Order::kColumnsOuter) return 0;
+  const int64_t most = std::min<int64_t>(kVectorsOfOneRow, query.n / lanes);
+  const auto tiles = static_cast<int>(most / choice.vectors);
+  return tiles > 1 ? tiles * choice.vectors : 0;
+}
+
 }  // namespace
 
 TileChoice ChooseTile(const TileQuery& query, const ir::Target& target, const Choice& chosen) {
@@ -91,7 +112,8 @@ TileChoice ChooseTile(const TileQuery& query, const ir::Target& target, const Ch
     choice.rule = "siblings";
   } else if (query.m == 1) {  // bound by reading B
     choice.rows = 1;
-    choice.vectors = std::min<int>(8, static_cast<int>((query.n + lanes - 1) / lanes));
+    choice.vectors =
+        std::min<int>(kVectorsOfOneRow, static_cast<int>((query.n + lanes - 1) / lanes));
     choice.rule = "one row";
   } else if (query.a_row_stride_bytes != 0 && query.a_row_stride_bytes % kAliasingStride == 0) {
     // With more than 8 (16 where one vector of B is loaded for all of them) the tile runs at half
@@ -123,6 +145,7 @@ TileChoice ChooseTile(const TileQuery& query, const ir::Target& target, const Ch
   const bool long_sum = query.typical_k >= 2 * kShortSum && query.m != 0;
   choice.k_unroll = choice.rows * choice.vectors * query.sums <= 16 || long_sum ? 2 : 1;
   if (chosen.k_unroll) choice.k_unroll = *chosen.k_unroll;
+  choice.one_row_vectors = VectorsOfOneRow(query, choice, target, lanes);
   return choice;
 }
 

@@ -30,6 +30,7 @@ struct TileChoice {
   int rows = 1, vectors = 1;
   loop::Contraction::Order order = loop::Contraction::Order::kColumnsOuter;
   int k_unroll = 1;
+  int one_row_vectors = 0;  // see loop::Contraction
   std::string rule;
 };
 

@@ -22,4 +22,15 @@ inline TrainingOptions Training() {
   return {.optimizer = Adam{}, .loss = binary_crossentropy, .metrics = {accuracy}};
 }
 
+// A small model with everything that a training may keep: running statistics, draws, slots.
+inline Model Small() {
+  Model m("theft");
+  Tensor h = m.Input("x", {kBatch, 3});
+  h = m.Add<Dense>("hidden", 5, relu)(h);
+  h = m.Add<BatchNorm>("norm")(h);
+  h = m.Add<Dropout>("dropout", 0.5)(h);
+  m.Output("p", m.Add<Dense>("out", 1, sigmoid)(h));
+  return m;
+}
+
 }  // namespace gradus::tests

@@ -17,16 +17,8 @@ using tests::Folder;
 using tests::kCFlags;
 using tests::Ran;
 using tests::Shell;
+using tests::Small;
 using tests::Training;
-
-Model Small() {
-  Model m("theft");
-  Tensor h = m.Input("x", {kBatch, 3});
-  h = m.Add<Dense>("hidden", 5, relu)(h);
-  h = m.Add<BatchNorm>("norm")(h);
-  m.Output("p", m.Add<Dense>("out", 1, sigmoid)(h));
-  return m;
-}
 
 TEST(SavedModel, ComesBack) {
   const Folder folder;

@@ -5,7 +5,9 @@
 //
 //   convolution_fuzz [--iterations=N] [--seed=S] [--only=I] [--target-cpu=NAME,...|all]
 
+#include <algorithm>
 #include <cstdio>
+#include <variant>
 
 #include "codegen/compile.h"
 #include "fmt/format.h"
@@ -53,7 +55,24 @@ bool Chance(std::mt19937_64& random, int percent) {
   return static_cast<int>(random() % 100) < percent;
 }
 
+// Of so many channels that sums over one row of the window are long.
+ConvolutionCase SmallImage(std::mt19937_64& random) {
+  ConvolutionCase c;
+  c.batch = Pick(random, {1, 2});
+  c.batch_symbolic = Chance(random, 40);
+  c.in = 520;
+  c.out = Pick(random, {16, 17});
+  c.size = {Pick(random, {2, 3, 4}), Pick(random, {3, 4})};
+  c.window = {3, 3};
+  c.wanted = static_cast<ConvolutionCase::Wanted>(random() % 3);
+  if (c.wanted == ConvolutionCase::Wanted::kInputGradient) std::swap(c.in, c.out);
+  c.options.strides = c.options.kernel_dilation = c.options.input_dilation = {1, 1};
+  c.options.low = c.options.high = {1, 1};
+  return c;
+}
+
 ConvolutionCase RandomCase(std::mt19937_64& random) {
+  if (Chance(random, 5)) return SmallImage(random);
   constexpr int64_t kChannels[] = {1, 2, 3, 4, 5, 8, 15, 16, 17, 24, 31, 32, 33, 48, 64, 65, 128};
   constexpr int64_t kSpatial[] = {1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 17};
   constexpr int64_t kWindow[] = {1, 2, 3, 3, 3, 4, 5, 7};
@@ -236,21 +255,44 @@ ProductCall RandomCall(const ConvolutionCase& c, int64_t batch, std::mt19937_64&
   return call;
 }
 
-std::string RunOne(const ConvolutionCase& c, const char* pipeline, const ir::Target& target,
-                   uint64_t seed, std::string_view label) {
-  ir::Module module("fuzz");
-  ir::Function& f = module.AddFunction("f");
-  Build(c, f);
-  if (f.error()) return "could not be built: " + f.error()->message;
-  if (f.results().empty()) return "has no gradient";
+// Sums in blocks of so many terms, as only large ones are by themselves, for all products of the
+// module, whose kernels have plans.
+passes::PassContext InBlocks(const ir::Module& module, passes::PassContext context, int64_t terms,
+                             bool panels) {
+  passes::scheduling::Choice choice;
+  choice.blocks = {.terms = terms, .panels = panels};
+  for (const auto& function : module.functions()) {
+    if (function->plan == nullptr) continue;
+    const auto products = std::ranges::count_if(function->plan->steps, [](const auto& step) {
+      return std::holds_alternative<loop::Contraction>(step);
+    });
+    context.choices[function->name()].assign(static_cast<size_t>(products), choice);
+  }
+  return context;
+}
+
+std::string RunOne(const ConvolutionCase& c, const char* pipeline, bool in_blocks,
+                   const ir::Target& target, uint64_t seed, std::string_view label) {
+  std::mt19937_64 random(seed);
   passes::PassContext context;
   codegen::CodegenOptions options;
   context.target = options.target = target;
-  const absl::Status status = passes::RunPipeline(module, pipeline, context);
+  ir::Module module("fuzz");
+  Build(c, module.AddFunction("f"));
+  const ir::Function& f = *module.functions()[0];
+  if (f.error()) return "could not be built: " + f.error()->message;
+  if (f.results().empty()) return "has no gradient";
+  absl::Status status = passes::RunPipeline(module, pipeline, context);
+  if (status.ok() && in_blocks) {
+    context = InBlocks(module, context, Pick(random, {3, 8, 40, 100}), Chance(random, 50));
+    module = ir::Module("fuzz");
+    Build(c, module.AddFunction("f"));
+    status = passes::RunPipeline(module, pipeline, context);
+    if (!status.ok()) return "";  // where there can be no blocks
+  }
   if (!status.ok()) return std::string(status.message());
   const auto loaded = codegen::CompileAndLoad(module, options);
   if (!loaded.ok()) return std::string(loaded.status().message());
-  std::mt19937_64 random(seed);
   std::string error;
   for (int i = 0; i < (c.batch_symbolic || c.size_symbolic ? 3 : 1) && error.empty(); ++i) {
     int64_t batch = c.batch;
@@ -280,12 +322,15 @@ int Main(const FuzzOptions& options) {
     const std::vector<NamedTarget> targets = options.TargetsOfCase(random);
     const uint64_t call_seed = random();
     for (const auto& [name, target] : targets) {
-      for (const char* pipeline : {"default", "none"}) {
-        if (pipeline[0] == 'n' && i % 4 != 0) continue;
+      for (const char* how : {"default", "none", "in blocks"}) {
+        if (how[0] == 'n' && i % 4 != 0) continue;
+        if (how[0] == 'i' && i % 2 != 0) continue;
         ++runs;
         const std::string label = fmt::format("--seed={} --only={} --target-cpu={} ({})\n  {}",
-                                              options.seed, i, name, pipeline, ToString(c));
-        const std::string error = RunOne(c, pipeline, target, call_seed, label);
+                                              options.seed, i, name, how, ToString(c));
+        const bool in_blocks = how[0] == 'i';
+        const std::string error =
+            RunOne(c, in_blocks ? "default" : how, in_blocks, target, call_seed, label);
         if (error.empty()) continue;
         ++failures;
         fmt::print(stderr, "FAILED {}\n  {}\n", label, error);
