@@ -135,7 +135,10 @@ void Frame::EmitStaggered(const loop::RowGroup& group, const loop::Variable* row
     const Values sums = VectorLoopOver(
         row, lanes, copies, carried,
         [&](const Values& now) {
-          for (const Fetch& f : ahead) Prefetch(f.buffer, f.dtype, f.form, f.at, 1, f.to_write);
+          for (const Fetch& f : ahead) {
+            if (f.to_write && past_caches) continue;
+            Prefetch(f.buffer, f.dtype, f.form, f.at, 1, f.to_write);
+          }
           std::vector<Packet> stored;
           for (const loop::FlatStore& s : group.stores) stored.push_back(Evaluate(s.value));
           Values results = now;

@@ -49,7 +49,6 @@ int Spanned(const ir::Type& type) {
       std::ranges::count_if(type.shape, [](const ir::Dim& d) { return !(d == ir::Dim(1)); }));
 }
 
-
 struct Group {
   std::vector<const Node*> nodes;
   std::vector<Value> inputs;
@@ -356,13 +355,22 @@ class Grouper {
     return true;
   }
 
-  // Lets the groups of the other values that a pointwise node reads at its own index become part of
-  // its group.
+  // Whether `v`, which group g computes, is a sum or the like that n reads as one number a row.
+  bool IsOfRows(Value v, const Node& n, int g) {
+    if (Spanned(v.type()) == 0 || Spanned(v.type()) > Spanned(n.type())) return false;
+    Inline state;
+    for (int k = 0; k < n.num_operands(); ++k) Merge(n, k, StateOf(n.operand(k), g), &state);
+    return !state.reductions.empty() && std::ranges::all_of(state.reductions, IsPrefix);
+  }
+
+  // Lets the groups of the other values that a pointwise node reads at its own index, or at that of
+  // its row, become part of its group.
   void MergeMeeting(const std::vector<Source>& sources, const Node& n, int g) {
     for (const Source& s : sources) {
       const int other = GroupOf(s.value);
       g = graph_.Find(g);
-      if (other < 0 || other == g || s.moved || kept_.contains(other)) continue;
+      if (other < 0 || other == g || kept_.contains(other)) continue;
+      if (s.moved && !IsOfRows(s.value, n, other)) continue;
       Group& into = groups_[static_cast<size_t>(g)];
       Group& from = groups_[static_cast<size_t>(other)];
       if (from.has_contraction || into.weight + from.weight > kWeightLimit) continue;

@@ -221,5 +221,36 @@ TEST(RowsTest, LargeResultIsTheSameWhereverItLies) {
   }
 }
 
+// With caches so small that what passes at staggered rows store does not go through them.
+TEST(RowsTest, StaggeredRowsAreTheSameWhereverTheyLie) {
+  constexpr int64_t kRows = 65, kColumns = 304;
+  constexpr size_t kAll = kRows * kColumns;
+  Graph graph("rows");
+  graph.Output("y", Softmax(graph.Input("x", {kRows, kColumns})));
+  CompileOptions options;
+  options.target = codegen::NamedTarget("host").value();
+  options.target.l3_bytes = 1 << 16;
+  const auto executable = Compile(graph, options);
+  ASSERT_TRUE(executable.ok()) << executable.status();
+  const std::vector<float> numbers = Numbers(kAll);
+  const auto x = runtime::Tensor::FromVector<float>({kRows, kColumns}, numbers).value();
+  auto workspace = runtime::AlignedBuffer::Create(executable->WorkspaceBytes({}).value()).value();
+  auto memory = runtime::Tensor::Create(runtime::DType::kF32, {kAll + 32}).value();
+  const std::vector<float> want = Compiled(Softmax, kColumns)(numbers);
+  const std::vector<runtime::TensorView> in = {x};
+  for (const size_t offset : {0, 1, 8, 16}) {
+    float* y = memory.data<float>().data() + offset;
+    std::fill_n(memory.data<float>().data(), kAll + 32, kNan);
+    const std::vector<runtime::MutableTensorView> out = {{y, runtime::DType::kF32, x.shape()}};
+    auto call = executable->Bind(in, out, {workspace.data(), workspace.size()});
+    ASSERT_TRUE(call.ok()) << call.status();
+    ASSERT_TRUE(call->Run().ok());
+    for (size_t i = 0; i < kAll; ++i) {
+      ASSERT_TRUE(IsSame(y[i], want[i])) << offset << " place " << i << ": " << y[i];
+    }
+    ASSERT_TRUE(std::isnan(y[kAll])) << offset;
+  }
+}
+
 }  // namespace
 }  // namespace gradus
