@@ -320,13 +320,17 @@ class ContractionEmitter {
     const Frame::Range* range = frame_.RangeOf(c_.n);
     llvm::Value* first = range == nullptr ? Number(0) : range->first;
     llvm::Value* end = range == nullptr ? Number(full) : Least(range->end, Number(full));
-    llvm::Value* count = Largest(b_.CreateSub(end, first), Number(0));
-    llvm::Value* rest = b_.CreateURem(count, Number(c_.one_row_vectors / c_.tile_vectors));
+    llvm::Value* rest =
+        b_.CreateURem(b_.CreateSub(end, first), Number(c_.one_row_vectors / c_.tile_vectors));
     const auto [row, row_end] = frame_.BoundsOf(t_.row);
     llvm::Value* alone = b_.CreateICmpEQ(b_.CreateSub(row_end, row), Number(1));
-    // Small code has no other widths for it.
-    if (e_.small()) alone = b_.CreateAnd(alone, b_.CreateICmpEQ(rest, Number(0)));
-    frame_.If(alone, [&] { TilesOfOneRow(row, first, b_.CreateSub(end, rest), end); });
+    llvm::Value* narrow = end;
+    if (e_.small()) {  // which has no other widths for it
+      alone = b_.CreateAnd(alone, b_.CreateICmpEQ(rest, Number(0)));
+    } else {
+      narrow = b_.CreateSub(end, rest);
+    }
+    frame_.If(alone, [&] { TilesOfOneRow(row, first, narrow, end); });
     frame_.If(b_.CreateNot(alone), [&] { TilesOfRows(); });
   }
 
