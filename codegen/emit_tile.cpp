@@ -164,6 +164,7 @@ struct Tile {
       return offset == 0 ? base : b.CreateGEP(tiling.element, base, tiling.Number(offset));
     };
     if (ahead != nullptr) FetchAhead(b_address);
+    if (tiling.streams_b && (size.alone || c.tile_rows == 1)) FetchRowsOfB(b_address);
     Values columns;
     for (int g = 0; g < groups; ++g) {
       int64_t offset = g == 0 ? 0 : c.siblings[static_cast<size_t>(g - 1)];
@@ -184,6 +185,19 @@ struct Tile {
       }
     }
     return sums;
+  }
+
+  // The row of B some steps on, which passes the caches once.
+  void FetchRowsOfB(llvm::Value* b_address) {
+    constexpr int64_t kStepsAhead = 8;
+    constexpr int kFirst = 3;  // LLVM's `locality`
+    const int64_t row = kStepsAhead * c.b.offset.coefficient(tiling.tile_k.back());
+    for (int v = 0; v < size.vectors; ++v) {
+      llvm::Value* at =
+          b.CreateGEP(tiling.element, b_address, tiling.Number(row + int64_t{v} * lanes));
+      b.CreateIntrinsic(llvm::Intrinsic::prefetch, {b.getPtrTy()},
+                        {at, b.getInt32(0), b.getInt32(kFirst), b.getInt32(1)});
+    }
   }
 
   // Of the next panel: a vector of this row to the first-level cache. Where the panel is to be

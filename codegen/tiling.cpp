@@ -27,6 +27,7 @@ Tiling::Tiling(ModuleEmitter& emitter, const Contraction& contraction,
       blocked(c.k_block > 0),
       tile_k(std::span(c.k).subspan(blocked ? static_cast<size_t>(c.k_level) : 0)),
       fetches_ahead(FetchesAhead()),
+      streams_b(StreamsB()),
       copies_as_it_goes(c.b_panel_buffer >= 0 && c.order == Contraction::Order::kColumnsOuter),
       transposes_panels(c.b.offset.coefficient(c.n) != 1) {
   for (const Variable* v : tile_k.subspan(1)) {
@@ -68,6 +69,17 @@ bool Tiling::FetchesAhead() const {
   }
   // Small code does so for all, so that their tiles are alike.
   return e.small() || (bytes > e.target().l2_bytes / 2 && c.n->extent().number() > columns);
+}
+
+bool Tiling::StreamsB() const {
+  if (e.small()) return false;
+  int64_t bytes = c.n->extent().number() * ir::ByteSize(c.dtype);
+  for (const Variable* k : c.k) {
+    if (!k->extent().is_number()) return false;
+    bytes *= k->extent().number();
+  }
+  constexpr int64_t kMostTimes = 4;
+  return bytes > e.target().l2_bytes && bytes <= kMostTimes * e.target().l2_bytes;
 }
 
 void Tiling::FindUsed() {

@@ -53,6 +53,9 @@ struct Tiling {
   // tile of rows fetches a vector of the next panel, which would otherwise arrive at the latency of
   // the third level (32x512x784 on Zen 5: 215 GFLOP/s instead of 190).
   bool fetches_ahead = false;
+  // B is somewhat larger than the second-level cache: tiles of one row ask for it some rows ahead
+  // (1 x 512 x 784 on Zen 5: 14.0 us, without 14.7; but a B of 17 MiB took 5 % longer).
+  bool streams_b = false;
   // A panel of B is copied just before all rows use it. What fetches ahead then fetches what the
   // next one will be copied of.
   bool copies_as_it_goes = false;
@@ -68,6 +71,7 @@ struct Tiling {
 
  private:
   bool FetchesAhead() const;
+  bool StreamsB() const;
   void FindUsed();
   void UseVariable(const loop::Variable* v);
 };
