@@ -62,24 +62,25 @@ bool Tiling::FetchesAhead() const {
   if (row->extent().is_number() &&
       (row->extent().number() > 128 || row->extent().number() <= c.tile_rows))
     return false;
-  int64_t bytes = c.n->extent().number() * ir::ByteSize(c.dtype);
-  for (const Variable* k : c.k) {
-    if (!k->extent().is_number()) return false;
-    bytes *= k->extent().number();
-  }
+  const std::optional<int64_t> bytes = BytesOfB();
+  if (!bytes) return false;
   // Small code does so for all, so that their tiles are alike.
-  return e.small() || (bytes > e.target().l2_bytes / 2 && c.n->extent().number() > columns);
+  return e.small() || (*bytes > e.target().l2_bytes / 2 && c.n->extent().number() > columns);
 }
 
 bool Tiling::StreamsB() const {
-  if (e.small()) return false;
+  constexpr int64_t kMostTimes = 4;
+  const std::optional<int64_t> bytes = BytesOfB();
+  return !e.small() && bytes > e.target().l2_bytes && *bytes <= kMostTimes * e.target().l2_bytes;
+}
+
+std::optional<int64_t> Tiling::BytesOfB() const {
   int64_t bytes = c.n->extent().number() * ir::ByteSize(c.dtype);
   for (const Variable* k : c.k) {
-    if (!k->extent().is_number()) return false;
+    if (!k->extent().is_number()) return std::nullopt;
     bytes *= k->extent().number();
   }
-  constexpr int64_t kMostTimes = 4;
-  return bytes > e.target().l2_bytes && bytes <= kMostTimes * e.target().l2_bytes;
+  return bytes;
 }
 
 void Tiling::FindUsed() {

@@ -4,6 +4,7 @@
 // the tiles (emit_tile.cpp) both know. Private to codegen.
 
 #include <compare>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -72,6 +73,7 @@ struct Tiling {
  private:
   bool FetchesAhead() const;
   bool StreamsB() const;
+  std::optional<int64_t> BytesOfB() const;  // nullopt: not a number
   void FindUsed();
   void UseVariable(const loop::Variable* v);
 };
