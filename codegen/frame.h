@@ -302,7 +302,7 @@ class Frame {
                   int lanes, int count);
   int LanesOf(const loop::RowPass& pass);
   llvm::Value* RowMemory(DType dtype, const loop::Variable* row);
-  // What `form` of a buffer says in the next step of the loop over `at`.
+  // What `form` of a buffer says in a later step of the loop over `at`.
   struct Fetch {
     int buffer;
     DType dtype;

@@ -98,7 +98,8 @@ class PlanPrinter {
     if (n.group.rows > 1) {
       const RowGroup& g = n.group;
       out_ += g.at.empty() ? fmt::format(", {} rows at once", g.rows)
-                           : fmt::format(", {} rows staggered by {}", g.rows, g.behind);
+                           : fmt::format(", {} rows staggered by {}", g.rows, g.behind) +
+                                 (g.ahead == 0 ? "" : fmt::format(", fetched {} ahead", g.ahead));
     }
     PrintSplit(n.split, "");
     PrintTurns(n.turns);

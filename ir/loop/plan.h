@@ -55,6 +55,7 @@ struct RowGroup {
   static constexpr int64_t kLeastStaggered = 16;  // rows; fewer are gone over one by one
   std::vector<const Variable*> at;
   int behind = 1;  // with 2 the numbers that a pass finds have a turn to come about
+  int ahead = 0;   // rows before its turn a row is asked for; 0: as the processor finds it
   struct Passed {
     const Scalar* value;
     std::vector<const Scalar*> later;  // [d - 1]: d passes behind

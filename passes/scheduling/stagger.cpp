@@ -9,11 +9,16 @@
 namespace gradus::passes::scheduling {
 namespace {
 
-// Staggered rows: of so many bytes, those which the passes are at in the first level of cache,
-// where a pass has so many operations an element that arithmetic takes the time.
+// Staggered rows: of so many bytes, those which the passes are at, and the next, in the first level
+// of cache. Where no pass has as many operations an element that arithmetic takes the time, memory
+// is what does not wait for the end of a row (layer norm of 1024x256 takes 0.8 of the time of eight
+// rows at once), and shorter rows wait less for eight sums at once.
 constexpr int64_t kShortestStaggered = 128, kLongestStaggered = 8192;
+constexpr int64_t kShortestLight = 512;
 constexpr int64_t kStaggeredBytes = 32 << 10;
 constexpr int kMuchArithmetic = 12;
+// Where there is little, rows that begin so many bytes further on are asked for.
+constexpr int64_t kAheadBytes = 2048;
 
 class Staggering {
  public:
@@ -36,7 +41,7 @@ class Staggering {
     if (rows.is_number() && rows.number() < loop::RowGroup::kLeastStaggered) return false;
     const ir::DType dtype = nest_.passes[0].reductions[0]->dtype;
     const int64_t bytes = row_->extent().number() * ir::ByteSize(dtype);
-    if (bytes < kShortestStaggered || bytes > kLongestStaggered) return false;
+    if (bytes > kLongestStaggered) return false;
     absl::flat_hash_set<int> written;
     for (const loop::FlatStore& s : nest_.stores) {
       if (!written.insert(s.buffer).second || InAtom(s.offset, row_)) return false;
@@ -57,25 +62,30 @@ class Staggering {
       if (s->kind == ScalarKind::kDiv) can &= ir::IsFloat(s->dtype);
       can &= s->kind != ScalarKind::kGather && s->kind != ScalarKind::kGuard;
     });
-    int most = 0;
     for (const loop::RowPass& pass : nest_.passes) {
       for (const Scalar* k : pass.kept) can &= k->depends_on(within_);
-      const std::vector<const Scalar*> bodies = BodiesOf(pass);
-      int cost = 0;
-      for (const Scalar* s : Along(bodies, row_)) cost += OperationCost(*s);
-      most = std::max(most, cost);
     }
     const auto operations = static_cast<int>(Along(RootsOf(nest_), row_).size());
-    return can && most > kMuchArithmetic && operations <= kGroupOperations &&
+    const int64_t shortest = HasMuchArithmetic() ? kShortestStaggered : kShortestLight;
+    return can && bytes >= shortest && operations <= kGroupOperations &&
            StaggeredRows(1) * bytes <= kStaggeredBytes;
   }
 
-  // Rows that are in use at once: of what is read, from the first pass that does to the last, of
-  // what is kept, and of what is stored.
+  bool HasMuchArithmetic() const {
+    return std::ranges::any_of(nest_.passes, [&](const loop::RowPass& pass) {
+      int cost = 0;
+      for (const Scalar* s : Along(BodiesOf(pass), row_)) cost += OperationCost(*s);
+      return cost > kMuchArithmetic;
+    });
+  }
+
+  // Rows that are in use at once: of what is read, from the first pass that does, or where it is
+  // asked for, to the last, of what is kept, and of what is stored.
   int64_t StaggeredRows(int behind) const {
     absl::flat_hash_map<const Scalar*, std::pair<int, int>> read;  // the first and the last pass
     ScalarSet known;
     auto rows = static_cast<int64_t>(nest_.stores.size());
+    const int asked_for = HasMuchArithmetic() ? 0 : 1;
     const auto count = static_cast<int>(nest_.passes.size());
     for (int q = 0; q <= count; ++q) {
       const auto at = static_cast<size_t>(q);
@@ -95,7 +105,7 @@ class Staggering {
     }
     for (const auto& [load, passes] : read) {
       const bool is_of_all_rows = !load->depends_on(within_);
-      rows += is_of_all_rows ? 1 : (passes.second - passes.first) * behind + 1;
+      rows += is_of_all_rows ? 1 : (passes.second - passes.first) * behind + 1 + asked_for;
     }
     return rows;
   }
@@ -107,6 +117,9 @@ class Staggering {
         row_->extent().number() * ir::ByteSize(nest_.passes[0].reductions[0]->dtype);
     group.behind = StaggeredRows(2) * bytes <= kStaggeredBytes ? 2 : 1;
     group.rows = static_cast<int>(behind) + 1;
+    if (!HasMuchArithmetic()) {
+      group.ahead = static_cast<int>(std::max<int64_t>(1, kAheadBytes / bytes));
+    }
     for (size_t q = 0; q <= behind; ++q) {
       group.at.push_back(arena_.NewVariable(within_->name(), within_->extent()));
     }
