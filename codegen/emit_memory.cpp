@@ -320,7 +320,7 @@ void Frame::StorePacket(const loop::FlatStore& store, const Packet& packet, cons
                                             llvm::Constant::getNullValue(type));
         value = add(old, value);
       }
-      if (mask == nullptr && past_caches) {
+      if (mask == nullptr && past_caches && !store.read_soon) {
         llvm::Align whole(static_cast<uint64_t>(context.lanes) * align.value());
         llvm::Metadata* one = llvm::ConstantAsMetadata::get(builder_.getInt32(1));
         builder_.CreateAlignedStore(value, address, whole)

@@ -35,7 +35,7 @@ class RowNest {
 
   void Emit() {
     if (!StoresPastCaches()) {
-      Loops(0);
+      Run();
       return;
     }
     auto& b = frame_.builder();
@@ -43,11 +43,12 @@ class RowNest {
     llvm::Type* index = frame_.emitter().index();
     llvm::Value* bits = llvm::ConstantInt::get(index, 0);
     for (const loop::FlatStore& s : nest_.stores) {
+      if (s.read_soon) continue;
       bits = b.CreateOr(bits, b.CreatePtrToInt(frame_.pointer(s.buffer), index));
     }
     bits = b.CreateAnd(bits, llvm::ConstantInt::get(index, unit - 1));
     aligned_ = b.CreateICmpEQ(bits, llvm::ConstantInt::get(index, 0));
-    Loops(0);
+    Run();
     // What follows, perhaps in another thread, sees what was stored.
     b.CreateIntrinsic(llvm::Intrinsic::x86_sse_sfence, {}, {});
   }
@@ -66,7 +67,10 @@ class RowNest {
       if (!v->extent().is_number()) return false;
       elements *= static_cast<double>(v->extent().number());
     }
-    return std::ranges::all_of(nest_.stores, [&](const loop::FlatStore& s) {
+    bool any = false;
+    const bool all = std::ranges::all_of(nest_.stores, [&](const loop::FlatStore& s) {
+      if (s.read_soon) return true;
+      any = true;
       const int64_t bytes = ir::ByteSize(s.value->dtype);
       const auto is_whole = [&](const loop::Term& t) {
         if (t.variable == nest_.row) return t.coefficient == 1;
@@ -80,6 +84,97 @@ class RowNest {
                return t.symbols.empty() && is_whole(t);
              });
     });
+    return any && all;
+  }
+
+  void Run() {
+    if (nest_.sums.block == nullptr) {
+      Loops(0);
+    } else {
+      Blocks();
+    }
+  }
+
+  // The rows of each block, with the sums of their columns.
+  void Blocks() {
+    auto& b = frame_.builder();
+    const loop::ColumnSums& sums = nest_.sums;
+    const Variable* rows = nest_.loops[0];
+    const auto unit = static_cast<int>(sums.pass.across->extent().number());
+    columns_ = frame_.MakeColumns(sums.pass, sums.column);
+    columns_.fetched.clear();
+    at_once_ = RowsOfSums();
+    columns_.at_once = std::min(columns_.at_once, at_once_);
+    if (sums.passed_on >= 0) passed_on_ = frame_.pointer(sums.passed_on);
+    const auto [begin, end] = frame_.BoundsOf(rows);
+    const Frame::Range range = frame_.range();
+    frame_.Loop(begin, end, unit, true, {}, nullptr,
+                [&, last = end](llvm::Value* first, const Values&) -> Values {
+                  first_ = first;
+                  frame_.Bind(sums.block, b.CreateUDiv(first, Number(unit)));
+                  llvm::Value* next = b.CreateAdd(first, Number(unit));
+                  next = b.CreateSelect(b.CreateICmpSLT(next, last), next, last);
+                  frame_.ClearColumns(columns_);
+                  frame_.SetRange({rows, 1, first, next});
+                  frame_.InScope([&] { Loops(0); });
+                  llvm::Value* count = b.CreateSub(next, first);
+                  llvm::Value* whole = b.CreateAnd(count, Number(-at_once_));
+                  PassOn(b.CreateAdd(first, whole));
+                  frame_.AddSingleRows(columns_, whole, count);
+                  frame_.KeepColumns(columns_);
+                  frame_.VectorLoopOver(sums.column, columns_.lanes, 1, {},
+                                        [&](const Values&) -> Values {
+                                          for (const loop::FlatStore& s : sums.stores)
+                                            frame_.Store(s);
+                                          return {};
+                                        });
+                  frame_.ForgetKept();
+                  return {};
+                });
+    frame_.SetRange(range);
+    if (passed_on_ != nullptr) frame_.SetPointer(sums.passed_on, passed_on_);
+  }
+
+  // How many rows are summed at once: of each array so many bytes, with much else in the first
+  // level of cache (the gradient of layer norm of 4096x1024 takes 0.78 of the time of eight rows).
+  int RowsOfSums() const {
+    constexpr int64_t kTogether = 8 << 10;
+    int64_t element = 0;
+    for (const Scalar* r : nest_.sums.pass.reductions) {
+      element = std::max(element, ir::ByteSize(r->dtype));
+    }
+    int rows = loop::ColumnSums::kRowsAtOnce;
+    while (rows > 2 && rows * element * nest_.row->extent().number() > kTogether) rows /= 2;
+    return rows;
+  }
+
+  llvm::Value* Number(int64_t n) {
+    return llvm::ConstantInt::getSigned(frame_.emitter().index(), n);
+  }
+
+  // Before `row`, or several from there on: what it passes on to the sums goes where the first rows
+  // of the block put it.
+  void PassOn(llvm::Value* row) {
+    if (passed_on_ == nullptr) return;
+    auto& b = frame_.builder();
+    const loop::ColumnSums& sums = nest_.sums;
+    const loop::FlatStore& store = *std::ranges::find_if(
+        nest_.stores, [&](const loop::FlatStore& s) { return s.buffer == sums.passed_on; });
+    llvm::Value* back = b.CreateSub(row, first_);
+    back = b.CreateAnd(back, Number(-at_once_));
+    llvm::Type* element = frame_.emitter().MemoryType(store.value->dtype);
+    frame_.SetPointer(sums.passed_on,
+                      b.CreateGEP(element, passed_on_, b.CreateMul(back, Number(-sums.stride))));
+  }
+
+  // After the row before `next`, if `is_real` (null: it is): adds the rows that are complete.
+  void SumColumns(llvm::Value* next, llvm::Value* is_real) {
+    auto& b = frame_.builder();
+    llvm::Value* done = b.CreateSub(next, first_);
+    llvm::Value* is_whole = b.CreateICmpEQ(b.CreateAnd(done, Number(at_once_ - 1)), Number(0));
+    if (is_real != nullptr) is_whole = b.CreateAnd(is_whole, is_real);
+    frame_.If(is_whole,
+              [&] { frame_.AddRows(columns_, b.CreateSub(done, Number(at_once_)), at_once_); });
   }
 
   // What one row or a group of them is about.
@@ -92,7 +187,7 @@ class RowNest {
   Values Loops(size_t level) {
     const Work single{1, nest_.passes, nest_.row_stores, nest_.stores};
     if (level == outer_) {
-      Rows(single);
+      RowsAndSums(single);
       return {};
     }
     const Variable* v = nest_.loops[level];
@@ -105,8 +200,16 @@ class RowNest {
       return {};
     }
     const Work group{g.rows, g.passes, g.row_stores, g.stores};
-    frame_.GroupLoopOver(v, g.rows, [&](bool is_group) { Rows(is_group ? group : single); });
+    frame_.GroupLoopOver(v, g.rows, [&](bool is_group) { RowsAndSums(is_group ? group : single); });
     return {};
+  }
+
+  void RowsAndSums(const Work& work) {
+    if (nest_.sums.block == nullptr) return Rows(work);
+    llvm::Value* row = frame_.EvaluateHere(loop::Index(nest_.loops[0]));
+    PassOn(row);
+    Rows(work);
+    SumColumns(frame_.builder().CreateAdd(row, Number(work.rows)), nullptr);
   }
 
   // Few rows go one by one. By the rows in all, not by those of a thread's part: the two ways may
@@ -114,11 +217,19 @@ class RowNest {
   void Staggered(const Variable* v) {
     auto& b = frame_.builder();
     const std::pair bounds = frame_.BoundsOf(v);
+    Frame::EachTurn each_turn;
+    if (nest_.sums.block != nullptr) {
+      each_turn.before = [&](llvm::Value* row) { PassOn(row); };
+      each_turn.after = [&](llvm::Value* row, llvm::Value* is_real) {
+        SumColumns(b.CreateAdd(row, Number(1)), is_real);
+      };
+    }
     const auto staggered = [&] {
-      frame_.EmitStaggered(nest_.group, nest_.row, bounds.first, bounds.second, lanes_, Copies(0));
+      frame_.EmitStaggered(nest_.group, nest_.row, bounds.first, bounds.second, lanes_, Copies(0),
+                           each_turn);
     };
     const auto run = [&] { PastCachesIfAligned(staggered); };
-    if (v->extent().is_number() && frame_.RangeOf(v) == nullptr) {
+    if (v->extent().is_number()) {
       run();
       return;
     }
@@ -215,7 +326,7 @@ class RowNest {
     int64_t bytes = 0;  // a row
     for (const Scalar* x : early.loads) bytes += early.ahead * ir::ByteSize(x->dtype);
     for (const loop::FlatStore& s : work.stores) {
-      if (aligned_ != nullptr || s.jump != nullptr) continue;
+      if (aligned_ != nullptr || s.jump != nullptr || s.read_soon) continue;
       if (!IsLongAlongRow(s.offset, s.value->dtype)) continue;
       early.stores.push_back(s);
       bytes += ir::ByteSize(s.value->dtype);
@@ -280,8 +391,12 @@ class RowNest {
   Frame& frame_;
   const Nest& nest_;
   bool has_loop_;
-  size_t outer_;                    // loops around the row
-  llvm::Value* aligned_ = nullptr;  // of results that are stored past the caches; null: of none
+  size_t outer_;                      // loops around the row
+  Frame::Columns columns_;            // their sums, beside the rows
+  int at_once_ = 0;                   // rows that are added to them
+  llvm::Value* first_ = nullptr;      // row of the block
+  llvm::Value* passed_on_ = nullptr;  // the array of what is passed on to the sums
+  llvm::Value* aligned_ = nullptr;    // of results that are stored past the caches; null: of none
   int lanes_;
 };
 }  // namespace

@@ -22,8 +22,6 @@ constexpr int kLongSteps = 4;
 constexpr int64_t kRowUnit = 64;
 // Sums of more elements than this are compensated.
 constexpr int64_t kLongSum = 4096;
-// Rows of a column sum that are added at once, pairwise.
-constexpr int kRowsAtOnce = 8;
 
 bool IsCompensated(const Scalar* x, const loop::Extent& extent) {
   return x->reduce == loop::ReduceKind::kSum && ir::IsFloat(x->dtype) &&
@@ -209,113 +207,6 @@ void Frame::EmitRowPass(const loop::RowPass& pass, const loop::Variable* row, in
     scope_->values[{pass.reductions[r], nullptr}] = {{results[r]}, false};
   }
   for (size_t k = 0; k < pass.kept.size(); ++k) kept_[pass.kept[k]] = {memory[k], row};
-}
-
-// Asks for what `loads` will read in later steps of the loop over `across`, kAheadBytes further on
-// and `rows` steps at least.
-void Frame::PrefetchRows(std::span<const Scalar* const> loads, const loop::Variable* across,
-                         int rows) {
-  constexpr int64_t kAheadBytes = 4096;
-  for (const Scalar* load : loads) {
-    const int64_t stride = std::abs(load->indices[0].numeric_coefficient(across).value_or(0)) *
-                           ir::ByteSize(load->dtype);
-    if (stride == 0) continue;
-    const auto steps = static_cast<int>(std::max<int64_t>(kAheadBytes / stride, rows));
-    Prefetch(load->buffer, load->dtype, load->indices[0], across, steps);
-  }
-}
-
-// Sums of columns. Memory is read in its own order: a few rows at once, pairwise, then added to
-// the row's memory, where the sums and their excesses are. (Without fetching ahead, sums of 32768
-// rows of 64 and of their products with others took 0.65 ms rather than 0.4 on Zen 5.)
-void Frame::EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row) {
-  struct ColumnSum {
-    const Scalar* reduction;
-    llvm::Value *memory, *excess;
-  };
-  std::vector<ColumnSum> sums;
-  std::vector<const Scalar*> bodies;
-  int size = 0;
-  for (const Scalar* r : pass.reductions) {
-    bodies.push_back(r->operands[0]);
-    size = std::max(size, SizeAlong(r->operands[0], row));
-    llvm::Type* type = emitter_.MemoryType(r->dtype);
-    sums.push_back({r, Alloca(type, RowElements(row)), Alloca(type, RowElements(row))});
-  }
-  const int lanes = LanesFor(bodies);
-  const int at_once = size > 12 ? 2 : kRowsAtOnce;
-  const int copies = 2;
-  auto address = [&](llvm::Value* memory, const Scalar* r, int copy) {
-    return Address(memory, emitter_.MemoryType(r->dtype), loop::Index(row),
-                   static_cast<int64_t>(copy) * lanes);
-  };
-  auto type_of = [&](const Scalar* r) { return WithLanes(emitter_.MemoryType(r->dtype), lanes); };
-  VectorLoopOver(row, lanes, copies, {}, [&](const Values&) -> Values {
-    for (const ColumnSum& s : sums) {
-      llvm::Align align(ir::ByteSize(s.reduction->dtype));
-      llvm::Value* zero = llvm::Constant::getNullValue(type_of(s.reduction));
-      for (int c = 0; c < vector()->copies; ++c) {
-        builder_.CreateAlignedStore(zero, address(s.memory, s.reduction, c), align);
-        builder_.CreateAlignedStore(zero, address(s.excess, s.reduction, c), align);
-      }
-    }
-    return {};
-  });
-  std::vector<const Scalar*> loads;
-  loop::ForEachReached(bodies, [&](const Scalar* x) {
-    if (x->kind == loop::ScalarKind::kReduce) return false;
-    const bool moves = x->kind == loop::ScalarKind::kLoad && x->depends_on(row);
-    if (moves && !emitter_.small()) loads.push_back(x);
-    return true;
-  });
-  auto rows = [&](llvm::Value* first, int count) {
-    const int known = depth();  // where `first` is
-    VectorLoopOver(row, lanes, copies, {}, [&](const Values&) -> Values {
-      for (int k = 0; k < count && count == at_once; ++k) {
-        InScope([&] {
-          BindAt(pass.across, first, k, known);
-          PrefetchRows(loads, pass.across, count);
-        });
-      }
-      for (const ColumnSum& s : sums) {
-        llvm::Align align(ir::ByteSize(s.reduction->dtype));
-        const int now = vector()->copies;
-        std::vector<Values> terms(static_cast<size_t>(now));
-        for (int k = 0; k < count; ++k) {
-          InScope([&] {
-            BindAt(pass.across, first, k, known);
-            const Values v = EvaluateVector(s.reduction->operands[0], nullptr);
-            for (size_t c = 0; c < terms.size(); ++c) terms[c].push_back(v[c]);
-          });
-        }
-        for (int c = 0; c < now; ++c) {
-          llvm::Value* to = address(s.memory, s.reduction, c);
-          llvm::Value* excess_at = address(s.excess, s.reduction, c);
-          llvm::Type* type = type_of(s.reduction);
-          const auto [sum, excess] =
-              AddCompensated(builder_.CreateAlignedLoad(type, to, align),
-                             builder_.CreateAlignedLoad(type, excess_at, align),
-                             AddPairwise(terms[static_cast<size_t>(c)]));
-          builder_.CreateAlignedStore(sum, to, align);
-          builder_.CreateAlignedStore(excess, excess_at, align);
-        }
-      }
-      return {};
-    });
-  };
-  llvm::Value* zero = llvm::ConstantInt::get(emitter_.index(), 0);
-  llvm::Value* step = llvm::ConstantInt::get(emitter_.index(), static_cast<uint64_t>(at_once));
-  llvm::Value* end = Extent(pass.across->extent());
-  llvm::Value* main = builder_.CreateSub(end, builder_.CreateURem(end, step));
-  Loop(zero, main, at_once, true, {}, nullptr, [&](llvm::Value* iv, const Values&) -> Values {
-    rows(iv, at_once);
-    return {};
-  });
-  Loop(main, end, 1, true, {}, nullptr, [&](llvm::Value* iv, const Values&) -> Values {
-    rows(iv, 1);
-    return {};
-  });
-  for (const ColumnSum& s : sums) kept_[s.reduction] = {s.memory, row};
 }
 
 void Frame::Prefetch(int buffer, DType dtype, const loop::Index& form, const loop::Variable* v,

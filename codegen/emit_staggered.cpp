@@ -75,7 +75,8 @@ std::vector<Frame::Fetch> Frame::RowsAhead(const loop::RowGroup& group, const lo
 //    same last 12 bits, as rows of a power of two have, would wait for it.
 // 3. Everything is passed on to the next turn.
 void Frame::EmitStaggered(const loop::RowGroup& group, const loop::Variable* row,
-                          llvm::Value* begin, llvm::Value* end, int lanes, int copies) {
+                          llvm::Value* begin, llvm::Value* end, int lanes, int copies,
+                          const EachTurn& each_turn) {
   const auto passes_behind = static_cast<int>(group.passes.size());
   const auto apart = static_cast<size_t>(group.behind);
   const auto number = [&](int n) { return llvm::ConstantInt::get(emitter_.index(), n); };
@@ -120,6 +121,8 @@ void Frame::EmitStaggered(const loop::RowGroup& group, const loop::Variable* row
         for (const loop::FlatStore& s : group.row_stores) Store(s);
       });
     }
+    llvm::Value* stored_row = EvaluateHere(loop::Index(group.at.back()));
+    if (each_turn.before) each_turn.before(stored_row);
     const Values pointers = StoresToNowhere(group, row, is_real);
 
     const std::vector<Fetch> fetched = RowsAhead(group, row);
@@ -158,6 +161,7 @@ void Frame::EmitStaggered(const loop::RowGroup& group, const loop::Variable* row
         /*carries_copies=*/false);
     for (size_t i = 0; i < pointers.size(); ++i) SetPointer(group.stores[i].buffer, pointers[i]);
     kept_.clear();
+    if (each_turn.after) each_turn.after(stored_row, is_real);
 
     Values found, passed;
     size_t at = 0;

@@ -104,6 +104,7 @@ class Frame {
     llvm::Value *first = nullptr, *end = nullptr;
   };
   void SetRange(const Range& range) { range_ = range; }
+  const Range& range() const { return range_; }
   // The range if it is one of v, else null.
   const Range* RangeOf(const loop::Variable* v) const {
     return range_.variable == v ? &range_ : nullptr;
@@ -167,9 +168,32 @@ class Frame {
   // How many vectors at a time suit a pass, on which the order of each sum depends. `sums`: how
   // many numbers it finds in all rows that may be gone over together.
   int CopiesOf(const loop::RowPass& pass, const loop::Variable* row, int sums);
-  // The rows [begin, end), not empty, of a staggered group (emit_staggered.cpp).
+  // The rows [begin, end), not empty, of a staggered group (emit_staggered.cpp). Of each turn,
+  // `before` is told the row of the stores, and `after` also whether they were those of a row.
+  struct EachTurn {
+    std::function<void(llvm::Value* row)> before;
+    std::function<void(llvm::Value* row, llvm::Value* is_real)> after;
+  };
   void EmitStaggered(const loop::RowGroup& group, const loop::Variable* row, llvm::Value* begin,
-                     llvm::Value* end, int lanes, int copies);
+                     llvm::Value* end, int lanes, int copies, const EachTurn& each_turn);
+  // Sums of columns (emit_columns.cpp): their memory, and what is done with it. `Add`: the rows
+  // [begin, begin + count), or one by one [begin, end).
+  struct Columns {
+    struct Sum {
+      const loop::Scalar* reduction;
+      llvm::Value *memory, *excess;
+    };
+    const loop::RowPass* pass;
+    const loop::Variable* row;
+    std::vector<Sum> sums;
+    std::vector<const loop::Scalar*> fetched;  // some rows ahead
+    int lanes, at_once;
+  };
+  Columns MakeColumns(const loop::RowPass& pass, const loop::Variable* row);
+  void ClearColumns(const Columns& columns);
+  void AddRows(const Columns& columns, llvm::Value* begin, int count);
+  void AddSingleRows(const Columns& columns, llvm::Value* begin, llvm::Value* end);
+  void KeepColumns(const Columns& columns);  // as what is known of the row
   void ForgetKept() { kept_.clear(); }
   // Asks for what stands at this form `steps` later in the loop over `v`, to read or to write it,
   // if its step is a number.
@@ -316,6 +340,8 @@ class Frame {
   void EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row);
   void PrefetchRows(std::span<const loop::Scalar* const> loads, const loop::Variable* across,
                     int rows);
+  // A few rows at once, pairwise.
+  void AddRowsAtOnce(const Columns& columns, llvm::Value* first, int count);
   std::pair<llvm::Value*, llvm::Value*> AddCompensated(llvm::Value* sum, llvm::Value* excess,
                                                        llvm::Value* term);
   llvm::Value* AddPairwise(Values terms);

@@ -98,7 +98,8 @@ class Writer {
       int value = Number(s.value);
       int jump = s.jump == nullptr ? -1 : Number(s.jump);
       int where = s.where == nullptr ? -1 : Number(s.where);
-      Put("store {} {} s{} {} s{} s{};", s.buffer, offset, value, s.accumulate, jump, where);
+      Put("store {} {} s{} {} s{} s{} {};", s.buffer, offset, value, s.accumulate, jump, where,
+          s.read_soon);
     }
   }
 
@@ -113,6 +114,17 @@ class Writer {
     if (turns.units > 0) Put("turns {} {} {};", turns.units, turns.stride, turns.scale);
   }
 
+  void Pass(const loop::RowPass& pass) {
+    for (const auto& [word, list] : {std::pair("reduce", &pass.reductions), {"keep", &pass.kept}}) {
+      for (const Scalar* s : *list) {
+        const int number = Number(s);
+        Put("{} s{};", word, number);
+      }
+    }
+    const int across = Number(pass.across);
+    Put("pass v{};", across);
+  }
+
   void Step(const loop::Nest& n) {
     std::string text =
         fmt::format("nest {} v{} v{} {} v{} {} {};", List(n.loops), Number(n.vector),
@@ -121,22 +133,19 @@ class Writer {
     Put("{}", text);
     if (n.row != nullptr) {
       const int row = Number(n.row);
-      Put("row v{} {} {};", row, n.group.rows, n.group.at.empty() ? 0 : n.group.behind);
-      for (const loop::RowPass& pass : n.passes) {
-        for (const auto& [word, list] :
-             {std::pair("reduce", &pass.reductions), {"keep", &pass.kept}}) {
-          for (const Scalar* s : *list) {
-            const int number = Number(s);
-            Put("{} s{};", word, number);
-          }
-        }
-        const int across = Number(pass.across);
-        Put("pass v{};", across);
-      }
+      Put("row v{} {} {} {};", row, n.group.rows, n.group.at.empty() ? 0 : n.group.behind,
+          n.group.ahead);
+      for (const loop::RowPass& pass : n.passes) Pass(pass);
       Stores(n.row_stores);
       Put("rows;");
     }
     Stores(n.stores);
+    if (n.sums.block != nullptr) {
+      const int block = Number(n.sums.block), column = Number(n.sums.column);
+      Put("sums v{} v{} {} {};", block, column, n.sums.passed_on, n.sums.stride);
+      Pass(n.sums.pass);
+      Stores(n.sums.stores);
+    }
     Split(n.split);
     Turns(n.turns);
   }

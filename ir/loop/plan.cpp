@@ -84,6 +84,14 @@ class PlanPrinter {
     if (turns.units > 0) out_ += fmt::format(", in turns of {} with the next", turns.units);
   }
 
+  void PrintSums(const ColumnSums& sums) {
+    const Variable* const over[] = {sums.block, sums.column};
+    out_ += fmt::format("    beside rows, {}:\n", LoopsToString(over));
+    ScalarPrinter printer(plan_.buffers, Roots(sums.stores));
+    PrintPass(sums.pass, printer);
+    PrintStores(sums.stores, "", printer);
+  }
+
   void PrintStep(const Nest& n) {
     out_ += fmt::format("  {}", n.purpose.empty() ? "nest" : n.purpose);
     if (!n.loops.empty()) out_ += " " + LoopsToString(n.loops);
@@ -108,6 +116,7 @@ class PlanPrinter {
     for (const RowPass& pass : n.passes) PrintPass(pass, printer);
     PrintStores(n.row_stores, "", printer);
     PrintStores(n.stores, "", printer);
+    if (n.sums.block != nullptr) PrintSums(n.sums);
     out_ += "  }\n";
   }
 

@@ -30,6 +30,7 @@ struct FlatStore {
   // unless `where` (i1) holds. Neither depends on the variable that is vectorised.
   const Scalar* jump = nullptr;
   const Scalar* where = nullptr;
+  bool read_soon = false;  // not to go past the caches
 };
 
 // One run along a row: everything in it is evaluated element by element, together.
@@ -61,6 +62,20 @@ struct RowGroup {
     std::vector<const Scalar*> later;  // [d - 1]: d passes behind
   };
   std::vector<Passed> found, kept;  // in the order of the passes
+};
+
+// Sums of the columns of rows that a nest goes along, of which some are added each time that so
+// many are complete. They are those of blocks of rows.
+struct ColumnSums {
+  static constexpr int kRowsAtOnce = 8;  // a block is some times as many
+  const Variable* block = nullptr;       // null: none
+  const Variable* column = nullptr;      // the variable of the sums' own row
+  RowPass pass;                          // across the rows of a block
+  std::vector<FlatStore> stores;         // over block and column
+  // >= 0: a buffer of which the pass alone reads what the nest stores, and its elements a row: each
+  // kRowsAtOnce rows are where the first ones of the block were.
+  int passed_on = -1;
+  int64_t stride = 0;
 };
 
 // How threads may share a step: each does a range of one of its loops. A range is some units; a
@@ -118,6 +133,7 @@ struct Nest {
   // other's latencies and share what does not depend on them. The steps that are left over do what
   // stands above. A row's sums are the same either way.
   RowGroup group;
+  ColumnSums sums;      // of two loops, rows and the row
   std::string purpose;  // printed: "pack A", "transpose", "stage", "nest"
   Split split;
   Turns turns;
@@ -131,8 +147,8 @@ struct Side {
   std::string how;  // printed: "direct", "pack=halo", "pack=transpose", ...
 };
 
-// The steps [max(first, 0), min(end, extent)) of a K loop: at least one, whatever the loops of m are
-// at that the forms depend on. They do not depend on the last of m; all extents are numbers.
+// The steps [max(first, 0), min(end, extent)) of a K loop: at least one, whatever the loops of m
+// are at that the forms depend on. They do not depend on the last of m; all extents are numbers.
 struct KRange {
   const Variable* k = nullptr;
   Index first, end;

@@ -46,4 +46,14 @@ std::vector<AxisUse> AxisUses(const ir::Node& node, int operand) {
   return uses;
 }
 
+bool ReducesAlong(const ir::Node& node, bool columns) {
+  if (node.num_operands() == 0) return false;
+  const std::vector<AxisUse> uses = AxisUses(node, 0);
+  if (uses.size() < 2) return false;
+  const AxisUse& reduced = columns ? uses.front() : uses.back();
+  const AxisUse& left = columns ? uses.back() : uses.front();
+  return reduced.reduced != 0 && reduced.result_axes == 0 && left.reduced == 0 &&
+         left.result_axes != 0;
+}
+
 }  // namespace gradus::passes

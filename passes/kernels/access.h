@@ -21,4 +21,8 @@ struct AxisUse {
 // ops that write their own stores.
 std::vector<AxisUse> AxisUses(const ir::Node& node, int operand);
 
+// Whether a reduction goes along the innermost axis of what it reads and leaves the outermost, or,
+// with `columns`, the other way round.
+bool ReducesAlong(const ir::Node& node, bool columns);
+
 }  // namespace gradus::passes

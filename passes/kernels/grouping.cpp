@@ -89,6 +89,7 @@ class Grouper {
     for (const auto& n : f_.nodes()) {
       if (live_[Id(*n)] && !repeatable_.contains(*n)) Place(*n);
     }
+    JoinColumnSums();
     return Cut();
   }
 
@@ -401,6 +402,44 @@ class Grouper {
     }
     std::erase_if(into.inputs, [&](Value v) { return GroupOf(v) == g; });
     from = Group{};
+  }
+
+  // Groups without products that reduce along rows, or along columns and not along rows.
+  std::vector<int> GroupsThatReduce(bool columns) {
+    std::vector<int> list;
+    for (int g = 0; g < static_cast<int>(groups_.size()); ++g) {
+      const Group& group = groups_[static_cast<size_t>(g)];
+      if (graph_.Find(g) != g || group.has_contraction || kept_.contains(g)) continue;
+      const auto reduces = [&](bool down) {
+        return std::ranges::any_of(group.nodes, [&](const Node* n) {
+          return n->op().has(ir::kReduction) && n->op().emit == nullptr && ReducesAlong(*n, down);
+        });
+      };
+      if (reduces(columns) && !(columns && reduces(false))) list.push_back(g);
+    }
+    return list;
+  }
+
+  // What sums the columns of rows that another group goes along becomes part of it, so that it
+  // finds them in the cache.
+  void JoinColumnSums() {
+    const std::vector<int> columns = GroupsThatReduce(true);
+    if (columns.empty()) return;
+    const std::vector<int> rows = GroupsThatReduce(false);
+    for (const int g : columns) {
+      for (const int other : rows) {
+        const Group& into = groups_[static_cast<size_t>(other)];
+        const Group& from = groups_[static_cast<size_t>(g)];
+        const bool shares = std::ranges::any_of(from.inputs, [&](Value v) {
+          return Spanned(v.type()) > 1 && std::ranges::find(into.inputs, v) != into.inputs.end();
+        });
+        if (!shares || into.weight + from.weight > kWeightLimit) continue;
+        if (into.inputs.size() + from.inputs.size() > kInputLimit) continue;
+        if (graph_.Reaches(g, other) || graph_.Reaches(other, g)) continue;
+        Absorb(other, g);
+        break;
+      }
+    }
   }
 
   // Whether `v` is a few numbers in memory, spread over the shape of `n`: one a channel.

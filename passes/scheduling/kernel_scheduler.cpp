@@ -6,6 +6,7 @@
 
 #include "fmt/format.h"
 #include "ir/loop/walk.h"
+#include "passes/scheduling/column_blocks.h"
 #include "passes/scheduling/join_rows.h"
 #include "passes/scheduling/k_blocks.h"
 #include "passes/scheduling/nests.h"
@@ -311,8 +312,11 @@ absl::StatusOr<std::unique_ptr<loop::Plan>> ScheduleKernel(const loop::Kernel& k
     for (Block& range : *ranges) blocks.push_back(std::move(range));
   }
   if (split) JoinEqualLoops(*kernel.arena, plan->buffers, blocks);
+  MoveSumsOfColumnsBack(kernel, blocks);
   for (Block& block : blocks) scheduler.Schedule(std::move(block));
   scheduler.Flush();
+  Planner planner{*kernel.arena, *plan, target, in_loop, choices};
+  SumColumnsBesideRows(planner, kernel);
   if (absl::Status s = CheckFollowed(*plan, choices, target); !s.ok()) return s;
   return plan;
 }

@@ -102,6 +102,11 @@ Split ChooseSplit(const loop::Nest& nest, const ir::Target& target) {
         target.lanes(static_cast<int>(ir::ByteSize(nest.stores.front().value->dtype)));
     // Up to four vectors at a time, or tiles of as many rows as lanes.
     const bool in_lanes = v == nest.vector || v == nest.cross;
+    if (nest.sums.block != nullptr) {
+      // (only the rows, in whole blocks)
+      if (v == nest.loops[0]) candidates.push_back({v, nest.sums.pass.across->extent().number()});
+      continue;
+    }
     if (in_lanes && v->extent().divisor != 1) continue;
     candidates.push_back({v, in_lanes ? 4 * std::max<int64_t>(lanes, 1) : 1});
   }

@@ -56,16 +56,17 @@ bool Touches(const Contraction& c, int buffer) {
 }
 
 bool Touches(const Nest& n, int buffer) {
-  return Touches(n.stores, buffer) || Touches(n.row_stores, buffer);
+  return Touches(n.stores, buffer) || Touches(n.row_stores, buffer) ||
+         Touches(n.sums.stores, buffer);
 }
 
-// True if no step but these two has to do with the buffer.
-bool IsBetween(const loop::Plan& plan, int buffer, const Nest& nest, const Contraction& c) {
+// True if no step but these two (null: but the nest) has to do with the buffer.
+bool IsBetween(const loop::Plan& plan, int buffer, const Nest& nest, const Contraction* c) {
   return std::ranges::all_of(plan.steps, [&](const loop::Step& step) {
     if (const auto* n = std::get_if<Nest>(&step)) return n == &nest || !Touches(*n, buffer);
     const auto& other = std::get<Contraction>(step);
-    return &other == &c ? !Touches(other, buffer)
-                        : other.a.buffer != buffer && !Touches(other, buffer);
+    return &other == c ? !Touches(other, buffer)
+                       : other.a.buffer != buffer && !Touches(other, buffer);
   });
 }
 
@@ -107,6 +108,23 @@ int64_t UnitsOf(int64_t bytes, const ir::Target& target) {
 
 }  // namespace
 
+void PassOnToSums(const loop::Plan& plan, Nest& nest,
+                  const std::function<bool(int buffer)>& is_read) {
+  const std::vector<const Scalar*> summed = ValuesOf(nest.sums.stores);
+  for (const loop::FlatStore& s : nest.stores) {
+    const auto stores_it = [&](const auto& other) { return other.buffer == s.buffer; };
+    if (!Reads(summed, s.buffer) || is_read(s.buffer)) continue;
+    if (Touches(nest.row_stores, s.buffer) || Reads(ValuesOf(nest.stores), s.buffer)) continue;
+    if (std::ranges::count_if(nest.stores, stores_it) > 1) continue;
+    if (!IsBetween(plan, s.buffer, nest, nullptr)) continue;
+    const std::optional<int64_t> stride = StrideApart(s.offset, nest.loops[0]);
+    if (!stride) continue;
+    nest.sums.passed_on = s.buffer;
+    nest.sums.stride = *stride;
+    return;
+  }
+}
+
 loop::Turns ChooseTurns(const loop::Plan& plan, const Nest& nest, const Contraction& c,
                         const ir::Target& target) {
   if (!AreSharedOutside(nest, c)) return {};
@@ -115,7 +133,7 @@ loop::Turns ChooseTurns(const loop::Plan& plan, const Nest& nest, const Contract
   if (nest.stores.size() != 1 || !nest.row_stores.empty() || nest.stores[0].accumulate) return {};
   const int buffer = nest.stores[0].buffer;
   if (plan.buffers[static_cast<size_t>(buffer)].kind != loop::Buffer::Kind::kScratch) return {};
-  if (c.a.buffer != buffer || !IsBetween(plan, buffer, nest, c)) return {};
+  if (c.a.buffer != buffer || !IsBetween(plan, buffer, nest, &c)) return {};
   const std::optional<int64_t> stride = StrideApart(nest.stores[0].offset, of_nest);
   if (!stride || StrideApart(c.a.offset, of_c) != stride) return {};
   if (!BStays(c, target)) return {};

@@ -94,6 +94,9 @@ class Counter {
 void Count(const loop::Nest& nest, Counter& counter) {
   const bool scalar_code = nest.vector == nullptr && nest.vector_reductions.empty();
   counter.AddStores(nest.stores, nest.loops, scalar_code ? kScalarCode : 1);
+  if (nest.sums.block == nullptr) return;
+  const Variable* const columns[] = {nest.sums.block, nest.sums.column};
+  counter.AddStores(nest.sums.stores, columns, 1);
 }
 
 void Count(const loop::Contraction& c, Counter& counter) {
