@@ -105,16 +105,21 @@ class SharedSums {
   // Stores the node's sum once; false if its places have nothing in common.
   bool Store(const SumsOfNode& node) {
     const std::vector<Place> places = PlacesOf(node);
-    if (places.empty() || (places.size() == 1 && !node.of_rows)) return false;
+    if (places.empty()) return false;
+    const size_t at = places.front().block;
     const Scalar* sum = places.front().sum;
+    const bool for_rows = sum->free.size() < blocks_[at].loops.size();
+    if (places.back().block == at && !for_rows) return false;
     const std::optional<Variables> loops = LoopsOf(*sum, blocks_[places.front().block]);
     if (!loops) return false;
     const Planner::Laid laid = planner_.LayOut(sum->dtype, *loops);
     // Loops that run as far as those of the sum can store it beside what else they do.
-    const size_t at = places.front().block;
-    const bool beside = !blocks_[at].ordered() && blocks_[at].loops == *loops;
+    const bool beside = !blocks_[at].ordered() && blocks_[at].loops == *loops &&
+                        std::ranges::none_of(places, [&](const Place& place) {
+                          return place.block == at && place.sum != sum;
+                        });
     for (const Place& place : places) {
-      if (beside && place.block == at && place.renaming.empty()) continue;
+      if (beside && place.block == at) continue;
       const Index offset = loop::Substitute(planner_.arena, laid.offset, place.renaming);
       const Scalar* load = planner_.arena.Load(laid.buffer, sum->dtype, std::span(&offset, 1));
       for (loop::FlatStore& store : blocks_[place.block].stores) {
