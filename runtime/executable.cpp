@@ -1,35 +1,17 @@
 #include "runtime/executable.h"
 
-#include <algorithm>
-#include <optional>
 #include <string>
 #include <utility>
 
 #include "fmt/format.h"
 #include "fmt/ranges.h"
 #include "runtime/entry_info.h"
+#include "runtime/memory_ranges.h"
 
 namespace gradus::runtime {
 namespace {
 
 constexpr int64_t kUnbound = -1;
-
-// Bytes that a call reads or writes.
-struct Range {
-  uintptr_t begin, end;
-  bool written;
-  enum Kind { kArgument, kResult, kWorkspace } kind;
-  int64_t index;
-};
-
-std::string FormatRange(const gradus_entry_info& info, const Range& range) {
-  switch (range.kind) {
-    case Range::kArgument: return FormatArgument(info, range.index);
-    case Range::kResult: return FormatResult(info, range.index);
-    case Range::kWorkspace: break;
-  }
-  return "the workspace";
-}
 
 absl::Status CallFailed(const gradus_entry_info& info, int32_t code) {
   return absl::InternalError(
@@ -53,7 +35,7 @@ struct Executable::Scratch {
   std::vector<const void*> in;
   std::vector<void*> out;
   std::vector<int64_t> dims;
-  std::vector<Range> ranges;
+  std::vector<MemoryRange> ranges;
   void* workspace = nullptr;
 };
 
@@ -246,65 +228,6 @@ absl::StatusOr<std::vector<int64_t>> Executable::ResultShape(int64_t result,
 
 // ---- memory ----
 
-absl::Status Executable::CheckMemory(const gradus_tensor_info& declared, bool is_result,
-                                     int64_t index, TensorView view) const {
-  auto refuse = [&](const std::string& what) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: {} {}", info_->name,
-                    is_result ? FormatResult(*info_, index) : FormatArgument(*info_, index), what));
-  };
-  std::optional<int64_t> bytes = DenseBytes(view.dtype, view.shape);
-  if (!bytes) {
-    return refuse(fmt::format("is too large: the bytes of {} overflow 64 bits",
-                              FormatType(view.dtype, view.shape)));
-  }
-  if (*bytes == 0) return absl::OkStatus();
-  auto address = reinterpret_cast<uintptr_t>(view.data);
-  if (address == 0) {
-    return refuse(fmt::format("has a null pointer, expected {} bytes for {}", *bytes,
-                              FormatType(view.dtype, view.shape)));
-  }
-  if (int64_t alignment = DTypeSize(static_cast<DType>(declared.dtype)); address % alignment != 0) {
-    return refuse(
-        fmt::format("is at address {:#x}, expected a multiple of {}", address, alignment));
-  }
-  if (address + static_cast<uintptr_t>(*bytes) < address) {
-    return refuse(fmt::format("at address {:#x} does not have room for the {} bytes of {}", address,
-                              *bytes, FormatType(view.dtype, view.shape)));
-  }
-  return absl::OkStatus();
-}
-
-// Sweeps over the ranges by address, keeping the one that reaches furthest among all and among the
-// written ones: a range that starts before such an end overlaps it, and that is a fault if either
-// is written.
-absl::Status Executable::CheckOverlaps(Scratch& scratch) const {
-  std::sort(scratch.ranges.begin(), scratch.ranges.end(), [](const Range& a, const Range& b) {
-    return a.begin != b.begin ? a.begin < b.begin
-                              : std::pair(a.kind, a.index) < std::pair(b.kind, b.index);
-  });
-  const Range* furthest = nullptr;
-  const Range* furthest_written = nullptr;
-  for (const Range& range : scratch.ranges) {
-    const Range* against = range.written ? furthest : furthest_written;
-    if (against != nullptr && range.begin < against->end) {
-      const Range* first = &range;
-      const Range* second = against;
-      if (std::pair(first->kind, first->index) < std::pair(second->kind, second->index)) {
-        std::swap(first, second);  // "result 0 overlaps argument 1", wherever they lie
-      }
-      return absl::InvalidArgumentError(
-          fmt::format("{}: {} overlaps {}, expected memory of its own", info_->name,
-                      FormatRange(*info_, *first), FormatRange(*info_, *second)));
-    }
-    if (furthest == nullptr || range.end > furthest->end) furthest = &range;
-    if (range.written && (furthest_written == nullptr || range.end > furthest_written->end)) {
-      furthest_written = &range;
-    }
-  }
-  return absl::OkStatus();
-}
-
 absl::Status Executable::Check(std::span<const TensorView> arguments,
                                std::span<const MutableTensorView> results,
                                std::span<std::byte> workspace, const gradus_threads* threads,
@@ -319,7 +242,7 @@ absl::Status Executable::Check(std::span<const TensorView> arguments,
   scratch.in.clear();
   scratch.out.clear();
   scratch.ranges.clear();
-  auto add_range = [&](const void* data, int64_t bytes, bool written, Range::Kind kind,
+  auto add_range = [&](const void* data, int64_t bytes, bool written, MemoryRange::Kind kind,
                        size_t index) {
     auto begin = reinterpret_cast<uintptr_t>(data);
     if (bytes > 0) {
@@ -328,17 +251,16 @@ absl::Status Executable::Check(std::span<const TensorView> arguments,
     }
   };
   for (size_t i = 0; i < arguments.size(); ++i) {
-    absl::Status status =
-        CheckMemory(info_->arguments[i], false, static_cast<int64_t>(i), arguments[i]);
+    absl::Status status = CheckMemory(*info_, false, static_cast<int64_t>(i), arguments[i]);
     if (!status.ok()) return status;
     scratch.in.push_back(arguments[i].data);
     if (result_of_argument_[i] < 0) {
       add_range(arguments[i].data, *DenseBytes(arguments[i].dtype, arguments[i].shape), false,
-                Range::kArgument, i);
+                MemoryRange::kArgument, i);
     }
   }
   for (size_t i = 0; i < results.size(); ++i) {
-    absl::Status status = CheckMemory(info_->results[i], true, static_cast<int64_t>(i), results[i]);
+    absl::Status status = CheckMemory(*info_, true, static_cast<int64_t>(i), results[i]);
     if (!status.ok()) return status;
     int32_t alias = info_->results[i].alias;
     if (alias >= 0 && results[i].data != arguments[alias].data) {
@@ -349,7 +271,7 @@ absl::Status Executable::Check(std::span<const TensorView> arguments,
     }
     scratch.out.push_back(results[i].data);
     add_range(results[i].data, *DenseBytes(results[i].dtype, results[i].shape), true,
-              Range::kResult, i);
+              MemoryRange::kResult, i);
   }
 
   // 3. The workspace.
@@ -365,10 +287,10 @@ absl::Status Executable::Check(std::span<const TensorView> arguments,
                     reinterpret_cast<uintptr_t>(workspace.data()), kAlignment));
   }
   scratch.workspace = workspace.data();
-  add_range(workspace.data(), *needed, true, Range::kWorkspace, 0);
+  add_range(workspace.data(), *needed, true, MemoryRange::kWorkspace, 0);
 
   // 4. All memory together.
-  if (absl::Status status = CheckOverlaps(scratch); !status.ok()) return status;
+  if (absl::Status status = CheckOverlaps(*info_, scratch.ranges); !status.ok()) return status;
   if (threads != nullptr && threads->parallel_for == nullptr) {
     return absl::InvalidArgumentError(fmt::format(
         "{}: threads has no parallel_for, expected a function or null threads", info_->name));

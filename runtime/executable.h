@@ -74,9 +74,6 @@ class Executable {
                        TensorView view, std::span<const TensorView> arguments,
                        std::span<int64_t> dims) const;
   absl::Status CheckAllBound(std::span<const int64_t> dims) const;
-  absl::Status CheckMemory(const gradus_tensor_info& declared, bool is_result, int64_t index,
-                           TensorView view) const;
-  absl::Status CheckOverlaps(Scratch& scratch) const;
   absl::Status Check(std::span<const TensorView> arguments,
                      std::span<const MutableTensorView> results, std::span<std::byte> workspace,
                      const gradus_threads* threads, Scratch& scratch) const;

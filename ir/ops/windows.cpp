@@ -19,9 +19,6 @@ namespace {
 
 size_t At(int i) { return static_cast<size_t>(i); }
 
-// Indices then stay in 64 bits.
-constexpr int64_t kFarthest = int64_t{1} << 31;
-
 Windows WindowsOf(const AttrList& attrs) {
   Windows w;
   for (const NamedAttribute& a : attrs) {

@@ -9,6 +9,9 @@
 
 namespace gradus::ir {
 
+// How far strides, dilations and paddings may go: arithmetic with indices then stays in 64 bits.
+inline constexpr int64_t kFarthest = int64_t{1} << 31;
+
 // One number a spatial axis. These axes are [first, first + their number) of x.
 struct Windows {
   int64_t first = 0;

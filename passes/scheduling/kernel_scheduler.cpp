@@ -14,6 +14,7 @@
 #include "passes/scheduling/ranges.h"
 #include "passes/scheduling/residues.h"
 #include "passes/scheduling/role_swap.h"
+#include "passes/scheduling/shared_sums.h"
 #include "passes/scheduling/spread_sum.h"
 #include "passes/scheduling/widen.h"
 
@@ -294,28 +295,44 @@ class KernelScheduler {
   std::optional<Block> waiting_;  // the last nest
 };
 
+// Adds the steps of the kernel's blocks to the planner's plan.
+void PlanBlocks(const Planner& planner, const loop::Kernel& kernel, std::span<const Block> whole) {
+  KernelScheduler scheduler(planner.arena, planner);
+  std::vector<Block> blocks;
+  bool split = false;
+  for (const Block& block : whole) {
+    std::optional<std::vector<Block>> ranges = SplitRanges(planner.arena, block, kShortestRange);
+    split |= ranges.has_value();
+    if (!ranges) ranges.emplace().push_back(block);
+    for (Block& range : *ranges) blocks.push_back(std::move(range));
+  }
+  if (split) JoinEqualLoops(planner.arena, planner.plan.buffers, blocks);
+  MoveSumsOfColumnsBack(kernel, blocks);
+  for (Block& block : blocks) scheduler.Schedule(std::move(block));
+  scheduler.Flush();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<loop::Plan>> ScheduleKernel(const loop::Kernel& kernel,
                                                            const ir::Target& target, bool in_loop,
                                                            std::span<const Choice> choices) {
+  Arena& arena = *kernel.arena;
+  std::vector<Block> blocks = FormBlocks(kernel);
   auto plan = std::make_unique<loop::Plan>();
-  plan->kernel = kernel.name;
   plan->buffers = kernel.buffers;
-  KernelScheduler scheduler(*kernel.arena, {*kernel.arena, *plan, target, in_loop, choices});
-  std::vector<Block> blocks;
-  bool split = false;
-  for (Block& block : FormBlocks(kernel)) {
-    std::optional<std::vector<Block>> ranges = SplitRanges(*kernel.arena, block, kShortestRange);
-    split |= ranges.has_value();
-    if (!ranges) ranges.emplace().push_back(std::move(block));
-    for (Block& range : *ranges) blocks.push_back(std::move(range));
+  while (true) {
+    // The kernel's buffers, and scratch for the sums that steps share.
+    const std::vector<loop::Buffer> buffers = plan->buffers;
+    plan->kernel = kernel.name;
+    PlanBlocks({arena, *plan, target, in_loop, choices}, kernel, blocks);
+    auto anew = std::make_unique<loop::Plan>();
+    anew->buffers = buffers;
+    Planner planner{arena, *anew, target, in_loop, choices};
+    if (!StoreSharedSums(planner, *plan, blocks)) break;
+    plan = std::move(anew);
   }
-  if (split) JoinEqualLoops(*kernel.arena, plan->buffers, blocks);
-  MoveSumsOfColumnsBack(kernel, blocks);
-  for (Block& block : blocks) scheduler.Schedule(std::move(block));
-  scheduler.Flush();
-  Planner planner{*kernel.arena, *plan, target, in_loop, choices};
+  Planner planner{arena, *plan, target, in_loop, choices};
   SumColumnsBesideRows(planner, kernel);
   if (absl::Status s = CheckFollowed(*plan, choices, target); !s.ok()) return s;
   return plan;

@@ -15,6 +15,8 @@
 // it or swap roles,
 //    whichever moves fewer elements.
 // 4. Choose the tile from the table. A block without a contraction is one nest.
+// Where steps of the plan turn out to compute the same sum, all is planned anew with that sum in
+// memory (shared_sums.h).
 
 #include "absl/status/statusor.h"
 #include "ir/target.h"
