@@ -118,7 +118,6 @@ struct Form {
   Level level;
 };
 std::optional<Form> FormOfBlocks(const Planner& planner, const loop::Contraction& c) {
-  if (!c.siblings.empty() || !c.column_sums.empty()) return std::nullopt;
   const int64_t bytes = ir::ByteSize(c.dtype);
   const int64_t tile = int64_t{c.tile_vectors} * planner.target.lanes(static_cast<int>(bytes));
   const std::optional<Choice::Blocks> chosen = planner.choice().blocks;
