@@ -157,7 +157,8 @@ loop::Nest MakeNest(Arena& arena, Block block, const ir::Target& target, std::st
     if (ir::IsFloat(dtype) && target.lanes(static_cast<int>(ir::ByteSize(dtype))) > 1) {
       nest.cross = CrossVariable(block, scalars, nest.vector, dtype);
       if (nest.cross != nullptr) nest.mode = loop::Nest::Mode::kTranspose;
-      if (IsTransposition(nest, block)) ReadAlongRows(nest);
+      // (Of a small network's library it would be another 700 bytes.)
+      if (!target.small_code && IsTransposition(nest, block)) ReadAlongRows(nest);
     }
   }
   nest.stores = std::move(block.stores);
