@@ -26,7 +26,6 @@ class ContractionEmitter {
         b_(frame.builder()) {}
 
   void Emit() {
-    ZeroColumnSums();
     Over(c_.batch, 0, c_.batch.size(), [&] { t_.blocked ? KBlocks() : Tiles(); });
   }
 
@@ -41,18 +40,6 @@ class ContractionEmitter {
   }
 
   llvm::Value* Number(int64_t n) const { return t_.Number(n); }
-
-  void ZeroColumnSums() {
-    for (const loop::FlatStore& s : c_.column_sums) {
-      DType dtype = frame_.buffers()[static_cast<size_t>(s.buffer)].type.dtype;
-      frame_.VectorLoopOver(c_.n, t_.lanes, 1, {}, [&](const Values&) -> Values {
-        loop::FlatStore zero = s;
-        zero.accumulate = false;
-        frame_.StorePacket(zero, {{llvm::Constant::getNullValue(e_.MemoryType(dtype))}, false});
-        return {};
-      });
-    }
-  }
 
   // Loops over the K loops outside of those in blocks. Each runs at least once, for a sum over
   // nothing is stored, too: then blocks are empty.

@@ -111,7 +111,7 @@ Packet Frame::Emit(const Scalar* x, const Guard* guard) {
     case ScalarKind::kGather: return EmitGather(x, guard);
     case ScalarKind::kGuard: return EmitGuard(x, guard);
     case ScalarKind::kReduce: return EmitReduce(x, guard);
-    case ScalarKind::kAcc: return accumulator(static_cast<int>(x->integer));
+    case ScalarKind::kAcc: return accumulator();
     case ScalarKind::kCast: {
       const Scalar* index = x->operands[0];
       if (index->kind != ScalarKind::kIndex || x->dtype != DType::kI32) break;

@@ -47,7 +47,7 @@ struct Tile {
   llvm::Value *a, *b_side, *k_count = nullptr, *first = nullptr, *last = nullptr, *ahead = nullptr;
   VectorContext context;
   EpilogueFetch fetch;
-  int lanes, groups;
+  int lanes;
 
   Tile(const Tiling& shared, llvm::Function* f, TileSize tile_size)
       : tiling(shared),
@@ -58,8 +58,7 @@ struct Tile {
         a(f->getArg(0)),
         b_side(f->getArg(1)),
         fetch(frame, shared, tile_size),
-        lanes(shared.lanes),
-        groups(shared.groups) {
+        lanes(shared.lanes) {
     unsigned next = 2;
     for (int buffer : tiling.used_buffers) frame.SetPointer(buffer, f->getArg(next++));
     for (const Variable* v : tiling.used_variables) frame.Bind(v, f->getArg(next++));
@@ -74,9 +73,7 @@ struct Tile {
     if (size.tail != 0) context.masks.back() = tiling.TailMask(size.tail);
   }
 
-  size_t At(int group, int row, int vector) const {
-    return static_cast<size_t>((group * size.rows + row) * size.vectors + vector);
-  }
+  size_t At(int row, int vector) const { return static_cast<size_t>(row * size.vectors + vector); }
 
   // With the variable of columns vectorised.
   void InColumns(const std::function<void()>& body) {
@@ -166,22 +163,16 @@ struct Tile {
     if (ahead != nullptr) FetchAhead(b_address);
     if (tiling.streams_b && (size.alone || c.tile_rows == 1)) FetchRowsOfB(b_address);
     Values columns;
-    for (int g = 0; g < groups; ++g) {
-      int64_t offset = g == 0 ? 0 : c.siblings[static_cast<size_t>(g - 1)];
-      for (int v = 0; v < size.vectors; ++v) {
-        columns.push_back(tiling.LoadVector(b, at(b_address, offset + int64_t{v} * lanes),
-                                            v + 1 == size.vectors ? size.tail : 0));
-      }
+    for (int v = 0; v < size.vectors; ++v) {
+      columns.push_back(tiling.LoadVector(b, at(b_address, int64_t{v} * lanes),
+                                          v + 1 == size.vectors ? size.tail : 0));
     }
     for (int row = 0; row < size.rows; ++row) {
       llvm::Value* x = b.CreateLoad(tiling.element, at(a_address, row * tiling.row_stride));
       x = b.CreateVectorSplat(static_cast<unsigned>(lanes), x);
-      for (int g = 0; g < groups; ++g) {
-        for (int v = 0; v < size.vectors; ++v) {
-          llvm::Value*& sum = sums[At(g, row, v)];
-          sum = MultiplyAdd(frame, c.dtype, x, columns[static_cast<size_t>(g * size.vectors + v)],
-                            sum);
-        }
+      for (int v = 0; v < size.vectors; ++v) {
+        llvm::Value*& sum = sums[At(row, v)];
+        sum = MultiplyAdd(frame, c.dtype, x, columns[static_cast<size_t>(v)], sum);
       }
     }
     return sums;
@@ -247,9 +238,9 @@ struct Tile {
             if (store == nullptr) {
               sums.push_back(tiling.LoadVector(b, address, tail));
             } else if (tail == 0) {
-              b.CreateAlignedStore((*store)[At(0, row, v)], address, tiling.Align());
+              b.CreateAlignedStore((*store)[At(row, v)], address, tiling.Align());
             } else {
-              b.CreateMaskedStore((*store)[At(0, row, v)], address, tiling.Align(),
+              b.CreateMaskedStore((*store)[At(row, v)], address, tiling.Align(),
                                   tiling.TailMask(tail));
             }
           }
@@ -259,56 +250,29 @@ struct Tile {
     return sums;
   }
 
-  Packet Accumulator(const Values& sums, int group, int row) {
+  Packet Accumulator(const Values& sums, int row) {
     Packet p{{}, true};
-    for (int v = 0; v < size.vectors; ++v) p.values.push_back(sums[At(group, row, v)]);
+    for (int v = 0; v < size.vectors; ++v) p.values.push_back(sums[At(row, v)]);
     return p;
-  }
-
-  // Adds a row's values to the sums over columns, which start out empty.
-  Values AddColumnSums(const Values& so_far) {
-    Values sums;
-    for (const loop::FlatStore& s : c.column_sums) {
-      Values v = frame.EvaluateVector(s.value, nullptr);
-      for (llvm::Value* x : v) {
-        size_t i = sums.size();
-        sums.push_back(so_far.empty()
-                           ? x
-                           : frame.Combine(loop::ReduceKind::kSum, s.value->dtype, so_far[i], x));
-      }
-    }
-    return sums;
-  }
-
-  void StoreColumnSums(const Values& sums) {
-    for (size_t i = 0; i < c.column_sums.size(); ++i) {
-      loop::FlatStore s = c.column_sums[i];
-      s.accumulate = true;
-      auto begin = sums.begin() + static_cast<long>(i) * size.vectors;
-      frame.StorePacket(s, {Values(begin, begin + size.vectors), true});
-    }
   }
 
   void EpilogueInRegisters(const Values& sums) {
     llvm::Value* row_base = Row();
     InColumns([&] {
-      Values column_sums;
       for (int row = 0; row < size.rows; ++row) {
         frame.InScope([&] {
           frame.BindAt(tiling.row, row_base, row, 0);
-          frame.accumulator = [&](int group) { return Accumulator(sums, group, row); };
+          frame.accumulator = [&] { return Accumulator(sums, row); };
           for (const loop::FlatStore& s : c.epilogue) frame.Store(s);
-          column_sums = AddColumnSums(column_sums);
         });
       }
-      StoreColumnSums(column_sums);
     });
   }
 
-  // Over a stack tile [group][row][column], one row at a time.
+  // Over a stack tile [row][column], one row at a time.
   void EpilogueRolled(const Values& sums) {
     int64_t width = int64_t{size.vectors} * lanes;
-    int64_t elements = width * size.rows * groups;
+    int64_t elements = width * size.rows;
     llvm::Value* tile = frame.Alloca(tiling.element, elements);
     auto* vector = llvm::FixedVectorType::get(tiling.element, static_cast<unsigned>(lanes));
     for (size_t i = 0; i < sums.size(); ++i) {
@@ -320,44 +284,34 @@ struct Tile {
     }
     llvm::Value* row_base = Row();
     InColumns([&] {
-      Values zeros;
-      for (const loop::FlatStore& s : c.column_sums) {
-        auto* type = llvm::FixedVectorType::get(tiling.e.RegisterType(s.value->dtype),
-                                                static_cast<unsigned>(lanes));
-        for (int v = 0; v < size.vectors; ++v) zeros.push_back(llvm::Constant::getNullValue(type));
-      }
-      Values column_sums = frame.Loop(
-          tiling.Number(0), tiling.Number(size.rows), 1, false, zeros, nullptr,
-          [&](llvm::Value* iv, const Values& so_far) {
-            frame.Bind(tiling.row, b.CreateAdd(row_base, iv));
-            llvm::Value* row =
-                b.CreateGEP(tiling.element, tile, b.CreateMul(iv, tiling.Number(width)));
-            frame.accumulator = [&](int group) {
-              Packet p{{}, true};
-              for (int v = 0; v < size.vectors; ++v) {
-                int64_t offset = width * size.rows * group + int64_t{v} * lanes;
-                llvm::Value* address = b.CreateGEP(tiling.element, row, tiling.Number(offset));
-                p.values.push_back(b.CreateAlignedLoad(vector, address, tiling.Align()));
-              }
-              return p;
-            };
-            for (const loop::FlatStore& s : c.epilogue) frame.Store(s);
-            return AddColumnSums(so_far);
-          });
-      StoreColumnSums(column_sums);
+      frame.Loop(tiling.Number(0), tiling.Number(size.rows), 1, false, {}, nullptr,
+                 [&](llvm::Value* iv, const Values&) -> Values {
+                   frame.Bind(tiling.row, b.CreateAdd(row_base, iv));
+                   llvm::Value* row =
+                       b.CreateGEP(tiling.element, tile, b.CreateMul(iv, tiling.Number(width)));
+                   frame.accumulator = [&] {
+                     Packet p{{}, true};
+                     for (int v = 0; v < size.vectors; ++v) {
+                       llvm::Value* address =
+                           b.CreateGEP(tiling.element, row, tiling.Number(int64_t{v} * lanes));
+                       p.values.push_back(b.CreateAlignedLoad(vector, address, tiling.Align()));
+                     }
+                     return p;
+                   };
+                   for (const loop::FlatStore& s : c.epilogue) frame.Store(s);
+                   return {};
+                 });
     });
   }
 
-  // A row's epilogue once rather than once a row. (Sums of columns would begin at a zero, which
-  // makes another zero of -0.)
+  // A row's epilogue once rather than once a row.
   bool RollsForSize() const {
-    return tiling.e.small() && c.column_sums.empty() && size.rows > 2 &&
-           size.rows * size.vectors * groups >= 8;
+    return tiling.e.small() && size.rows > 2 && size.rows * size.vectors >= 8;
   }
 
   void Emit() {
     auto* vector = llvm::FixedVectorType::get(tiling.element, static_cast<unsigned>(lanes));
-    Values zeros(static_cast<size_t>(groups * size.rows * size.vectors),
+    Values zeros(static_cast<size_t>(size.rows * size.vectors),
                  llvm::Constant::getNullValue(vector));
     frame.written = 0;
     for (const loop::FlatStore& s : c.epilogue)

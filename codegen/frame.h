@@ -202,8 +202,8 @@ class Frame {
   // Operations that each element along `v` costs; what is kept or reduced counts as a load.
   int SizeAlong(const loop::Scalar* root, const loop::Variable* v) const;
 
-  // The tile's accumulator `number`, in an epilogue.
-  std::function<Packet(int number)> accumulator;
+  // The tile's accumulator, in an epilogue.
+  std::function<Packet()> accumulator;
   // If set, may give the value of a load (transposed tiles).
   std::function<bool(const loop::Scalar* load, const Guard* guard, Packet* out)> load_hook;
   // Buffers that the running nest stores to: loads of them are not moved, and forgotten at each

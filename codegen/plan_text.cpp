@@ -157,7 +157,6 @@ class Writer {
     for (const loop::KRange& r : c.k_ranges) {
       text += fmt::format("v{} {} {},", Number(r.k), Form(r.first), Form(r.end));
     }
-    for (int64_t s : c.siblings) text += fmt::format("{},", s);
     text += fmt::format(" {} {} {} {} {} {} ", static_cast<int>(c.dtype), c.tile_rows,
                         c.tile_vectors, c.rows_balanced, static_cast<int>(c.order), c.k_block);
     text += fmt::format("{} {} ", c.one_row_vectors, c.k_level);
@@ -165,8 +164,6 @@ class Writer {
                         c.b_panel_buffer, c.k_unroll, c.prefetch_epilogue, c.epilogue_in_registers);
     Put("{}", text);
     Stores(c.epilogue);
-    Put("sums;");
-    Stores(c.column_sums);
     Split(c.split);
     Turns(c.turns);
   }

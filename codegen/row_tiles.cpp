@@ -44,9 +44,8 @@ class RowTiles {
     const auto [begin, end] = frame_.BoundsOf(t_.row);
     llvm::Value* m = b_.CreateSub(end, begin);
     llvm::Value* start = begin;
-    // Few sizes of tiles where code is to be small. (Sums of columns depend on which rows a tile
-    // has, and must not differ.)
-    if (e_.small() && c_.column_sums.empty()) return HalvingRows(start, m, body);
+    // Few sizes of tiles where code is to be small.
+    if (e_.small()) return HalvingRows(start, m, body);
     if (!c_.rows_balanced) {
       llvm::Value* main = b_.CreateSub(m, b_.CreateURem(m, Number(most)));
       frame_.Loop(Number(0), main, most, true, {}, nullptr,
@@ -105,7 +104,7 @@ class RowTiles {
   // A size of tiles, not much smaller, that leaves no rest, where code is to be small; 0: none.
   int64_t RowsWithoutRest(int64_t m) const {
     const int64_t most = c_.tile_rows;
-    if (!e_.small() || !c_.column_sums.empty()) return 0;
+    if (!e_.small()) return 0;
     for (int64_t rows = most; rows > most / 2; --rows) {
       if (m % rows == 0) return rows;
     }

@@ -19,7 +19,6 @@ Tiling::Tiling(ModuleEmitter& emitter, const Contraction& contraction,
       buffers(plan_buffers),
       symbols(module_symbols),
       lanes(e.target().lanes(static_cast<int>(ir::ByteSize(c.dtype)))),
-      groups(static_cast<int>(c.siblings.size()) + 1),
       element(e.MemoryType(c.dtype)),
       columns(static_cast<int64_t>(c.tile_vectors) * lanes),
       row_stride(c.a.offset.coefficient(c.m.back())),
@@ -62,7 +61,7 @@ bool Tiling::FetchesAhead() const {
   if (row->extent().is_number() &&
       (row->extent().number() > 128 || row->extent().number() <= c.tile_rows))
     return false;
-  const std::optional<int64_t> bytes = BytesOfB();
+  const std::optional<int64_t> bytes = loop::BytesOfB(c);
   if (!bytes) return false;
   // Small code does so for all, so that their tiles are alike.
   return e.small() || (*bytes > e.target().l2_bytes / 2 && c.n->extent().number() > columns);
@@ -70,17 +69,8 @@ bool Tiling::FetchesAhead() const {
 
 bool Tiling::StreamsB() const {
   constexpr int64_t kMostTimes = 4;
-  const std::optional<int64_t> bytes = BytesOfB();
+  const std::optional<int64_t> bytes = loop::BytesOfB(c);
   return !e.small() && bytes > e.target().l2_bytes && *bytes <= kMostTimes * e.target().l2_bytes;
-}
-
-std::optional<int64_t> Tiling::BytesOfB() const {
-  int64_t bytes = c.n->extent().number() * ir::ByteSize(c.dtype);
-  for (const Variable* k : c.k) {
-    if (!k->extent().is_number()) return std::nullopt;
-    bytes *= k->extent().number();
-  }
-  return bytes;
 }
 
 void Tiling::FindUsed() {
@@ -93,13 +83,11 @@ void Tiling::FindUsed() {
       used_buffers.push_back(buffer);
     }
   };
-  for (const auto* stores : {&c.epilogue, &c.column_sums}) {
-    for (const loop::FlatStore& s : *stores) {
-      use_buffer(s.buffer);
-      use_form(s.offset);
-      values.push_back(s.value);
-      for (const Variable* v : s.value->free) UseVariable(v);
-    }
+  for (const loop::FlatStore& s : c.epilogue) {
+    use_buffer(s.buffer);
+    use_form(s.offset);
+    values.push_back(s.value);
+    for (const Variable* v : s.value->free) UseVariable(v);
   }
   if (blocked) {
     use_buffer(c.partial_buffer);

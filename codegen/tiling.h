@@ -42,7 +42,6 @@ struct Tiling {
   const std::vector<loop::Buffer>& buffers;
   const std::vector<ir::Symbol>& symbols;
   int lanes = 0;
-  int groups = 1;                 // products with one left operand, computed side by side
   llvm::Type* element = nullptr;  // in memory
   int64_t columns = 0;            // of a whole tile
   int64_t row_stride = 0;         // of A
@@ -66,14 +65,13 @@ struct Tiling {
   const loop::KRange* RangeOf(const loop::Variable* k) const;
   // Its steps [first, second), where the loops of m are bound.
   std::pair<llvm::Value*, llvm::Value*> StepsOf(Frame& frame, const loop::KRange& range) const;
-  // What the epilogue, the sums over columns, the partial results and ranges of K need.
+  // What the epilogue, the partial results and ranges of K need.
   std::vector<int> used_buffers;
   std::vector<const loop::Variable*> used_variables;
 
  private:
   bool FetchesAhead() const;
   bool StreamsB() const;
-  std::optional<int64_t> BytesOfB() const;  // nullopt: not a number
   void FindUsed();
   void UseVariable(const loop::Variable* v);
 };

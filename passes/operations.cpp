@@ -166,7 +166,7 @@ double PlannedOperations(const loop::Plan& plan, const Sizes& sizes) {
   for (const loop::Step& step : plan.steps) {
     const auto* c = std::get_if<loop::Contraction>(&step);
     if (c == nullptr) continue;
-    double operations = 2 * static_cast<double>(1 + c->siblings.size());
+    double operations = 2;
     for (const auto* variables : {&c->batch, &c->m, &c->k}) {
       for (const loop::Variable* v : *variables) operations *= Number(v->extent(), sizes);
     }

@@ -33,7 +33,6 @@ std::string Describe(const loop::Contraction& c) {
   text += fmt::format(" M={} N={} K={} in tiles of {}x{} vectors", Extents(c.m),
                       loop::ToString(c.n->extent()), Extents(c.k), c.tile_rows, c.tile_vectors);
   if (!c.k_ranges.empty()) text += ", zeros around A left out";
-  if (!c.siblings.empty()) text += fmt::format(", {} side by side", c.siblings.size() + 1);
   if (!c.rule.empty()) text += fmt::format(" ({})", c.rule);
   if (c.one_row_vectors > 0) text += fmt::format(", one row in 1x{}", c.one_row_vectors);
   text += c.order == loop::Contraction::Order::kColumnsOuter ? ", columns first" : ", rows first";
@@ -44,7 +43,6 @@ std::string Describe(const loop::Contraction& c) {
   }
   text += fmt::format("; {} store{} in the tile's epilogue", c.epilogue.size(),
                       c.epilogue.size() == 1 ? "" : "s");
-  if (!c.column_sums.empty()) text += fmt::format(", {} sums over rows", c.column_sums.size());
   if (c.prefetch_epilogue) text += ", fetched before the sum";
   return text + Shared(c.split);
 }

@@ -132,12 +132,6 @@ class PlanPrinter {
                           plan_.buffers[static_cast<size_t>(side->buffer)].name,
                           ToString(side->offset), side->how);
     }
-    if (!c.siblings.empty()) {
-      out_ += ", siblings=";
-      for (size_t i = 0; i < c.siblings.size(); ++i) {
-        out_ += fmt::format("{}{}", i > 0 ? "," : "", c.siblings[i]);
-      }
-    }
     out_ += fmt::format(", tile {}x{} vectors{}", c.tile_rows, c.tile_vectors,
                         c.rows_balanced ? " balanced" : "");
     if (!c.rule.empty()) out_ += fmt::format(" ({})", c.rule);
@@ -165,9 +159,8 @@ class PlanPrinter {
     PrintSplit(c.split, tiles ? " tiles" : "");
     PrintTurns(c.turns);
     out_ += fmt::format(", epilogue={} {{\n", c.epilogue_in_registers ? "registers" : "rolled");
-    ScalarPrinter printer(plan_.buffers, Roots(c.epilogue, c.column_sums));
+    ScalarPrinter printer(plan_.buffers, Roots(c.epilogue));
     PrintStores(c.epilogue, "", printer);
-    PrintStores(c.column_sums, "column sum ", printer);
     out_ += "  }\n";
   }
 
@@ -176,6 +169,15 @@ class PlanPrinter {
 };
 
 }  // namespace
+
+std::optional<int64_t> BytesOfB(const Contraction& c) {
+  int64_t bytes = c.n->extent().number() * ir::ByteSize(c.dtype);
+  for (const Variable* k : c.k) {
+    if (!k->extent().is_number()) return std::nullopt;
+    bytes *= k->extent().number();
+  }
+  return bytes;
+}
 
 std::string Print(const Plan& plan) { return PlanPrinter(plan).Process(); }
 

@@ -12,6 +12,7 @@
 //   }
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -25,7 +26,7 @@ struct FlatStore {
   int buffer = 0;
   Index offset;
   const Scalar* value = nullptr;
-  bool accumulate = false;  // add to what is there (riding sums, blocked K, scattered updates)
+  bool accumulate = false;  // add to what is there (scattered updates)
   // Where only data tell the place: it is `jump` elements further on (i64), and nothing is stored
   // unless `where` (i1) holds. Neither depends on the variable that is vectorised.
   const Scalar* jump = nullptr;
@@ -158,9 +159,7 @@ struct KRange {
 // m and k are not empty (a product of a vector has an m of extent 1). The extent of n is a number,
 // as are all strides along n, k and the last of m; extents of batch, m and k may be symbolic, and
 // may be 0 when called. B has stride 1 along n, or, where it is
-// transposed into panels, along the last of k. `siblings` are further sums with the same A, M, N
-// and K whose B (and no other thing) differs by a constant offset: kAcc number g reads B at
-// b.offset + siblings[g - 1].
+// transposed into panels, along the last of k.
 struct Contraction {
   std::vector<const Variable*> batch;  // outermost first
   std::vector<const Variable*> m;      // outermost first; the last is the row variable of the tile
@@ -169,11 +168,10 @@ struct Contraction {
   // K loops of which not all steps run, each at most once. A is 0 at the others.
   std::vector<KRange> k_ranges;
   Side a, b;
-  std::vector<int64_t> siblings;
   DType dtype = DType::kF32;
 
   int tile_rows = 6,
-      tile_vectors = 4;  // rows x (vectors of the target's lanes), for each of 1 + siblings sums
+      tile_vectors = 4;  // rows x (vectors of the target's lanes)
   // > 0: what a call of one row has instead, one row times so many vectors, a multiple of
   // tile_vectors; B is read as it lies.
   int one_row_vectors = 0;
@@ -194,14 +192,14 @@ struct Contraction {
   int k_unroll = 1;
   bool prefetch_epilogue = false;     // what it reads and writes is fetched before the sum runs
   bool epilogue_in_registers = true;  // else rolled over a stack tile
-  std::vector<FlatStore> epilogue;    // over batch, m, n and kAcc(0..siblings)
-  // Riding sums over M: `value` (as in the epilogue) summed over all of M into buffer[offset(n)],
-  // zeroed first.
-  std::vector<FlatStore> column_sums;
-  std::string rule;  // which row of the tile table fired
+  std::vector<FlatStore> epilogue;    // over batch, m, n and kAcc(0)
+  std::string rule;                   // which row of the tile table fired
   Split split;
   Turns turns;
 };
+
+// Bytes of B, of an element of the batch; nullopt: no number.
+std::optional<int64_t> BytesOfB(const Contraction& c);
 
 using Step = std::variant<Nest, Contraction>;
 

@@ -2,6 +2,11 @@
 // function, as a polynomial: its errors are damped by erfc(x) / erf(x) < 0.19. (The idea is N.
 // Juffa's, forums.developer.nvidia.com; the coefficients are minimax fits of our own,
 // approx_fit.py.)
+//
+// With tables exp(-x^2) is about as short as 2 to the power of that polynomial, and is what erf's
+// gradient needs, so that both have it in common: erfc(x) is a polynomial times it (GELU and its
+// gradient on Zen 5: 0.31 ns an element, with the logarithm 0.39; GELU alone 0.27 and 0.28. Without
+// tables, on the same processor: 0.74 and 0.93; alone 0.65 and 0.57).
 
 #include "ir/ops/approx.h"
 #include "ir/ops/approx_parts.h"
@@ -38,17 +43,27 @@ Expr Log2Erfc(Expr x) {
                         -9.1848240897043503e-1, -1.6278997485231759, -7.2058396701769131e-7});
 }
 
+// 1 - erfc(size), where `size` is that of x, or where erf rounds to 1.
+Expr Beyond1(Expr x, Expr size) {
+  if (IsF32(x) && x.arena().has_tables) {
+    // exp(x^2) erfc(x) for 1 <= x <= 3.95: 3.8e-9 of erf(x).
+    const Expr scaled =
+        Polynomial(size, {1.08179462e-4, -1.93148188e-3, 1.54263098e-2, -7.31959715e-2,
+                          2.31511116e-1, -5.20128369e-1, 8.63767445e-1, -1.08032846, 9.9235481e-1});
+    return Fma(-Exp(-(x * x)), scaled, 1);
+  }
+  const Expr exponent = Log2Erfc(size);
+  const Rounded k = RoundScaled(exponent, 1, static_cast<double>(FormatOf(x.dtype()).bias));
+  const Expr fraction = Exp2Fraction(exponent - k.number);
+  return Fma(-fraction, PowerOfTwo(k.bits, x.dtype()), 1);
+}
+
 }  // namespace
 
 Expr Erf(Expr x) {
-  const FloatFormat& format = FormatOf(x.dtype());
   const Expr size = AtMost(Abs(x), IsF32(x) ? 3.95 : 5.93);
-  const Expr small = Fma(size, NearZero(size * size), size);
-  const Expr exponent = Log2Erfc(size);
-  const Rounded k = RoundScaled(exponent, 1, static_cast<double>(format.bias));
-  const Expr fraction = Exp2Fraction(exponent - k.number);
-  const Expr large = Fma(-fraction, PowerOfTwo(k.bits, x.dtype()), 1);
-  return WithSignOf(Select(Lt(size, x.Const(1)), small, large), x);
+  const Expr small = Fma(size, NearZero(x * x), size);
+  return WithSignOf(Select(Lt(size, x.Const(1)), small, Beyond1(x, size)), x);
 }
 
 }  // namespace gradus::ir::approx

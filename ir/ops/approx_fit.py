@@ -158,6 +158,8 @@ def main(wanted):
         for bottom, top, degree, bits in (("1", "3.95", 6, 24), ("0.999", "5.93", 17, 53)):
             fit("log2(erfc(x)), relative to erf(x)", lambda x: log(erfc(x)) / LN2,
                 lambda x: erfc(x) / erf(x), bottom, top, degree, bits)
+        fit("exp(x^2) erfc(x), relative to erf(x)", lambda x: exp(x * x) * erfc(x),
+            lambda x: exp(-x * x) / erf(x), 1, "3.95", 8, 24)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #pragma once
 
 // Long sums in blocks, each with its rows of B copied side by side: for products whose B is large,
-// or whose rows of B share cache sets.
+// or whose rows of B, or steps of A, share cache sets.
 
 #include "passes/scheduling/draft.h"
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "passes/scheduling/merge_loops.h"
+#include "passes/scheduling/recognize.h"
 #include "passes/scheduling/rows.h"
 
 namespace gradus::passes::scheduling {
@@ -86,6 +87,21 @@ const Variable* CrossVariable(const Block& block, std::span<const Scalar* const>
   return nullptr;
 }
 
+// Whether the nest does no more than transpose what it loads, rows that are long and many.
+bool IsTransposition(const loop::Nest& nest, const Block& block) {
+  constexpr double kShort = 64;
+  if (nest.mode != loop::Nest::Mode::kTranspose || block.stores.size() != 1) return false;
+  return block.stores.front().value->kind == ScalarKind::kLoad &&
+         Passes(std::span(&nest.vector, 1)) > kShort && Passes(std::span(&nest.cross, 1)) > kShort;
+}
+
+// One tile after the other along the rows that are read, which the processor then fetches ahead
+// (1024x256 from the third-level cache, Zen 5: 24 us, along the rows that are written 35).
+void ReadAlongRows(loop::Nest& nest) {
+  std::erase(nest.loops, nest.cross);
+  nest.loops.push_back(nest.cross);
+}
+
 // Along the unit stride a running sum is carried from step to step, and from vector to vector.
 bool IsCarried(const Block& block) {
   const Index& offset = block.stores.front().offset;
@@ -141,6 +157,8 @@ loop::Nest MakeNest(Arena& arena, Block block, const ir::Target& target, std::st
     if (ir::IsFloat(dtype) && target.lanes(static_cast<int>(ir::ByteSize(dtype))) > 1) {
       nest.cross = CrossVariable(block, scalars, nest.vector, dtype);
       if (nest.cross != nullptr) nest.mode = loop::Nest::Mode::kTranspose;
+      // (Of a small network's library it would be another 700 bytes.)
+      if (!target.small_code && IsTransposition(nest, block)) ReadAlongRows(nest);
     }
   }
   nest.stores = std::move(block.stores);

@@ -50,7 +50,7 @@ constexpr int kVectorsOfOneRow = 8;
 // one row alone would have; 0 if that is one tile.
 int VectorsOfOneRow(const TileQuery& query, const TileChoice& choice, const ir::Target& target,
                     int lanes) {
-  if (query.m != 0 || query.sums > 1) return 0;
+  if (query.m != 0) return 0;
   // Small code has it where B comes from memory, if it leaves no rest, and not on old processors.
   if (target.small_code &&
       (!target.has_fma || query.n * query.k * query.element_bytes <= target.l2_bytes ||
@@ -89,8 +89,8 @@ TileChoice ChooseTile(const TileQuery& query, const ir::Target& target, const Ch
   // 256 to 256 channels over 32 images of 8x8: 9.3 ms, its input gradient 9.3; with each window
   // copied, so that all positions are rows, 9.8 and 10.9).
   constexpr int kMostRowsOfImage = 8;
-  if (choice.vectors == 4 && query.sums == 1 && query.m > choice.rows &&
-      query.m <= kMostRowsOfImage && target.vector_registers >= 32) {
+  if (choice.vectors == 4 && query.m > choice.rows && query.m <= kMostRowsOfImage &&
+      target.vector_registers >= 32) {
     choice.rows = static_cast<int>(query.m);
     choice.vectors = 2;
     choice.rule = "all rows in one tile";
@@ -99,18 +99,13 @@ TileChoice ChooseTile(const TileQuery& query, const ir::Target& target, const Ch
   // once for up to 12 rows, and two tiles of 6 and 7 rows hide its second reading. With 6x64, 7
   // rows ran 19 % slower than 6; with 8x32, 9 rows 36 % slower than 8. It has twice as many tile
   // functions, which is why smaller B keep 6x64.
-  if (choice.vectors == 4 && query.m == 0 && query.sums == 1 &&
+  if (choice.vectors == 4 && query.m == 0 &&
       query.n * query.k * query.element_bytes > target.l2_bytes) {
     choice.rows = 12;
     choice.vectors = 2;
     choice.rule = "tall, rows known at the call";
   }
-  if (query.sums > 1) {  // one vector of each sum
-    choice.vectors = 1;
-    const int accumulators = target.vector_registers >= 32 ? 24 : 12;
-    choice.rows = std::clamp(accumulators / query.sums, 1, 6);
-    choice.rule = "siblings";
-  } else if (query.m == 1) {  // bound by reading B
+  if (query.m == 1) {  // bound by reading B
     choice.rows = 1;
     choice.vectors =
         std::min<int>(kVectorsOfOneRow, static_cast<int>((query.n + lanes - 1) / lanes));
@@ -127,7 +122,7 @@ TileChoice ChooseTile(const TileQuery& query, const ir::Target& target, const Ch
   if (query.m != 0) choice.rows = static_cast<int>(std::min<int64_t>(choice.rows, query.m));
   if (query.typical_k <= kShortSum && query.output_bytes > target.l2_bytes / 2) {
     choice.order = loop::Contraction::Order::kRowsOuter;
-    if (choice.vectors == 4 && query.sums == 1) {
+    if (choice.vectors == 4) {
       choice.rows = query.m == 0 ? 8 : static_cast<int>(std::min<int64_t>(8, query.m));
       choice.vectors = 2;
       choice.rule = "short sums";
@@ -143,7 +138,7 @@ TileChoice ChooseTile(const TileQuery& query, const ir::Target& target, const Ch
   // gradient of 3x3x64x64 over 32 images of 32x32: 9.8 ms, with single steps 10.1) where M is
   // known: with M of any size there is a tile function for each number of rows.
   const bool long_sum = query.typical_k >= 2 * kShortSum && query.m != 0;
-  choice.k_unroll = choice.rows * choice.vectors * query.sums <= 16 || long_sum ? 2 : 1;
+  choice.k_unroll = choice.rows * choice.vectors <= 16 || long_sum ? 2 : 1;
   if (chosen.k_unroll) choice.k_unroll = *chosen.k_unroll;
   choice.one_row_vectors = VectorsOfOneRow(query, choice, target, lanes);
   return choice;

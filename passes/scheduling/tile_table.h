@@ -23,7 +23,6 @@ struct TileQuery {
   int64_t a_row_stride_bytes = 0;
   int64_t output_bytes = 0;  // of the result, symbols taken for a typical size
   int element_bytes = 4;
-  int sums = 1;  // 1 + siblings
 };
 
 struct TileChoice {

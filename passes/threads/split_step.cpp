@@ -117,7 +117,7 @@ Split ChooseSplit(const loop::Contraction& c, const ir::Target& target) {
   std::vector<Candidate> candidates;
   const int64_t lanes = target.lanes(static_cast<int>(ir::ByteSize(c.dtype)));
   const Candidate columns{c.n, std::max<int64_t>(1, c.tile_vectors * lanes)};
-  if (c.b_panel_buffer < 0 && c.column_sums.empty()) {
+  if (c.b_panel_buffer < 0) {
     std::vector<const Variable*> outer = c.batch;
     outer.insert(outer.end(), c.m.begin(), c.m.end() - 1);
     for (const Variable* v : outer) {
@@ -128,7 +128,7 @@ Split ChooseSplit(const loop::Contraction& c, const ir::Target& target) {
       candidates.push_back({row, c.tile_rows});
     }
   }
-  // Panels of B, and sums of columns, are those of the part's own columns.
+  // Panels of B are those of the part's own columns.
   if (WritesApart(c.epilogue, c.n)) candidates.push_back(columns);
   return Choose(candidates, WorkOf(c), target.sharing);
 }

@@ -17,15 +17,12 @@ using loop::Variable;
 
 // The elements that belong to one step of `v`, if those of different steps are apart.
 std::optional<int64_t> StrideApart(const Index& form, const Variable* v) {
-  if (std::ranges::any_of(form.terms(), [](const loop::Term& t) { return !t.symbols.empty(); })) {
-    return std::nullopt;
-  }
-  const int64_t stride = form.coefficient(v);
-  if (stride <= 0) return std::nullopt;
-  const Index rest = form - Index(v) * stride;
+  const std::optional<int64_t> stride = form.numeric_coefficient(v);
+  if (!stride || *stride <= 0) return std::nullopt;
+  const Index rest = form - Index(v) * *stride;
   const loop::Bounds bounds = loop::Range(rest);
   if (rest.depends_on(v) || !bounds.low || !bounds.high) return std::nullopt;
-  if (*bounds.low < 0 || *bounds.high >= stride) return std::nullopt;
+  if (*bounds.low < 0 || *bounds.high >= *stride) return std::nullopt;
   return stride;
 }
 
@@ -52,7 +49,7 @@ bool Touches(std::span<const loop::FlatStore> stores, int buffer) {
 // A aside.
 bool Touches(const Contraction& c, int buffer) {
   return c.b.buffer == buffer || c.b_panel_buffer == buffer || c.partial_buffer == buffer ||
-         Touches(c.epilogue, buffer) || Touches(c.column_sums, buffer);
+         Touches(c.epilogue, buffer);
 }
 
 bool Touches(const Nest& n, int buffer) {
@@ -68,16 +65,6 @@ bool IsBetween(const loop::Plan& plan, int buffer, const Nest& nest, const Contr
     return &other == c ? !Touches(other, buffer)
                        : other.a.buffer != buffer && !Touches(other, buffer);
   });
-}
-
-// Bytes of B, if its sizes are numbers.
-std::optional<int64_t> BytesOfB(const Contraction& c) {
-  int64_t bytes = c.n->extent().number() * ir::ByteSize(c.dtype);
-  for (const Variable* k : c.k) {
-    if (!k->extent().is_number()) return std::nullopt;
-    bytes *= k->extent().number();
-  }
-  return bytes;
 }
 
 // How many steps `inner` takes for each of `outer`, if it is the same number whatever the symbols
@@ -97,7 +84,7 @@ bool AreSharedOutside(const Nest& nest, const Contraction& c) {
 
 // Whether each turn finds B in the second cache.
 bool BStays(const Contraction& c, const ir::Target& target) {
-  const std::optional<int64_t> bytes = BytesOfB(c);
+  const std::optional<int64_t> bytes = loop::BytesOfB(c);
   return bytes && *bytes <= target.l2_bytes / 2;
 }
 

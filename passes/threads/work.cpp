@@ -105,7 +105,7 @@ void Count(const loop::Contraction& c, Counter& counter) {
   outer.push_back(c.n);
   std::vector<const Variable*> all = outer;
   all.insert(all.end(), c.k.begin(), c.k.end());
-  counter.Add(2.0 * static_cast<double>(1 + c.siblings.size()), all);
+  counter.Add(2, all);
   counter.AddStores(c.epilogue, outer, 1);
 }
 
