@@ -182,7 +182,6 @@ Touched TouchedBy(const loop::Step& step) {
   }
   const auto& c = std::get<loop::Contraction>(step);
   Add(c.epilogue, touched);
-  Add(c.column_sums, touched);
   touched.read.insert({c.a.buffer, c.b.buffer});
   touched.written.insert({c.b_panel_buffer, c.partial_buffer});
   return touched;
