@@ -164,7 +164,7 @@ loop::Nest MakeNest(Arena& arena, Block block, const ir::Target& target, std::st
   nest.stores = std::move(block.stores);
   nest.row_stores = std::move(block.row_stores);
   nest.domain = std::move(block.domain);
-  FormRowPasses(arena, nest);
+  FormRowPasses(arena, nest, target);
   return nest;
 }
 

@@ -30,7 +30,8 @@ constexpr int kKeptCost = 6;
 
 class RowPasses {
  public:
-  RowPasses(Arena& arena, loop::Nest& nest) : arena_(arena), nest_(nest) {}
+  RowPasses(Arena& arena, loop::Nest& nest, const ir::Target& target)
+      : arena_(arena), nest_(nest), target_(target) {}
 
   void Process() {
     if (nest_.mode != loop::Nest::Mode::kPlain || !nest_.domain.empty()) return;
@@ -52,7 +53,7 @@ class RowPasses {
       nest_.row = nullptr;
       nest_.passes.clear();
     }
-    if (StaggerRows(arena_, nest_, row_, within_)) return;
+    if (StaggerRows(arena_, nest_, target_, row_, within_)) return;
     nest_.group.rows = RowsAtOnce();
     if (nest_.group.rows > 1) FormGroup();
   }
@@ -298,6 +299,7 @@ class RowPasses {
 
   Arena& arena_;
   loop::Nest& nest_;
+  const ir::Target& target_;
   const Variable* row_ = nullptr;
   const Variable* within_ = nullptr;  // the innermost loop around the row
   ScalarSet reductions_, kept_;
@@ -306,6 +308,8 @@ class RowPasses {
 
 }  // namespace
 
-void FormRowPasses(Arena& arena, loop::Nest& nest) { RowPasses(arena, nest).Process(); }
+void FormRowPasses(Arena& arena, loop::Nest& nest, const ir::Target& target) {
+  RowPasses(arena, nest, target).Process();
+}
 
 }  // namespace gradus::passes::scheduling

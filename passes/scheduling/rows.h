@@ -3,6 +3,7 @@
 // Work along rows (softmax, normalisation, their gradients) as passes over a row that is in cache,
 // so that memory is read once: see loop::Nest::passes.
 
+#include "ir/target.h"
 #include "passes/scheduling/forms.h"
 
 namespace gradus::passes::scheduling {
@@ -15,6 +16,6 @@ namespace gradus::passes::scheduling {
 //    share its loads.
 // 4. What a pass computes at some cost and something later needs again is kept.
 // Does nothing to a nest in which no reduction runs along a row.
-void FormRowPasses(Arena& arena, loop::Nest& nest);
+void FormRowPasses(Arena& arena, loop::Nest& nest, const ir::Target& target);
 
 }  // namespace gradus::passes::scheduling

@@ -252,5 +252,26 @@ TEST(RowsTest, StaggeredRowsAreTheSameWhereverTheyLie) {
   }
 }
 
+// The same with rows that are staggered for being stored past the caches.
+TEST(RowsTest, LongStaggeredRowsAreRight) {
+  constexpr int64_t kRows = 35, kColumns = 4096;
+  Graph graph("rows");
+  graph.Output("y", Softmax(graph.Input("x", {kRows, kColumns})));
+  CompileOptions options;
+  options.target = codegen::NamedTarget("host").value();
+  options.target.l3_bytes = 1 << 16;
+  const auto executable = Compile(graph, options);
+  ASSERT_TRUE(executable.ok()) << executable.status();
+  const std::vector<float> numbers = Numbers(kRows * kColumns);
+  std::vector<runtime::Tensor> in;
+  in.push_back(runtime::Tensor::FromVector<float>({kRows, kColumns}, numbers).value());
+  const auto y = executable->Run(std::move(in));
+  ASSERT_TRUE(y.ok()) << y.status();
+  const std::vector<float> want = Compiled(Softmax, kColumns)(numbers);
+  for (size_t i = 0; i < want.size(); ++i) {
+    ASSERT_NEAR((*y)[0].data<float>()[i], want[i], want[i] * 1e-6F) << i;
+  }
+}
+
 }  // namespace
 }  // namespace gradus
