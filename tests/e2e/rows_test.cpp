@@ -221,16 +221,20 @@ TEST(RowsTest, LargeResultIsTheSameWhereverItLies) {
   }
 }
 
-// With caches so small that what passes at staggered rows store does not go through them.
-TEST(RowsTest, StaggeredRowsAreTheSameWhereverTheyLie) {
-  constexpr int64_t kRows = 65, kColumns = 304;
-  constexpr size_t kAll = kRows * kColumns;
+// With caches so small that results do not go through them.
+absl::StatusOr<runtime::Executable> SoftmaxPastCaches(int64_t rows, int64_t columns) {
   Graph graph("rows");
-  graph.Output("y", Softmax(graph.Input("x", {kRows, kColumns})));
+  graph.Output("y", Softmax(graph.Input("x", {rows, columns})));
   CompileOptions options;
   options.target = codegen::NamedTarget("host").value();
   options.target.l3_bytes = 1 << 16;
-  const auto executable = Compile(graph, options);
+  return Compile(graph, options);
+}
+
+TEST(RowsTest, StaggeredRowsAreTheSameWhereverTheyLie) {
+  constexpr int64_t kRows = 65, kColumns = 304;
+  constexpr size_t kAll = kRows * kColumns;
+  const auto executable = SoftmaxPastCaches(kRows, kColumns);
   ASSERT_TRUE(executable.ok()) << executable.status();
   const std::vector<float> numbers = Numbers(kAll);
   const auto x = runtime::Tensor::FromVector<float>({kRows, kColumns}, numbers).value();
@@ -252,15 +256,10 @@ TEST(RowsTest, StaggeredRowsAreTheSameWhereverTheyLie) {
   }
 }
 
-// The same with rows that are staggered for being stored past the caches.
+// Rows that are staggered only because they are stored past the caches.
 TEST(RowsTest, LongStaggeredRowsAreRight) {
   constexpr int64_t kRows = 35, kColumns = 4096;
-  Graph graph("rows");
-  graph.Output("y", Softmax(graph.Input("x", {kRows, kColumns})));
-  CompileOptions options;
-  options.target = codegen::NamedTarget("host").value();
-  options.target.l3_bytes = 1 << 16;
-  const auto executable = Compile(graph, options);
+  const auto executable = SoftmaxPastCaches(kRows, kColumns);
   ASSERT_TRUE(executable.ok()) << executable.status();
   const std::vector<float> numbers = Numbers(kRows * kColumns);
   std::vector<runtime::Tensor> in;
