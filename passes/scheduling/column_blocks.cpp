@@ -101,6 +101,7 @@ class Blocks {
     int64_t bytes = 0;
     for (const auto& [buffer, of_element] : arrays) bytes += of_element;
     const Extent& all = rows_.loops[0]->extent();
+    if (all.is_number() && all.number() <= kBlock) return false;  // one block is no sum of blocks
     return !all.is_number() ||
            bytes * all.number() * rows_.row->extent().number() > planner_.target.l2_bytes / 2;
   }
