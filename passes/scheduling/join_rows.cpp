@@ -109,7 +109,7 @@ class Join {
     });
     if (sums) return nullptr;
     for (const Variable* v : load->free) {
-      if (!(v->extent() == row->extent())) continue;
+      if (!(v->extent() == row->extent()) || !IsSummedOnceARow(v, row)) continue;
       const loop::Substitution there{row, Index(v)};
       const std::span<const loop::Substitution> list(&there, 1);
       if (loop::Substitute(arena_, store.offset, list) == load->indices[0]) {
@@ -117,6 +117,15 @@ class Join {
       }
     }
     return nullptr;
+  }
+
+  // Whether `next` reads along `v` before it stores anything in the row. What it sums for each
+  // element it would read when others of the row are stored, perhaps in the memory of an argument
+  // that their values read.
+  bool IsSummedOnceARow(const Variable* v, const Variable* row) const {
+    return std::ranges::none_of(PostOrder(next_.values()), [&](const Scalar* s) {
+      return s->kind == ScalarKind::kReduce && Contains(s->variables, v) && s->depends_on(row);
+    });
   }
 
   std::optional<absl::flat_hash_map<const Scalar*, const Scalar*>> ValuesOfLoads(

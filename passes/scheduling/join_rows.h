@@ -12,7 +12,7 @@ namespace gradus::passes::scheduling {
 //    rows, and the other one number a row.
 // 2. They read the same memory, or `next` reads what `block` computes; reductions run along rows.
 // 3. What `next` loads of what `block` stores is a value of `block`, at the same place or, in a
-//    reduction, elsewhere in the same row.
+//    reduction that is one number a row, elsewhere in the same row.
 bool JoinRows(Arena& arena, Block& block, Block& next);
 
 }  // namespace gradus::passes::scheduling
