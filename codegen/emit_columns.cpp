@@ -109,21 +109,22 @@ void Frame::AddRowsAtOnce(const Columns& columns, llvm::Value* first, int count)
   });
 }
 
+void Frame::AddRowsInSteps(const Columns& columns, llvm::Value* begin, llvm::Value* end, int step,
+                           bool may_be_empty) {
+  Loop(begin, end, step, may_be_empty, {}, nullptr, [&](llvm::Value* iv, const Values&) -> Values {
+    AddRowsAtOnce(columns, iv, step);
+    return {};
+  });
+}
+
 void Frame::AddRows(const Columns& columns, llvm::Value* begin, int count) {
   if (count == columns.at_once) return AddRowsAtOnce(columns, begin, count);
   llvm::Value* end = builder_.CreateAdd(begin, llvm::ConstantInt::get(emitter_.index(), count));
-  Loop(begin, end, columns.at_once, false, {}, nullptr,
-       [&](llvm::Value* iv, const Values&) -> Values {
-         AddRowsAtOnce(columns, iv, columns.at_once);
-         return {};
-       });
+  AddRowsInSteps(columns, begin, end, columns.at_once, false);
 }
 
 void Frame::AddSingleRows(const Columns& columns, llvm::Value* begin, llvm::Value* end) {
-  Loop(begin, end, 1, true, {}, nullptr, [&](llvm::Value* iv, const Values&) -> Values {
-    AddRowsAtOnce(columns, iv, 1);
-    return {};
-  });
+  AddRowsInSteps(columns, begin, end, 1, true);
 }
 
 void Frame::KeepColumns(const Columns& columns) {
@@ -138,11 +139,7 @@ void Frame::EmitColumnPass(const loop::RowPass& pass, const loop::Variable* row)
       llvm::ConstantInt::get(emitter_.index(), static_cast<uint64_t>(columns.at_once));
   llvm::Value* end = Extent(pass.across->extent());
   llvm::Value* main = builder_.CreateSub(end, builder_.CreateURem(end, step));
-  Loop(zero, main, columns.at_once, true, {}, nullptr,
-       [&](llvm::Value* iv, const Values&) -> Values {
-         AddRowsAtOnce(columns, iv, columns.at_once);
-         return {};
-       });
+  AddRowsInSteps(columns, zero, main, columns.at_once, true);
   AddSingleRows(columns, main, end);
   KeepColumns(columns);
 }

@@ -342,6 +342,8 @@ class Frame {
                     int rows);
   // A few rows at once, pairwise.
   void AddRowsAtOnce(const Columns& columns, llvm::Value* first, int count);
+  void AddRowsInSteps(const Columns& columns, llvm::Value* begin, llvm::Value* end, int step,
+                      bool may_be_empty);
   std::pair<llvm::Value*, llvm::Value*> AddCompensated(llvm::Value* sum, llvm::Value* excess,
                                                        llvm::Value* term);
   llvm::Value* AddPairwise(Values terms);

@@ -179,6 +179,13 @@ std::optional<int64_t> BytesOfB(const Contraction& c) {
   return bytes;
 }
 
+std::vector<std::span<const FlatStore>> StoresOf(const Step& step) {
+  if (const auto* nest = std::get_if<Nest>(&step)) {
+    return {nest->row_stores, nest->stores, nest->sums.stores};
+  }
+  return {std::get<Contraction>(step).epilogue};
+}
+
 std::string Print(const Plan& plan) { return PlanPrinter(plan).Process(); }
 
 }  // namespace gradus::loop

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -202,6 +203,9 @@ struct Contraction {
 std::optional<int64_t> BytesOfB(const Contraction& c);
 
 using Step = std::variant<Nest, Contraction>;
+
+// All that a step stores, but for what a group of rows does in place of single ones.
+std::vector<std::span<const FlatStore>> StoresOf(const Step& step);
 
 struct Plan {
   std::string kernel;

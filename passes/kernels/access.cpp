@@ -4,6 +4,7 @@
 
 #include "ir/loop/lowerer.h"
 #include "ir/loop/walk.h"
+#include "ir/op_def.h"
 
 namespace gradus::passes {
 
@@ -54,6 +55,15 @@ bool ReducesAlong(const ir::Node& node, bool columns) {
   const AxisUse& left = columns ? uses.back() : uses.front();
   return reduced.reduced != 0 && reduced.result_axes == 0 && left.reduced == 0 &&
          left.result_axes != 0;
+}
+
+int SpannedAxes(const ir::Type& type) {
+  return static_cast<int>(
+      std::ranges::count_if(type.shape, [](const ir::Dim& d) { return !(d == ir::Dim(1)); }));
+}
+
+bool IsCheap(const ir::Node& node) {
+  return node.op().has(ir::kPointwise) && !node.op().has(ir::kTranscendental);
 }
 
 }  // namespace gradus::passes

@@ -25,4 +25,10 @@ std::vector<AxisUse> AxisUses(const ir::Node& node, int operand);
 // with `columns`, the other way round.
 bool ReducesAlong(const ir::Node& node, bool columns);
 
+// Axes along which there is more than one element.
+int SpannedAxes(const ir::Type& type);
+
+// Whether a node is a pointwise operation of a few instructions.
+bool IsCheap(const ir::Node& node);
+
 }  // namespace gradus::passes

@@ -8,6 +8,7 @@
 #include "ir/op_def.h"
 #include "passes/kernels/access.h"
 #include "passes/kernels/group_graph.h"
+#include "passes/kernels/left_to_readers.h"
 #include "passes/kernels/repeatable.h"
 
 namespace gradus::passes {
@@ -42,12 +43,6 @@ struct Inline {
 // loops.
 bool IsPrefix(uint32_t axes) { return (axes & (axes + 1)) == 0; }
 uint32_t AllAxes(int rank) { return rank >= 32 ? ~uint32_t{0} : (uint32_t{1} << rank) - 1; }
-
-// Axes along which there is more than one element.
-int Spanned(const ir::Type& type) {
-  return static_cast<int>(
-      std::ranges::count_if(type.shape, [](const ir::Dim& d) { return !(d == ir::Dim(1)); }));
-}
 
 struct Group {
   std::vector<const Node*> nodes;
@@ -273,7 +268,7 @@ class Grouper {
       // What is one number a row stands at the row's own index, however it got there.
       const bool of_row =
           !with.reductions.empty() && std::ranges::all_of(sources, [&](const Source& source) {
-            return Spanned(source.value.type()) < Spanned(n.type());
+            return SpannedAxes(source.value.type()) < SpannedAxes(n.type());
           });
       if (moved && !of_row) {
         elsewhere += operand.repeats;
@@ -292,10 +287,6 @@ class Grouper {
       AddAxes(AllAxes(n.type().rank()), &state);
     }
     return state;
-  }
-
-  static bool IsCheap(const Node& n) {
-    return n.op().has(ir::kPointwise) && !n.op().has(ir::kTranscendental);
   }
 
   // Of a value that follows by a few cheap operations from what is in memory: the stage of the
@@ -358,7 +349,7 @@ class Grouper {
 
   // Whether `v`, which group g computes, is a sum or the like that n reads as one number a row.
   bool IsOfRows(Value v, const Node& n, int g) {
-    if (Spanned(v.type()) == 0 || Spanned(v.type()) > Spanned(n.type())) return false;
+    if (SpannedAxes(v.type()) == 0 || SpannedAxes(v.type()) > SpannedAxes(n.type())) return false;
     Inline state;
     for (int k = 0; k < n.num_operands(); ++k) Merge(n, k, StateOf(n.operand(k), g), &state);
     return !state.reductions.empty() && std::ranges::all_of(state.reductions, IsPrefix);
@@ -431,7 +422,8 @@ class Grouper {
         const Group& into = groups_[static_cast<size_t>(other)];
         const Group& from = groups_[static_cast<size_t>(g)];
         const bool shares = std::ranges::any_of(from.inputs, [&](Value v) {
-          return Spanned(v.type()) > 1 && std::ranges::find(into.inputs, v) != into.inputs.end();
+          return SpannedAxes(v.type()) > 1 &&
+                 std::ranges::find(into.inputs, v) != into.inputs.end();
         });
         if (!shares || into.weight + from.weight > kWeightLimit) continue;
         if (into.inputs.size() + from.inputs.size() > kInputLimit) continue;
@@ -442,74 +434,13 @@ class Grouper {
     }
   }
 
-  // Whether `v` is a few numbers in memory, spread over the shape of `n`: one a channel.
-  bool IsSmallBeside(Value v, const Node& n) {
-    if (!repeatable_.contains(*v.node())) return false;
-    const std::vector<Source> sources = repeatable_.SourcesOf(v, false);
-    const int own = graph_.Find(group_of_[Id(n)]);
-    return std::ranges::all_of(sources, [&](const Source& s) {
-      return GroupOf(s.value) != own && Spanned(s.value.type()) < Spanned(n.type());
-    });
-  }
-
-  // What a kernel would store for others alone though it follows from one other value that it
-  // stores (the mask of a relu from its result, a product with one number a channel) is left to
-  // those who read it. Not to those who read the other value at other places, too: a pooling's
-  // gradient, which goes over its elements a window at a time, took half as long again with four
-  // bytes an element instead of one.
-  std::vector<bool> LeftToReaders() {
-    std::vector<bool> left(static_cast<size_t>(f_.id_bound()), false);
-    std::vector<Value> from(static_cast<size_t>(f_.id_bound()));
-    std::vector<bool> scaled(static_cast<size_t>(f_.id_bound()), false);
-    for (const auto& n : f_.nodes()) {
-      if (!live_[Id(*n)] || !IsCheap(*n) || !stored_[Id(*n)] || repeatable_.contains(*n)) continue;
-      Value& of = from[Id(*n)];
-      bool one = true;
-      for (const Value& v : n->operands()) {
-        if (v.node()->op().has(ir::kSplat)) continue;
-        if (IsSmallBeside(v, *n)) {
-          scaled[Id(*n)] = true;
-          continue;
-        }
-        one = one && (!of || of == v);
-        of = v;
-      }
-      left[Id(*n)] = one && of && !of.node()->is_argument() && stored_[Id(*of.node())] &&
-                     !repeatable_.contains(*of.node()) && !left[Id(*of.node())] &&
-                     GroupOf(of) == GroupOf(n->result());
-    }
-    // Those who read it: other kernels, and none that needs it in memory.
-    for (const ir::Result& r : f_.results()) left[Id(*r.value.node())] = false;
-    std::vector<absl::flat_hash_set<int>> elsewhere(static_cast<size_t>(f_.id_bound()));
-    const auto each_read = [&](const auto& body) {
-      for (const auto& reader : f_.nodes()) {
-        if (!live_[Id(*reader)]) continue;
-        for (const Value v : reader->operands()) {
-          for (const Source& s : repeatable_.SourcesOf(v, !reader->op().has(ir::kPointwise))) {
-            body(*reader, repeatable_.contains(*reader) ? -1 : GroupOf(reader->result()), s);
-          }
-        }
-      }
-    };
-    each_read([&](const Node&, int group, const Source& s) {
-      if (s.moved) elsewhere[Id(*s.value.node())].insert(group);
-    });
-    each_read([&](const Node& reader, int group, const Source& s) {
-      const size_t id = Id(*s.value.node());
-      if (!left[id]) return;
-      // (A product would have to copy what it reads first.)
-      const bool in_memory = reader.op().has(ir::kCall) || reader.op().has(ir::kGathers) ||
-                             (scaled[id] && reader.op().has(ir::kContraction));
-      const bool own = group == GroupOf(s.value);
-      left[id] = !in_memory && (!own || (scaled[id] && !s.moved)) &&
-                 (own || !elsewhere[Id(*from[id].node())].contains(group));
-    });
-    return left;
-  }
-
   FunctionCut Cut() {
     FunctionCut cut;
-    cut.copied = LeftToReaders();
+    Grouped grouped{f_, repeatable_, std::vector<int>(group_of_.size(), -1), stored_, live_};
+    for (size_t id = 0; id < group_of_.size(); ++id) {
+      if (group_of_[id] >= 0) grouped.group[id] = graph_.Find(group_of_[id]);
+    }
+    cut.copied = LeftToReaders(grouped);
     std::vector<int> kernel_of(groups_.size(), -1);
     for (const auto& n : f_.nodes()) {
       if (!live_[Id(*n)] || repeatable_.contains(*n) || cut.copied[Id(*n)]) {

@@ -51,6 +51,7 @@ class Blocks {
       return false;
     }
     const Extent& extent = sums_.passes[0].across->extent();
+    if (extent.is_number() && extent.number() <= kBlock) return false;  // one block is no sum
     return extent.divisor == 1 && extent == rows_.loops[0]->extent() &&
            sums_.row->extent() == rows_.row->extent();
   }
@@ -101,7 +102,6 @@ class Blocks {
     int64_t bytes = 0;
     for (const auto& [buffer, of_element] : arrays) bytes += of_element;
     const Extent& all = rows_.loops[0]->extent();
-    if (all.is_number() && all.number() <= kBlock) return false;  // one block is no sum of blocks
     return !all.is_number() ||
            bytes * all.number() * rows_.row->extent().number() > planner_.target.l2_bytes / 2;
   }
@@ -175,16 +175,11 @@ Touched TouchedBy(const Block& block) {
 
 Touched TouchedBy(const loop::Step& step) {
   Touched touched;
-  if (const auto* nest = std::get_if<loop::Nest>(&step)) {
-    Add(nest->row_stores, touched);
-    Add(nest->stores, touched);
-    Add(nest->sums.stores, touched);
-    return touched;
+  for (const std::span<const loop::FlatStore> stores : loop::StoresOf(step)) Add(stores, touched);
+  if (const auto* c = std::get_if<loop::Contraction>(&step)) {
+    touched.read.insert({c->a.buffer, c->b.buffer});
+    touched.written.insert({c->b_panel_buffer, c->partial_buffer});
   }
-  const auto& c = std::get<loop::Contraction>(step);
-  Add(c.epilogue, touched);
-  touched.read.insert({c.a.buffer, c.b.buffer});
-  touched.written.insert({c.b_panel_buffer, c.partial_buffer});
   return touched;
 }
 

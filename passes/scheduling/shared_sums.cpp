@@ -15,18 +15,15 @@ constexpr int kMostOrders = 120;
 
 // The steps that store to one of the buffers that the block stores to.
 std::set<size_t> StepsOf(const Block& block, const loop::Plan& plan) {
-  const auto stores_there = [&](const std::vector<loop::FlatStore>& list) {
-    return std::ranges::any_of(list, [&](const loop::FlatStore& s) {
-      return std::ranges::any_of(block.stores, [&](const auto& b) { return b.buffer == s.buffer; });
-    });
+  const auto is_of_block = [&](const loop::FlatStore& s) {
+    return std::ranges::any_of(block.stores, [&](const auto& b) { return b.buffer == s.buffer; });
   };
   std::set<size_t> steps;
   for (size_t i = 0; i < plan.steps.size(); ++i) {
-    const auto* nest = std::get_if<loop::Nest>(&plan.steps[i]);
-    if (nest != nullptr ? stores_there(nest->stores) || stores_there(nest->row_stores)
-                        : stores_there(std::get<loop::Contraction>(plan.steps[i]).epilogue)) {
-      steps.insert(i);
-    }
+    const bool stores_there = std::ranges::any_of(
+        loop::StoresOf(plan.steps[i]),
+        [&](const auto& stores) { return std::ranges::any_of(stores, is_of_block); });
+    if (stores_there) steps.insert(i);
   }
   return steps;
 }
@@ -110,7 +107,7 @@ class SharedSums {
     const Scalar* sum = places.front().sum;
     const bool for_rows = sum->free.size() < blocks_[at].loops.size();
     if (places.back().block == at && !for_rows) return false;
-    const std::optional<Variables> loops = LoopsOf(*sum, blocks_[places.front().block]);
+    const std::optional<Variables> loops = LoopsOf(*sum, blocks_[at]);
     if (!loops) return false;
     const Planner::Laid laid = planner_.LayOut(sum->dtype, *loops);
     // Loops that run as far as those of the sum can store it beside what else they do.
