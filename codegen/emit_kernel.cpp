@@ -48,10 +48,8 @@ class KernelEmitter {
           Fork(frame, SplitOf(step), given,
                [&](Frame& part, const Frame::Range& range) { TakeTurns(part, chain, range); });
         } else if (SplitOf(step).variable != nullptr) {
-          Fork(frame, SplitOf(step), given, [&](Frame& part, const Frame::Range& range) {
-            part.SetRange(range);
-            EmitStep(part, step);
-          });
+          Fork(frame, SplitOf(step), given,
+               [&](Frame& part, const Frame::Range& range) { InBlocks(part, step, range); });
         } else if (e_.small() && plan_.steps.size() > 1) {
           CallStep(frame, step, given);
         } else {
@@ -84,6 +82,27 @@ class KernelEmitter {
     } else {
       EmitContraction(frame, std::get<loop::Contraction>(step), symbols_);
     }
+  }
+
+  // A part of a step, in blocks of much the same size if it says so.
+  void InBlocks(Frame& frame, const loop::Step& step, const Frame::Range& range) {
+    const int64_t units = SplitOf(step).block_units;
+    if (units == 0) {
+      frame.SetRange(range);
+      return EmitStep(frame, step);
+    }
+    auto& b = frame.builder();
+    const auto number = [&](int64_t n) { return llvm::ConstantInt::getSigned(e_.index(), n); };
+    llvm::Value* all = b.CreateSub(range.end, range.first);
+    llvm::Value* blocks = b.CreateUDiv(b.CreateAdd(all, number(units - 1)), number(units));
+    frame.Loop(number(0), blocks, 1, true, {}, nullptr,
+               [&](llvm::Value* block, const Values&) -> Values {
+                 const auto [before, count] = EmitPartOf(frame, all, blocks, block);
+                 llvm::Value* begin = b.CreateAdd(range.first, before);
+                 frame.SetRange({range.variable, range.unit, begin, b.CreateAdd(begin, count)});
+                 EmitStep(frame, step);
+                 return {};
+               });
   }
 
   // The steps of a part that take turns (loop::Turns).

@@ -88,6 +88,15 @@ struct Tile {
 
   llvm::Value* Row() { return frame.EvaluateHere(Index(tiling.row)); }
 
+  // Of a tile for any number of rows, the sizes that few rows are in keep to one step of K: theirs
+  // is much code.
+  int64_t Unroll() const {
+    constexpr int kSmallTile = 16;  // vectors
+    const bool rare = !tiling.row->extent().is_number() && size.rows + 1 < c.tile_rows &&
+                      c.tile_rows * c.tile_vectors > kSmallTile;
+    return tiling.e.small() || rare ? 1 : std::max(c.k_unroll, 1);
+  }
+
   // The sums of this tile over K, added to `sums`.
   Values KLoops(size_t level, const Values& sums) {
     const Variable* k = tiling.tile_k[level];
@@ -105,7 +114,7 @@ struct Tile {
                           return KLoops(level + 1, s);
                         });
     }
-    const int64_t unroll = tiling.e.small() ? 1 : std::max(c.k_unroll, 1);
+    const int64_t unroll = Unroll();
     auto steps = [&](llvm::Value* iv, int64_t offset, int64_t count, Values s) {
       for (int64_t t = 0; t < count; ++t) {
         frame.InScope([&] {

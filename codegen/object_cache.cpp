@@ -75,9 +75,10 @@ std::string CacheKey(const ir::Module& module, const CodegenOptions& options) {
   add(t.triple);
   add(t.cpu);
   add(t.features);
-  add(fmt::format("{} {} {} {} {} {} {} {} {} {} {}", t.vector_bytes, t.vector_registers,
+  add(fmt::format("{} {} {} {} {} {} {} {} {} {} {} {}", t.vector_bytes, t.vector_registers,
                   t.pointer_bytes, t.has_fma, t.has_rounding, t.has_i64_to_float,
-                  t.has_masked_memory, t.has_tables, t.l1_bytes, t.l2_bytes, t.l3_bytes));
+                  t.has_masked_memory, t.has_tables, t.far_caches, t.l1_bytes, t.l2_bytes,
+                  t.l3_bytes));
   add(fmt::format("{} {} {}", t.sharing.least_work, t.sharing.part_work, t.sharing.part_rows));
   const bool lines = options.debug_lines;
   add(lines ? "lines" : "");

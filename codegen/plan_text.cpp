@@ -106,8 +106,8 @@ class Writer {
   void Split(const loop::Split& split) {
     if (split.variable == nullptr) return;
     const int variable = Number(split.variable);
-    Put("split v{} {} {} {} {};", variable, split.unit, split.least_units,
-        loop::ToString(split.work), split.least_work);
+    Put("split v{} {} {} {} {} {};", variable, split.unit, split.least_units,
+        loop::ToString(split.work), split.least_work, split.block_units);
   }
 
   void Turns(const loop::Turns& turns) {

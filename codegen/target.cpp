@@ -61,6 +61,13 @@ Features HostFeatures() {
   return features;
 }
 
+// Intel's processors with AVX-512 (Skylake and later) are all built around the second-level cache.
+bool HasFarCaches(const ir::Target& target) {
+  namespace x86 = llvm::sys::detail::x86;
+  return target.vector_bytes == 64 &&
+         x86::getVendorSignature() == x86::VendorSignatures::GENUINE_INTEL;
+}
+
 bool IsX86(const ir::Target& target) {
   return llvm::Triple(target.triple).getArch() == llvm::Triple::x86_64;
 }
@@ -81,6 +88,7 @@ ir::Target DetectHost() {
   target.features = ListOf(features);
   if (IsX86(target)) {
     Derive(features, target);
+    target.far_caches = HasFarCaches(target);
   } else {  // 128-bit vectors, 32 of them, and fused multiply-add, as on AArch64
     target.vector_registers = 32;
     target.has_fma = true;
@@ -97,10 +105,10 @@ constexpr std::string_view kLevels[][12] = {
     {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "evex512"},
 };
 
-// The levels first, in the order of kLevels; then those of kOthers.
+// The levels first, in the order of kLevels.
 constexpr std::string_view kNames[] = {
-    "x86-64", "x86-64-v2",      "x86-64-v3", "x86-64-v4", "aarch64", "riscv64", "riscv64-v",
-    "wasm32", "wasm32-simd128", "cortex-m4", "cortex-m7", "scalar",  "host"};
+    "x86-64",    "x86-64-v2", "x86-64-v3",      "x86-64-v4", "sapphirerapids", "aarch64", "riscv64",
+    "riscv64-v", "wasm32",    "wasm32-simd128", "cortex-m4", "cortex-m7",      "scalar",  "host"};
 
 // What is not x86-64, as one record each. Features of half floats and of products of bytes
 // (AArch64's fp16 and dotprod) would change nothing: there are no such numbers.
@@ -167,6 +175,17 @@ ir::Target TargetOf(const Other& other) {
   return target;
 }
 
+// x86-64-v4 as it suits Intel's servers.
+ir::Target SapphireRapids() {
+  ir::Target target = X86Level(3);
+  target.cpu = "sapphirerapids";
+  target.far_caches = true;
+  target.l1_bytes = 48 * kKiB;
+  target.l2_bytes = 2 * kMiB;
+  target.l3_bytes = 32 * kMiB;
+  return target;
+}
+
 // The features that a target turns on and this process has not.
 std::vector<std::string> Lacking(const ir::Target& target) {
   const Features host = HostFeatures();
@@ -190,6 +209,7 @@ absl::StatusOr<ir::Target> NamedTarget(std::string_view name) {
   for (size_t level = 0; level < std::size(kLevels); ++level) {
     if (name == kNames[level]) return X86Level(level);
   }
+  if (name == "sapphirerapids") return SapphireRapids();
   if (name == "host") return HostTarget();
   for (const Other& other : kOthers) {
     if (name == other.name) return TargetOf(other);

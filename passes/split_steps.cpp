@@ -25,6 +25,7 @@ void TakeTurns(const loop::Plan& plan, loop::Nest& nest, const loop::Contraction
 void TakeTurns(const loop::Plan&, loop::Contraction& c, const loop::Nest& next,
                const PassContext& context) {
   c.turns = ChooseTurns(c, next, context.target);
+  if (c.turns.units > 0) c.split.block_units = 0;
 }
 
 // Which results of each kernel anybody reads, by the kernel's name.

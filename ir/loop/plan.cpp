@@ -78,6 +78,10 @@ class PlanPrinter {
     if (split.variable == nullptr) return;
     out_ += fmt::format(", parallel over {} in parts of {}{}", split.variable->name(),
                         split.least_units * (unit.empty() ? split.unit : 1), unit);
+    if (split.block_units > 0) {
+      out_ += fmt::format(", in blocks of {}{}",
+                          split.block_units * (unit.empty() ? split.unit : 1), unit);
+    }
   }
 
   void PrintTurns(const Turns& turns) {

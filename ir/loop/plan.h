@@ -89,6 +89,9 @@ struct Split {
   int64_t least_units = 1;  // in a range; 2 * least_units at most
   Polynomial work;          // of the step (passes/threads/work.h)
   int64_t least_work = 0;   // with less it is not worth while
+  // > 0: a range runs in blocks of so many units or less, one after the other, so that what a block of rows
+  // reads of A stays in the second-level cache for all columns.
+  int64_t block_units = 0;
 };
 
 // How a step and the one after it take turns: this one for some units of its split, then the next

@@ -29,9 +29,10 @@ std::optional<SwapCost> CostOfSwap(const Draft& draft, const ir::Target& target)
   }
   const double m = Passes(draft.m), n = Passes(draft.n), k = Passes(draft.k);
   const bool packs_a = draft.a->kind != ScalarKind::kLoad;
-  // 32x529920x64 on Zen 5: 60 ms with B transposed, 18 with roles swapped.
+  // 32x529920x64 on Zen 5: 60 ms with B transposed, 18 with roles swapped (Granite Rapids 121, 31).
   const double size = n * k * static_cast<double>(ir::ByteSize(draft.dtype));
-  const double moves = size > static_cast<double>(target.l3_bytes) ? 2 : 1;
+  const int64_t near = target.far_caches ? target.l2_bytes : target.l3_bytes;
+  const double moves = size > static_cast<double>(near) ? 2 : 1;
   return SwapCost{m * k + 2 * m * n, moves * n * k + (packs_a ? m * k : 0)};
 }
 

@@ -17,12 +17,12 @@ TEST(Target, LevelsSayWhatCodeMayUse) {
     int f32_lanes, f64_lanes, registers;
     bool fma, masked;
   } kExpected[] = {
-      {"x86-64", 4, 2, 16, false, false},         {"x86-64-v2", 4, 2, 16, false, false},
-      {"x86-64-v3", 8, 4, 16, true, false},       {"x86-64-v4", 16, 8, 32, true, true},
-      {"aarch64", 4, 2, 32, true, false},         {"riscv64", 1, 1, 32, true, false},
-      {"riscv64-v", 4, 2, 32, true, false},       {"wasm32", 1, 1, 16, false, false},
-      {"wasm32-simd128", 4, 2, 16, false, false}, {"cortex-m4", 1, 1, 32, true, false},
-      {"cortex-m7", 1, 1, 32, true, false},
+      {"x86-64", 4, 2, 16, false, false},        {"x86-64-v2", 4, 2, 16, false, false},
+      {"x86-64-v3", 8, 4, 16, true, false},      {"x86-64-v4", 16, 8, 32, true, true},
+      {"sapphirerapids", 16, 8, 32, true, true}, {"aarch64", 4, 2, 32, true, false},
+      {"riscv64", 1, 1, 32, true, false},        {"riscv64-v", 4, 2, 32, true, false},
+      {"wasm32", 1, 1, 16, false, false},        {"wasm32-simd128", 4, 2, 16, false, false},
+      {"cortex-m4", 1, 1, 32, true, false},      {"cortex-m7", 1, 1, 32, true, false},
   };
   for (const auto& want : kExpected) {
     const ir::Target t = *NamedTarget(want.name);
@@ -44,8 +44,8 @@ TEST(Target, EveryNameIsKnown) {
   EXPECT_EQ(unknown.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(unknown.message(),
             "target: unknown name \"z80\", expected one of x86-64, x86-64-v2, x86-64-v3, "
-            "x86-64-v4, aarch64, riscv64, riscv64-v, wasm32, wasm32-simd128, cortex-m4, cortex-m7, "
-            "scalar, host");
+            "x86-64-v4, sapphirerapids, aarch64, riscv64, riscv64-v, wasm32, wasm32-simd128, "
+            "cortex-m4, cortex-m7, scalar, host");
 }
 
 TEST(Target, HostAndScalarRunHere) {
