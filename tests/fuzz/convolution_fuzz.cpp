@@ -322,15 +322,17 @@ int Main(const FuzzOptions& options) {
     const std::vector<NamedTarget> targets = options.TargetsOfCase(random);
     const uint64_t call_seed = random();
     for (const auto& [name, target] : targets) {
-      for (const char* how : {"default", "none", "in blocks"}) {
+      for (const char* how : {"default", "none", "in blocks", "small caches"}) {
         if (how[0] == 'n' && i % 4 != 0) continue;
         if (how[0] == 'i' && i % 2 != 0) continue;
+        if (how[0] == 's' && i % 2 == 0) continue;
         ++runs;
         const std::string label = fmt::format("--seed={} --only={} --target-cpu={} ({})\n  {}",
                                               options.seed, i, name, how, ToString(c));
-        const bool in_blocks = how[0] == 'i';
+        const bool in_blocks = how[0] == 'i', small_caches = how[0] == 's';
         const std::string error =
-            RunOne(c, in_blocks ? "default" : how, in_blocks, target, call_seed, label);
+            RunOne(c, in_blocks || small_caches ? "default" : how, in_blocks,
+                   small_caches ? WithSmallCaches(target) : target, call_seed, label);
         if (error.empty()) continue;
         ++failures;
         fmt::print(stderr, "FAILED {}\n  {}\n", label, error);

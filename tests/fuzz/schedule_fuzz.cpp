@@ -1,7 +1,7 @@
 // Random products through the scheduler and compiled code, compared with a naive loop in double;
 // pages that cannot be touched round every buffer. Each case runs as one kernel (all of it fused),
-// through `default`, and now and then through `none`; for one of the levels that run here, or for
-// those named.
+// through `default`, as for a machine of small caches, too, and now and then through `none`; for
+// one of the levels that run here, or for those named.
 //
 //   schedule_fuzz [--iterations=N] [--seed=S] [--only=I] [--target-cpu=NAME,...|all]
 
@@ -40,6 +40,7 @@ void BuildFused(const ProductCase& c, ir::Module& module) {
 struct Way {
   const char* passes;
   bool fused;
+  bool small_caches = false;
 };
 
 std::string RunOne(const ProductCase& c, const Way& way, const ir::Target& target, uint64_t seed,
@@ -55,7 +56,7 @@ std::string RunOne(const ProductCase& c, const Way& way, const ir::Target& targe
   }
   passes::PassContext context;
   codegen::CodegenOptions options;
-  context.target = options.target = target;
+  context.target = options.target = way.small_caches ? WithSmallCaches(target) : target;
   absl::Status status = passes::RunPipeline(module, way.passes, context);
   if (!status.ok()) return std::string(status.message());
   const auto loaded = codegen::CompileAndLoad(module, options);
@@ -83,7 +84,7 @@ std::string RunOne(const ProductCase& c, const Way& way, const ir::Target& targe
 
 int Main(const FuzzOptions& options) {
   constexpr Way kFused{"lower-to-loops,schedule,plan-memory", true};
-  constexpr Way kDefault{"default", false}, kNone{"none", false};
+  constexpr Way kDefault{"default", false}, kNone{"none", false}, kSmall{"default", false, true};
   int64_t failures = 0, runs = 0;
   for (int64_t i = 0; i < options.iterations; ++i) {
     if (options.only >= 0 && i != options.only) continue;
@@ -91,13 +92,14 @@ int Main(const FuzzOptions& options) {
     const ProductCase c = ProductCase::Random(random);
     const std::vector<NamedTarget> targets = options.TargetsOfCase(random);
     const uint64_t call_seed = random();
-    std::vector<Way> ways = {kFused, kDefault};
+    std::vector<Way> ways = {kFused, kDefault, kSmall};
     if (i % 4 == 0) ways.push_back(kNone);
     for (const auto& [name, target] : targets) {
       for (const Way& way : ways) {
         ++runs;
-        const std::string label = fmt::format("--seed={} --only={} --target-cpu={} ({})\n  {}",
-                                              options.seed, i, name, way.passes, c.ToString());
+        const std::string label =
+            fmt::format("--seed={} --only={} --target-cpu={} ({}{})\n  {}", options.seed, i, name,
+                        way.passes, way.small_caches ? ", small caches" : "", c.ToString());
         const std::string error = RunOne(c, way, target, call_seed, label);
         if (error.empty()) continue;
         ++failures;

@@ -42,4 +42,15 @@ inline absl::StatusOr<std::vector<NamedTarget>> TargetsOf(std::string_view list,
   return targets;
 }
 
+// A machine on which little is much: what is planned for what passes the caches, or is worth
+// sharing, is planned for small cases.
+inline ir::Target WithSmallCaches(ir::Target target) {
+  target.far_caches = true;
+  target.l1_bytes = 1 << 10;
+  target.l2_bytes = 1 << 15;
+  target.l3_bytes = 1 << 16;
+  target.sharing.least_work = target.sharing.part_work = 1;
+  return target;
+}
+
 }  // namespace gradus::fuzz
