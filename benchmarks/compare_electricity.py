@@ -2,6 +2,7 @@
 """Whole trainings of the article's four detectors, Gradus beside PyTorch, one thread: seconds, test loss, ratio.
 
 usage: benchmarks/compare_electricity.py [--build=build/release] [--data=FILE.csv] [--seeds=3] [--models=rnn,lstm]
+                                         [--flush_subnormals]
 
 Both read the same CSV, take the same rows to train and to test on, and train with Adam at the article's batch size
 and epochs. Neither side's time holds reading or compiling; Gradus' holds an evaluation of the test rows after each
@@ -125,6 +126,7 @@ def main():
     parser.add_argument("--data", default="")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--models", default=",".join(TRAINING))
+    parser.add_argument("--flush_subnormals", action="store_true", help="both take tiny numbers for zeros")
     arguments = parser.parse_args()
     for limit in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # PyTorch's products at full width
         os.environ.pop(limit, None)
@@ -134,6 +136,7 @@ def main():
     except ImportError:
         sys.exit("PyTorch is not installed here; on Debian: apt-get install python3-torch")
     torch.set_num_threads(1)
+    torch.set_flush_denormal(arguments.flush_subnormals)
     program = os.path.join(arguments.build, "examples", "electricity_theft")
     with tempfile.TemporaryDirectory() as folder:
         path = arguments.data or os.path.join(folder, "meters.csv")
@@ -145,7 +148,7 @@ def main():
             np.save(os.path.join(folder, name + ".npy"), np.array(rows, dtype=np.int64))
         x, y = np.array(cells, dtype=np.float32), np.array(labels, dtype=np.float32)
         base = [program, f"--data={path}", f"--train_rows={folder}/train.npy", f"--test_rows={folder}/test.npy",
-                "--json"]
+                "--json"] + (["--flush_subnormals"] if arguments.flush_subnormals else [])
         print(f"{len(train)} customers to train on, {len(test)} to test; PyTorch {torch.__version__}, one thread; "
               f"medians of {arguments.seeds} seeds")
         print(f"{'model':8} {'gradus s':>9} {'pytorch s':>10} {'times faster':>13} {'gradus loss':>12} {'pytorch loss':>13}")

@@ -114,6 +114,7 @@ void ThreadPool::ParallelFor(int64_t count, gradus_parallel_body body, void* con
   }
   body_ = body;
   context_ = context;
+  mode_ = CurrentFloatMode();
   state_.store(kOpen, std::memory_order_release);
   epoch_.fetch_add(1);
   WakeWorkers(count - 1);
@@ -154,6 +155,7 @@ void ThreadPool::Work(size_t self) noexcept {
     if ((state & kOpen) == 0) continue;
 
     // 3. Work, and leave. The last to leave a closed job wakes its caller.
+    SetFloatMode(mode_);
     TakeIndices(self);
     if (state_.fetch_sub(1, std::memory_order_acq_rel) == 1) state_.notify_one();
   }

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "runtime/abi.h"
+#include "runtime/float_mode.h"
 
 namespace gradus::runtime {
 
@@ -34,7 +35,7 @@ class ThreadPool {
   // begins with a share of its own, the same one whenever `count` is the same, so that what it
   // touched in one step is in its cache in the next; who is done takes from the others' shares.
   // Nothing if count <= 0. Inside a body, and while another thread is in here, it runs in the
-  // calling thread. Bodies must not throw.
+  // calling thread. All threads compute in the caller's FloatMode. Bodies must not throw.
   void ParallelFor(int64_t count, gradus_parallel_body body, void* context) noexcept;
 
  private:
@@ -58,6 +59,7 @@ class ThreadPool {
   // The job. Written by the caller while state_ is 0; read by workers counted in state_.
   gradus_parallel_body body_ = nullptr;
   void* context_ = nullptr;
+  FloatMode mode_ = 0;
   std::vector<Share> shares_;  // the caller's, then each worker's
 
   alignas(64) std::atomic<uint32_t> epoch_{0};  // counts jobs; sleeping workers wait for its change

@@ -44,6 +44,7 @@ absl::StatusOr<Outcome> RunExperiment(const Detector& detector, const MeterData&
 
   const auto start = std::chrono::steady_clock::now();
   FitOptions fit;
+  fit.flush_subnormals = options.flush_subnormals;
   fit.epochs = out.epochs;
   fit.batch_size = options.batch_size > 0 ? options.batch_size : detector.batch_size;
   fit.seed = options.seed;

@@ -15,6 +15,7 @@ struct ExperimentOptions {
   int64_t epochs = 0, batch_size = 0;  // 0: the detector's own
   uint64_t seed = 0;                   // of the weights and of the order of samples
   int threads = 1;
+  bool flush_subnormals = false;  // see FitOptions
   bool norms = false;  // record the norms of gradients and weights, for a report
 };
 

@@ -52,6 +52,8 @@ int Run(int argc, char** argv) {
   app.add_option("--batch_size", options.batch_size, "default: the model's own")
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}));
   app.add_option("--threads", options.threads, "default 1")->check(CLI::Range(1, 256));
+  app.add_flag("--flush_subnormals", options.flush_subnormals,
+               "take numbers below 2^-126 for zeros, which many processors are slow with");
   std::string write_data, report;
   app.add_option("--report", report, "write curves of the trainings to this HTML file");
   app.add_option("--write_data", write_data, "write the synthetic customers to this CSV and end");

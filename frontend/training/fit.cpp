@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "fmt/format.h"
@@ -11,6 +12,7 @@
 #include "frontend/training/checkpoint.h"
 #include "frontend/training/divergence.h"
 #include "frontend/training/scores.h"
+#include "runtime/float_mode.h"
 
 namespace gradus {
 namespace {
@@ -238,6 +240,8 @@ absl::StatusOr<History> Trainer::Fit(const data::Dataset& train, const FitOption
                                                .seed = options.seed,
                                                .prefetch = options.prefetch});
   if (!batches.ok()) return batches.status();
+  std::optional<runtime::FlushSubnormals> flush;
+  if (options.flush_subnormals) flush.emplace();
   return FitLoop(*this, train, options, *std::move(batches)).Run();
 }
 

@@ -34,6 +34,9 @@ struct FitOptions {
   // Ends with an error that names the first bad tensor when the loss or a weight is no finite
   // number (divergence.h). Costs a copy of the state an epoch.
   bool stop_on_nan = true;
+  // Takes numbers below 2^-126 for zeros while it trains (runtime/float_mode.h). Not IEEE 754; on
+  // many processors faster where gradients vanish.
+  bool flush_subnormals = false;
   // The answers on the validation data after the last epoch, into History::scores.
   bool record_scores = true;
 };

@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "frontend/data/philox.h"
 #include "frontend/gradus.h"
+#include "runtime/float_mode.h"
 #include "tests/unit/runtime/allocation_counter.h"
 
 namespace gradus {
@@ -154,6 +157,34 @@ TEST_F(TrainerTest, PredictionsAreTheFormulas) {
     }
     EXPECT_NEAR((*p)[0].data<float>()[i], 1 / (1 + std::exp(-z)), 1e-6) << i;
   }
+}
+
+// Squares of tiny gradients, which Adam keeps, are subnormal numbers.
+TEST_F(TrainerTest, SubnormalNumbersAreKeptUnlessTheyAreFlushed) {
+  if (runtime::kFlushesSubnormals == 0) GTEST_SKIP() << "this processor has no mode without them";
+  const std::vector<float> x(size_t{3} * 16, 1e-18F), y(16, 1.0F);
+  const data::Dataset data =
+      data::Dataset::Of({"x", runtime::Tensor::FromVector<float>({16, 3}, x).value()},
+                        {"y", runtime::Tensor::FromVector<float>({16, 1}, y).value()})
+          .value();
+  const auto subnormals = [&](bool flush) {
+    EXPECT_TRUE(trainer().Reset(0).ok());
+    FitOptions options = Quiet(2, 16);
+    options.flush_subnormals = flush;
+    EXPECT_TRUE(trainer().Fit(data, options).ok());
+    int64_t count = 0;
+    for (const runtime::NamedTensorView& v : trainer().StateViews()) {
+      if (v.tensor.dtype != runtime::DType::kF32) continue;
+      const int64_t bytes = runtime::DenseBytes(v.tensor.dtype, v.tensor.shape).value();
+      const std::span values(static_cast<const float*>(v.tensor.data),
+                             static_cast<size_t>(bytes) / 4);
+      count += std::ranges::count_if(
+          values, [](float value) { return std::fpclassify(value) == FP_SUBNORMAL; });
+    }
+    return count;
+  };
+  EXPECT_GT(subnormals(false), 0);
+  EXPECT_EQ(subnormals(true), 0);
 }
 
 TEST_F(TrainerTest, StepsAllocateNothing) {

@@ -125,6 +125,31 @@ TEST(ThreadPoolTest, PoolsStartAndEndAtAnyTime) {
   }
 }
 
+TEST(ThreadPoolTest, ThreadsComputeInTheCallersFloatMode) {
+  if (kFlushesSubnormals == 0) GTEST_SKIP() << "this processor has no mode without subnormals";
+  constexpr int64_t kCount = 64;
+  const auto pool = Pool(3);
+  // Half of the smallest normal number, by index.
+  const auto halves = [&pool] {
+    std::vector<float> results(kCount, -1.0F);
+    ParallelFor(*pool, kCount, [&](int64_t i) {
+      std::this_thread::sleep_for(std::chrono::microseconds(50));  // so that all threads take some
+      volatile float smallest = 0x1p-126F;
+      results[static_cast<size_t>(i)] = smallest * 0.5F;
+    });
+    return results;
+  };
+  const std::vector<float> subnormal(kCount, 0x1p-127F), zero(kCount, 0.0F);
+  EXPECT_EQ(halves(), subnormal);
+  const FloatMode before = CurrentFloatMode();
+  {
+    const FlushSubnormals flush;
+    EXPECT_EQ(halves(), zero);
+  }
+  EXPECT_EQ(CurrentFloatMode(), before);
+  EXPECT_EQ(halves(), subnormal);
+}
+
 TEST(ThreadPoolTest, NumbersOfThreadsAreChecked) {
   EXPECT_EQ(std::string(ThreadPool::Create(0).status().message()),
             "a thread pool has 1 to 1024 threads, got 0");
