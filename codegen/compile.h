@@ -22,8 +22,9 @@ namespace gradus::codegen {
 ir::Target HostTarget();
 // "host" and the levels that code can be made for wherever it is compiled, each the same on every
 // machine: "x86-64" (SSE2), "x86-64-v2", "x86-64-v3" (AVX2 and FMA), "x86-64-v4" (AVX-512),
-// "aarch64" (NEON), "riscv64", "riscv64-v", "wasm32", "wasm32-simd128", "cortex-m4", "cortex-m7"
-// (Armv7E-M with single floats), and "scalar": this machine's architecture, one number at a time.
+// "sapphirerapids" (the same, scheduled for Intel's servers), "aarch64" (NEON), "riscv64",
+// "riscv64-v", "wasm32", "wasm32-simd128", "cortex-m4", "cortex-m7" (Armv7E-M with single floats),
+// and "scalar": this machine's architecture, one number at a time.
 std::span<const std::string_view> TargetNames();
 absl::StatusOr<ir::Target> NamedTarget(std::string_view name);
 // "x86-64", "aarch64", "riscv64", "wasm32", "armv7e-m", ...
