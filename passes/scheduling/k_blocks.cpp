@@ -72,6 +72,9 @@ std::optional<Level> LevelOf(std::span<const Variable* const> k, int64_t block, 
     --level.number;
   }
   level.steps = std::max<int64_t>(block / level.terms, 1);
+  // No longer than the loop is: a plan says what it does, and its panels have no more memory.
+  const Extent& all = k[static_cast<size_t>(level.number)]->extent();
+  if (all.is_number()) level.steps = std::clamp<int64_t>(all.number(), 1, level.steps);
   return level;
 }
 
