@@ -1,6 +1,7 @@
 #include "passes/kernels/left_to_readers.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "ir/op_def.h"

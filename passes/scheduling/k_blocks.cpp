@@ -113,11 +113,11 @@ PanelSize PanelOf(const Planner& planner, const loop::Contraction& c, int64_t ti
   return {planner.target.l2_bytes / 8, false, false};
 }
 
-// With tiles of so many columns and, if at all, blocks of so many terms.
+// With tiles of so many columns and, if at all, blocks of so many terms; blocks that pay anyhow are
+// without panels of their own, if nothing asks for them.
 Choice::Blocks FromTable(const Planner& planner, const loop::Contraction& c, int64_t tile,
-                         int64_t block) {
-  // Without panels of its own, if nothing below asks for them.
-  const Choice::Blocks none{PanelOf(planner, c, tile).pays ? block : 0, false};
+                         int64_t block, bool pays) {
+  const Choice::Blocks none{pays ? block : 0, false};
   const double terms = Passes(c.k), columns = Passes(std::span(&c.n, 1));
   if (terms < kLongSum) return none;
   const int64_t bytes = ir::ByteSize(c.dtype);
@@ -165,6 +165,7 @@ bool TransposesInPanels(const Planner& planner, const loop::Contraction& c, int6
 struct Form {
   int64_t tile = 0;  // columns
   Level level;
+  bool pays = false;  // see PanelSize
 };
 std::optional<Form> FormOfBlocks(const Planner& planner, const loop::Contraction& c) {
   const int64_t bytes = ir::ByteSize(c.dtype);
@@ -175,7 +176,7 @@ std::optional<Form> FormOfBlocks(const Planner& planner, const loop::Contraction
   const int64_t terms = std::min(panel.bytes / (tile * bytes), most);
   const std::optional<Level> level =
       LevelOf(c.k, chosen ? chosen->terms : terms, panel.is_near && !chosen ? terms : kMostTerms);
-  return level ? std::optional(Form{tile, *level}) : std::nullopt;
+  return level ? std::optional(Form{tile, *level, panel.pays}) : std::nullopt;
 }
 
 void SetBlocks(Planner& planner, loop::Contraction& c, const Form& form, bool panels) {
@@ -208,7 +209,8 @@ void BlockLongSum(Planner& planner, loop::Contraction& c) {
   if (!form) return;
   const std::optional<Choice::Blocks> chosen = planner.choice().blocks;
   const int64_t block = form->level.steps * form->level.terms;
-  const Choice::Blocks blocks = chosen ? *chosen : FromTable(planner, c, form->tile, block);
+  const Choice::Blocks blocks =
+      chosen ? *chosen : FromTable(planner, c, form->tile, block, form->pays);
   if (blocks.terms == 0) return;
   SetBlocks(planner, c, *form, blocks.panels);
   if (!planner.choice().order && RowsOuter(planner, c, block)) {
